@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A trace as the commands see it: facts, tables and a stream of events with stacks.
+ *
+ * The file is hostile: whatever it holds, nothing here crashes, hangs or allocates without bound;
+ * what is whole is read, what is not is counted in struct trace_damage. One thread at a time may
+ * use a struct trace. Library functions return 0 or -Exxx and print nothing.
+ */
+#ifndef LARIAT_TRACE_H
+#define LARIAT_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../preload/format/event.h"
+#include "../preload/format/trace_format.h"
+
+struct trace;
+
+/* Why a file could not be opened; text for the user, without file name or newline. */
+struct trace_error {
+	uint64_t offset; /* where in the file */
+	char text[200];	 /* what is wrong and what follows */
+};
+
+struct trace_module {
+	uint64_t start, end; /* addresses */
+	uint64_t bias;
+	uint64_t first_seen_ticks;
+	uint64_t unload_ticks; /* UINT64_MAX = never */
+	const char *path;
+	const uint8_t *build_id;
+	uint32_t build_id_size;
+	uint32_t flags; /* LAR_MODULE_* */
+};
+
+struct trace_target {
+	const char *name; /* "" when unknown */
+	uint32_t kind;	  /* enum lar_target_kind */
+};
+
+struct trace_thread {
+	uint32_t number; /* from 1; 1 is the thread that started recording */
+	uint32_t tid;
+	uint32_t creator; /* number, 0 = unknown */
+	const char *name; /* "" when not named */
+};
+
+struct trace_damage {
+	uint64_t blocks;	  /* damaged blocks of the ring */
+	uint64_t events_at_least; /* events in them, as far as their headers or neighbours tell */
+	uint64_t records;	  /* damaged dictionary records or slots */
+	uint64_t skipped;	  /* events of kinds unknown to this version */
+};
+
+/* Facts that need no event; owned by the trace. */
+struct trace_facts {
+	const struct lar_header *header; /* a copy, checked */
+	const char *path;		 /* of the file */
+	const char *command, *executable, *host, *cwd;
+	const char *const *argv;
+	uint32_t argc;
+	uint64_t file_bytes; /* apparent size */
+	uint64_t disk_bytes; /* blocks allocated */
+	uint64_t duration_ns; /* start to the end or the last sign of life */
+	bool running;	      /* the recorded process is alive (checked by pid and start time) */
+	uint64_t events_written; /* ever committed: kept + overwritten */
+	uint64_t events_kept, events_overwritten, events_dropped;
+	uint64_t blocks_kept;
+	struct trace_damage damage;
+	const struct trace_module *modules;
+	uint32_t module_count;
+	const struct trace_target *targets; /* index = id, [0] is "unknown" */
+	uint32_t target_count;
+	const char *const *notes;
+	uint32_t note_count;
+};
+
+/*
+ * Opens `path` and reads all but the events. On success *out is the caller's, freed by
+ * trace_close(). On failure returns -errno and fills *error: -ENOENT and kin from the system,
+ * -EINVAL not a trace or too short, -EPROTONOSUPPORT a version or incompatible flag this reader
+ * does not know (both versions are in the text).
+ */
+int trace_open(const char *path, struct trace **out, struct trace_error *error);
+void trace_close(struct trace *t);
+
+const struct trace_facts *trace_facts(const struct trace *t);
+
+/* Nanoseconds since the process's recording started; saturates at 0. */
+uint64_t trace_ns(const struct trace *t, uint64_t ticks);
+/* A length of time in ticks as nanoseconds. */
+uint64_t trace_span_ns(const struct trace *t, uint64_t ticks);
+
+/* One decoded event. Valid during the callback only. */
+struct event {
+	uint8_t kind;  /* enum lar_event_kind */
+	uint8_t flags; /* LAR_LOCK_*, LAR_IO_*, ... */
+	uint16_t call; /* enum lar_call */
+	uint32_t thread; /* number; 0 = unknown */
+	uint32_t tid;
+	uint32_t stack;	   /* id for trace_stack(), 0 = none */
+	uint64_t ticks;
+	uint64_t time_ns;  /* trace_ns(ticks) */
+	uint64_t field[LAR_EVENT_MAX_FIELDS]; /* as in events.def, [0] is ticks */
+};
+
+/* Return non-zero to stop; trace_events() then returns that value. */
+typedef int trace_event_fn(void *arg, const struct event *e);
+
+/*
+ * Calls fn for every event that the file still has: ring blocks, then what the slots hold. With
+ * `ordered` the events of all threads come merged by time (ties: frees before allocations);
+ * without, each thread's are in order but threads are not. Can be called again.
+ * Lock cells still in slots are delivered as LOCKSUM events at the end.
+ */
+int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
+
+/* A frame of a stack: an address and the module that held it when it was recorded. */
+struct trace_frame {
+	uint64_t address; /* return address, or LAR_RA_CUT, LAR_RA_INCOMPLETE */
+	uint32_t module;  /* index into facts->modules, UINT32_MAX = none */
+};
+
+/*
+ * The frames of a stack that some event delivered, outermost first; frames inside the recorder
+ * itself are left out. Valid until the next call of a trace_ function. Returns their number.
+ */
+uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame **frames);
+uint32_t trace_stack_count(const struct trace *t);
+
+/* Threads seen so far, complete after trace_events(). Index = number; [0] is unused. */
+const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count);
+
+/* Names from the tables; "" for a number that this version does not know. */
+const char *call_name(unsigned call);
+enum lar_family call_family(unsigned call);
+enum lar_operation call_operation(unsigned call);
+const char *event_kind_name(unsigned kind);
+
+#endif

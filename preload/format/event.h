@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Raw event records and the two tables that describe them (events.def, calls.def).
+ *
+ * Pure data and inline helpers, usable from any thread and any context.
+ */
+#ifndef LARIAT_EVENT_H
+#define LARIAT_EVENT_H
+
+#include <stdint.h>
+
+enum lar_event_kind {
+#define EVENT(name, number, ...) LAR_EV_##name = number,
+#include "events.def"
+#undef EVENT
+	LAR_EV_MAX = 32 /* behind the last number that this version can decode */
+};
+
+#define LAR_EVENT_MAX_FIELDS 7
+
+enum lar_call {
+	LAR_CALL_none = 0,
+#define CALL(symbol, number, family, operation) LAR_CALL_##symbol = number,
+#include "calls.def"
+#undef CALL
+	LAR_CALL_MAX = 1024
+};
+
+enum lar_family {
+	LAR_FAMILY_NONE = 0,
+	LAR_FAMILY_HEAP,
+	LAR_FAMILY_MAP,
+	LAR_FAMILY_IO,
+	LAR_FAMILY_LOCK,
+	LAR_FAMILY_THREAD,
+	LAR_FAMILY_PROCESS,
+};
+
+/* What a call does, as the reports group it. */
+enum lar_operation {
+	LAR_OP_NONE = 0,
+	LAR_OP_ALLOC,
+	LAR_OP_REALLOC,
+	LAR_OP_FREE,
+	LAR_OP_NEW,
+	LAR_OP_DELETE,
+	LAR_OP_MAP,
+	LAR_OP_READ,
+	LAR_OP_WRITE,
+	LAR_OP_OPEN,
+	LAR_OP_CLOSE,
+	LAR_OP_CONNECT,
+	LAR_OP_SYNC,
+	LAR_OP_SEEK,
+	LAR_OP_META,
+	LAR_OP_WAIT,
+	LAR_OP_LOCK,
+	LAR_OP_UNLOCK,
+	LAR_OP_DESTROY,
+	LAR_OP_CONDWAIT,
+	LAR_OP_CREATE,
+	LAR_OP_JOIN,
+	LAR_OP_DETACH,
+	LAR_OP_NAME,
+	LAR_OP_FORK,
+	LAR_OP_EXEC,
+	LAR_OP_EXIT,
+	LAR_OP_UNLOAD,
+};
+
+/* Event flags, by kind. */
+enum {
+	/* LOCK */
+	LAR_LOCK_CONTENDED = 1, /* somebody else held it on entry */
+	LAR_LOCK_FIRST = 2,	/* this thread's first on this lock: names the site of the rest */
+	LAR_LOCK_TRY = 4,	/* a trylock that failed */
+	LAR_LOCK_UNOWNED = 8,	/* an unlock by a thread that had not locked it */
+	/* IO */
+	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */
+	/* PROCESS */
+	LAR_PROCESS_CHILD = 1, /* this process image is the child of that fork */
+};
+
+static inline uint64_t lar_word0(unsigned kind, unsigned flags, unsigned call, unsigned kept,
+				 unsigned pushed)
+{
+	return (uint64_t)kind | (uint64_t)flags << 8 | (uint64_t)call << 16 | (uint64_t)kept << 32 |
+	       (uint64_t)pushed << 48;
+}
+static inline unsigned lar_word0_kind(uint64_t w)
+{
+	return w & 0xff;
+}
+static inline unsigned lar_word0_flags(uint64_t w)
+{
+	return w >> 8 & 0xff;
+}
+static inline unsigned lar_word0_call(uint64_t w)
+{
+	return w >> 16 & 0xffff;
+}
+static inline unsigned lar_word0_kept(uint64_t w)
+{
+	return w >> 32 & 0xffff;
+}
+static inline unsigned lar_word0_pushed(uint64_t w)
+{
+	return (unsigned)(w >> 48);
+}
+
+static inline uint64_t lar_fd_target(int fd, uint32_t target)
+{
+	return (uint64_t)target << 32 | (uint32_t)fd;
+}
+
+/* How a field changes from event to event, and so how it is encoded. */
+enum lar_field { LAR_F__ = 0, LAR_F_T, LAR_F_V, LAR_F_Z, LAR_F_A, LAR_F_D };
+
+struct lar_event_shape {
+	uint8_t fields; /* 0 = unknown kind */
+	uint8_t has_stack;
+	uint8_t field[LAR_EVENT_MAX_FIELDS]; /* enum lar_field */
+};
+
+/* Indexed by kind, LAR_EV_MAX entries; fields is 0 for kinds that do not exist. */
+extern const struct lar_event_shape lar_event_shapes[];
+
+/* Words of the record that starts with w0, or 0 when its kind is unknown. */
+static inline uint32_t lar_record_words(uint64_t w0)
+{
+	unsigned kind = lar_word0_kind(w0);
+
+	if (kind >= LAR_EV_MAX || !lar_event_shapes[kind].fields)
+		return 0;
+	return 1u + lar_event_shapes[kind].fields + lar_word0_pushed(w0);
+}
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trace file's fixed structures; FORMAT.md is their specification.
+ *
+ * All integers are little-endian. The writer maps the file shared and stores to it while the
+ * program runs; a reader may look at any moment, also after the process was killed between two
+ * stores. Words that publish other words are named "commit word" and stored last.
+ */
+#ifndef LARIAT_TRACE_FORMAT_H
+#define LARIAT_TRACE_FORMAT_H
+
+#include <stdint.h>
+
+#define LAR_MAGIC	      "LARIAT\r\n" /* 8 bytes, no terminator; a text-mode copy breaks it */
+#define LAR_MAGIC_SIZE	      8
+#define LAR_VERSION	      1 /* version a writer of this source writes */
+#define LAR_VERSION_OLDEST    1 /* oldest version a reader of this source reads */
+#define LAR_HEADER_SIZE	      4096
+#define LAR_SLOT_HEADER_SIZE  4096
+#define LAR_SLOT_MAGIC	      0x544f4c53u /* "SLOT" */
+#define LAR_BLOCK_MAGIC	      0x4b4c424cu /* "LBLK" */
+#define LAR_BLOCK_PAD_MAGIC   0x4441504cu /* "LPAD": skip to the start of the ring */
+#define LAR_BLOCK_ALIGN	      32
+#define LAR_DICT_ALIGN	      8
+#define LAR_MAX_DEPTH	      4096	 /* most frames a stack in a trace can have */
+#define LAR_BLOCK_MAX_ENCODED (8u << 20) /* a block's size before compression is below this */
+
+/* Sections; the ring, the dictionary and the staging area are always there. */
+enum lar_section_type {
+	LAR_SECTION_NONE = 0,
+	LAR_SECTION_STAGING = 1,  /* slots of raw events, one per running thread */
+	LAR_SECTION_DICT = 2,	  /* append-only records: modules, targets, names */
+	LAR_SECTION_RING = 3,	  /* sealed blocks, oldest overwritten */
+	LAR_SECTION_ACCOUNTS = 4, /* sums of what the ring has overwritten */
+	LAR_SECTION_LIVE = 5,	  /* live blocks whose allocation the ring has overwritten */
+	LAR_SECTION_TIMELINE = 6, /* periodic samples over the whole life */
+};
+#define LAR_MAX_SECTIONS 12
+
+struct lar_section {
+	uint32_t type;	    /* enum lar_section_type */
+	uint32_t unit_size; /* staging: bytes per slot; else 0 */
+	uint64_t offset;    /* from the start of the file, page-aligned */
+	uint64_t size;	    /* reserved bytes; the file may be shorter when it was cut */
+	uint64_t used;	    /* commit word: dictionary: bytes valid; staging: slots ever used */
+};
+
+/* One reading of both clocks; two of them give the tick rate. */
+struct lar_clock_pair {
+	uint64_t ticks;
+	uint64_t mono_ns; /* CLOCK_MONOTONIC */
+};
+
+enum lar_clock_source { LAR_CLOCK_TSC = 1, LAR_CLOCK_MONOTONIC = 2 /* ticks are ns */ };
+
+enum lar_end {
+	LAR_END_NONE = 0,     /* running, or died without a word */
+	LAR_END_EXIT = 1,     /* exit_code is what the process passed to exit */
+	LAR_END_SIGNAL = 2,   /* exit_code is the signal's number (written by the launcher) */
+	LAR_END_EXEC = 3,     /* replaced by another image */
+	LAR_END_DETACHED = 4, /* recording switched itself off, the process went on */
+};
+
+/* What a recorder could not record, by reason; each counted in lar_header.lost. */
+enum lar_lost {
+	LAR_LOST_NO_SLOT = 0,	/* more threads at once than staging slots */
+	LAR_LOST_NESTED = 1,	/* in a signal handler that interrupted two others' recording */
+	LAR_LOST_RING_BUSY = 2, /* a block found no room in time: its events */
+	LAR_LOST_EARLY = 3,	/* before recording could start */
+	LAR_LOST_TARGET = 4,	/* dictionary full: operations counted without a name */
+	LAR_LOST_MODULE = 5,	/* dictionary full: modules without a name */
+	LAR_LOST_OFF = 6,	/* recording had been switched off */
+	LAR_LOST_STACK_CUT = 7, /* stacks that lack frames in the middle */
+	LAR_LOST_REASONS = 16,
+};
+
+/* Bits of lar_header.record: what was asked for. */
+enum lar_record {
+	LAR_RECORD_HEAP = 1,
+	LAR_RECORD_IO = 2,
+	LAR_RECORD_LOCKS = 4,
+	LAR_RECORD_THREADS = 8,
+	LAR_RECORD_ALL = 15,
+};
+
+/*
+ * The first page of the file. Everything up to and including `sections` is written before the
+ * magic, which is the header's commit word.
+ */
+struct lar_header {
+	char magic[LAR_MAGIC_SIZE];
+	uint32_t version;
+	uint32_t header_size;	 /* LAR_HEADER_SIZE of the writer */
+	uint32_t compat_flags;	 /* unknown bits: go on */
+	uint32_t incompat_flags; /* unknown bits: refuse */
+	uint32_t machine;	 /* ELF e_machine of the recorded process */
+	uint32_t page_size;
+	uint64_t bound; /* --size: most bytes on disk, 0 = none */
+	uint32_t section_count;
+	uint32_t slot_header_size;
+	struct lar_section sections[LAR_MAX_SECTIONS];
+
+	/* options in force */
+	uint32_t record; /* enum lar_record */
+	uint32_t depth;
+	uint64_t sample_bytes;
+	uint64_t interval_ns;
+
+	/* the process */
+	uint32_t pid;
+	uint32_t parent_pid;
+	uint64_t
+		parent_start_ns; /* start_unix_ns of the trace this one was forked or exec'd from */
+	uint64_t start_unix_ns;
+	uint32_t clock_source; /* enum lar_clock_source */
+	uint32_t time_shift;   /* block times are ticks >> time_shift << time_shift */
+	struct lar_clock_pair clock_start;
+	/* Later pairs; clock_last_index (commit word) says which of the two is whole. */
+	struct lar_clock_pair clock_last[2];
+	uint32_t clock_last_index;
+
+	/* the end */
+	uint32_t end; /* enum lar_end, commit word of exit_code and end_ticks */
+	int32_t exit_code;
+	uint32_t reserved0;
+	uint64_t end_ticks;
+
+	/* the ring: hints for a reader, see FORMAT.md */
+	uint64_t ring_head;   /* offset in the section where the next block goes */
+	uint64_t ring_tail;   /* offset in the section of the oldest block */
+	uint64_t ring_limit;  /* bytes of the section in use before it wraps */
+	uint64_t ring_blocks; /* blocks ever sealed */
+	uint64_t ring_events; /* events ever sealed */
+
+	uint64_t lost[LAR_LOST_REASONS];
+	uint64_t reserved1[16];
+};
+_Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
+
+/*
+ * One thread's exact figures for one lock, kept in its slot because an uncontended lock makes no
+ * event. Only the owning thread writes; a reader sums the cells of all slots with the LOCKSUM
+ * events. addr is the commit word.
+ */
+struct lar_lock_cell {
+	uint64_t addr;
+	uint32_t acquisitions;
+	uint32_t contended;
+	uint32_t failed_try;
+	uint16_t depth; /* held now: how often (recursive locks) */
+	uint16_t call;	/* family of the lock: number of its lock call in calls.def */
+	uint64_t hold_ticks;
+	uint64_t hold_max_ticks;
+	uint64_t held_since; /* ticks, 0 = not held by this thread */
+	uint64_t wait_ticks;
+	uint64_t wait_max_ticks;
+};
+_Static_assert(sizeof(struct lar_lock_cell) == 64, "lock cell is one cache line");
+
+#define LAR_SLOT_LOCK_CELLS 60
+
+/*
+ * A staging slot: this header, then raw records up to `head`. The thread that owns the slot
+ * appends; `head` is the commit word of each record. Sealing writes a block that names
+ * (slot, seq) and then empties the slot: `seq` grows by one and `head` falls to 0. A reader that
+ * finds a whole block with this slot's current seq ignores the slot's records: they are in it.
+ */
+struct lar_slot {
+	uint32_t magic;
+	uint32_t index;
+	uint64_t state;	    /* commit word: head in the low 32 bits, low 32 bits of seq above */
+	uint32_t owner_tid; /* kernel thread id, 0 = free */
+	uint32_t thread_no; /* number of the thread in this trace, from 1 */
+	uint32_t buffer_size;
+	uint32_t reserved0;
+	uint64_t reserved[28];
+	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
+};
+_Static_assert(sizeof(struct lar_slot) == LAR_SLOT_HEADER_SIZE, "slot header is one page");
+
+/*
+ * A sealed block's header, followed by comp_size bytes: one zstd frame with content checksum.
+ * The block takes total_size bytes of the ring. `magic` is the commit word.
+ */
+struct lar_block {
+	uint32_t magic;
+	uint32_t total_size;	/* multiple of LAR_BLOCK_ALIGN, header included */
+	uint64_t seq;		/* 0, 1, 2, ... in ring order */
+	uint64_t events_before; /* events in all blocks of lower seq */
+	uint32_t events;
+	uint32_t raw_size;     /* bytes of the raw records it decodes to */
+	uint32_t encoded_size; /* bytes after zstd decompression */
+	uint32_t comp_size;
+	uint64_t first_ticks;
+	uint64_t last_ticks;
+	uint32_t slot;
+	uint32_t slot_seq; /* low 32 bits */
+	uint32_t time_shift;
+	uint32_t check; /* lar_block_check() of the header with magic and check as 0 */
+	uint64_t reserved;
+};
+_Static_assert(sizeof(struct lar_block) == 80, "block header");
+
+/* FNV-1a over the header's bytes behind `magic`, `check` taken as 0. */
+static inline uint32_t lar_block_check(const struct lar_block *b)
+{
+	struct lar_block copy = *b;
+	const unsigned char *p = (const unsigned char *)&copy;
+	uint32_t h = 2166136261u;
+
+	copy.magic = 0;
+	copy.check = 0;
+	for (uint32_t i = 0; i < sizeof(copy); i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h;
+}
+
+/* Dictionary records: this header, then the payload, padded to LAR_DICT_ALIGN. */
+enum lar_dict_type {
+	LAR_DICT_PROCESS = 1, /* struct lar_dict_process + strings */
+	LAR_DICT_MODULE = 2,  /* struct lar_dict_module + strings */
+	LAR_DICT_UNLOAD = 3,  /* struct lar_dict_unload */
+	LAR_DICT_TARGET = 4,  /* struct lar_dict_target + name */
+	LAR_DICT_THREAD = 5,  /* struct lar_dict_thread + name */
+	LAR_DICT_NOTE = 6,    /* text: something the recorder said or switched off */
+};
+
+struct lar_dict_record {
+	uint32_t size; /* header, payload and padding: where the next record starts */
+	uint16_t type; /* enum lar_dict_type; unknown types are skipped */
+	uint16_t reserved;
+	uint32_t payload_size; /* bytes behind this header that carry meaning */
+	uint32_t id;	       /* meaning by type */
+};
+
+/* Payload of LAR_DICT_PROCESS. Strings follow in this order, each NUL-terminated:
+ * command (comm), executable path, host name, working folder, then argc arguments. */
+struct lar_dict_process {
+	uint32_t argc;
+	uint32_t uid;
+};
+
+/* Payload of LAR_DICT_MODULE; id counts from 1. Then build-id bytes, then the path with a NUL. */
+struct lar_dict_module {
+	uint64_t start; /* first address */
+	uint64_t end;	/* behind the last */
+	uint64_t bias;	/* add to the file's virtual addresses to get addresses */
+	uint64_t first_seen_ticks;
+	uint32_t build_id_size;
+	uint32_t flags; /* LAR_MODULE_* */
+};
+enum { LAR_MODULE_MAIN = 1, LAR_MODULE_SELF = 2 /* the recorder itself */, LAR_MODULE_VDSO = 4 };
+
+/* Payload of LAR_DICT_UNLOAD; id is the module's. */
+struct lar_dict_unload {
+	uint64_t ticks;
+};
+
+enum lar_target_kind {
+	LAR_TARGET_UNKNOWN = 0,
+	LAR_TARGET_FILE = 1,
+	LAR_TARGET_DIR = 2,
+	LAR_TARGET_PIPE = 3,
+	LAR_TARGET_SOCKET = 4, /* name: "tcp 127.0.0.1:80", "unix /run/x", ... */
+	LAR_TARGET_TTY = 5,
+	LAR_TARGET_CHARDEV = 6,
+	LAR_TARGET_ANON = 7, /* eventfd, epoll, timerfd, memfd, ...: the name says which */
+};
+
+/* Payload of LAR_DICT_TARGET; id counts from 1. Then the name with a NUL. */
+struct lar_dict_target {
+	uint32_t kind; /* enum lar_target_kind */
+	uint32_t flags;
+};
+
+/* Payload of LAR_DICT_THREAD; id is the thread's number. Then the name with a NUL. A later
+ * record for the same thread replaces the name. */
+struct lar_dict_thread {
+	uint32_t tid;
+	uint32_t reserved;
+	uint64_t ticks;
+};
+
+/* Return addresses that are no addresses. */
+enum {
+	LAR_RA_CUT = 1,	       /* frames left out here (stack deeper than --depth) */
+	LAR_RA_INCOMPLETE = 2, /* outermost: the stack could not be followed further */
+};
+
+#endif
