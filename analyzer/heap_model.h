@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Heap figures from a stream of events in time order: totals, peak, and per site what it
+ * allocated, freed and still holds. Counts as valgrind memcheck does. One thread at a time.
+ *
+ * Memory grows with sites and live blocks, not with events.
+ */
+#ifndef LARIAT_HEAP_MODEL_H
+#define LARIAT_HEAP_MODEL_H
+
+#include <stdint.h>
+
+#include "histogram.h"
+#include "live_table.h"
+#include "sites.h"
+#include "trace.h"
+
+struct heap_site {
+	uint64_t allocations, allocated_bytes;
+	uint64_t frees, freed_bytes; /* of this site's blocks, wherever they were freed */
+	uint64_t live_blocks, live_bytes;
+	uint64_t peak_bytes;	/* most that this site ever held */
+	uint64_t at_peak_bytes; /* held when the whole process held most */
+	uint64_t at_peak_blocks;
+	uint64_t peak_number; /* the process peak that at_peak_* belongs to */
+	uint64_t temporary;
+	uint64_t failed;
+	uint64_t size_min, size_max;
+	struct histogram lifetime_ns; /* of freed blocks */
+};
+
+struct heap_totals {
+	uint64_t allocations, allocated_bytes;
+	uint64_t frees, freed_bytes; /* frees of blocks that are known */
+	uint64_t unpaired_frees;     /* of blocks that are not: inherited, or older than the record */
+	uint64_t implied_frees;	     /* an address was given out again, its free was never seen */
+	uint64_t live_blocks, live_bytes;
+	uint64_t peak_bytes, peak_at_ns;
+	uint64_t temporary;
+	uint64_t reallocations;
+	uint64_t failed;
+};
+
+struct heap_map_site {
+	uint64_t maps, mapped_bytes;
+};
+
+/* mmap, munmap, mremap, brk: apart from the heap. */
+struct heap_mapped {
+	uint64_t maps, mapped_bytes;
+	uint64_t unmaps, unmapped_bytes;
+	uint64_t remaps;
+	uint64_t breaks; /* brk and sbrk */
+	uint64_t failed;
+};
+
+/* A block that was given out again before the realloc that freed it was recorded. */
+struct heap_early {
+	uint64_t address;
+	uint64_t time_ns; /* when the next owner got it */
+};
+#define HEAP_EARLY 256
+
+struct heap_model {
+	struct heap_totals total;
+	struct heap_mapped mapped;
+	struct sites sites, map_sites;
+	struct heap_site *site;
+	uint32_t site_size;
+	struct heap_map_site *map_site;
+	uint32_t map_site_size;
+	uint64_t *last_allocation; /* per thread: its last heap event's block if that was one */
+	uint32_t thread_size;
+	struct live_table live;
+	uint64_t since_ns;
+	uint64_t peak_number; /* counts the times that the process held more than ever */
+	struct heap_early early[HEAP_EARLY]; /* a ring */
+	uint32_t early_count;
+};
+
+/* Blocks allocated before since_ns are known but in no figure but the frees. */
+void heap_model_init(struct heap_model *m, const struct site_rule *rule, uint64_t since_ns);
+void heap_model_fini(struct heap_model *m);
+
+/* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
+int heap_model_event(struct heap_model *m, const struct event *e);
+
+/* After the last event: completes the sites' share of the peak. */
+void heap_model_finish(struct heap_model *m);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Log-linear histogram; see histogram.h. */
+#include "histogram.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+void histogram_init(struct histogram *h, unsigned bits)
+{
+	memset(h, 0, sizeof(*h));
+	h->bits = (uint8_t)bits;
+}
+
+void histogram_fini(struct histogram *h)
+{
+	free(h->bucket);
+	h->bucket = NULL;
+	h->length = 0;
+}
+
+/* Values below 2^bits have a bucket each; above, the top bits + 1 binary digits name it. */
+static inline unsigned bucket_of(uint64_t value, unsigned bits)
+{
+	unsigned exponent;
+
+	if (value < 1u << bits)
+		return (unsigned)value;
+	exponent = 63u - (unsigned)__builtin_clzll(value) - bits;
+	return (exponent << bits) + (unsigned)(value >> exponent);
+}
+
+static uint64_t bucket_middle(unsigned bucket, unsigned bits)
+{
+	unsigned exponent;
+	uint64_t low;
+
+	if (bucket < 2u << bits)
+		return bucket;
+	exponent = (bucket >> bits) - 1;
+	low = (uint64_t)((bucket & ((1u << bits) - 1)) + (1u << bits)) << exponent;
+	return low + (((uint64_t)1 << exponent) >> 1);
+}
+
+/* Makes room for `bucket`, with some to spare on the side that grew. */
+static bool window_grow(struct histogram *h, unsigned bucket)
+{
+	unsigned spare = 2u << h->bits;
+	unsigned first = h->first, end = h->first + h->length;
+	uint64_t *grown;
+
+	if (!h->length) {
+		first = bucket > spare ? bucket - spare : 0;
+		end = bucket + spare;
+	} else if (bucket < first) {
+		first = bucket > spare ? bucket - spare : 0;
+	} else {
+		end = bucket + spare;
+	}
+	grown = calloc(end - first, sizeof(*grown));
+	if (!grown)
+		return false;
+	if (h->length)
+		memcpy(grown + (h->first - first), h->bucket, h->length * sizeof(*grown));
+	free(h->bucket);
+	h->bucket = grown;
+	h->first = (uint16_t)first;
+	h->length = (uint16_t)(end - first);
+	return true;
+}
+
+static void bucket_add(struct histogram *h, unsigned bucket, uint64_t count)
+{
+	/* below `first` wraps around and is too large as well */
+	if (bucket - h->first >= h->length && !window_grow(h, bucket)) {
+		h->truncated = 1;
+		return;
+	}
+	h->bucket[bucket - h->first] += count;
+}
+
+void histogram_add(struct histogram *h, uint64_t value)
+{
+	if (!h->count || value < h->min)
+		h->min = value;
+	if (value > h->max)
+		h->max = value;
+	h->count++;
+	if (__builtin_add_overflow(h->sum, value, &h->sum))
+		h->sum = UINT64_MAX;
+	bucket_add(h, bucket_of(value, h->bits), 1);
+}
+
+void histogram_merge(struct histogram *h, const struct histogram *from)
+{
+	if (!from->count)
+		return;
+	if (!h->count || from->min < h->min)
+		h->min = from->min;
+	if (from->max > h->max)
+		h->max = from->max;
+	h->count += from->count;
+	if (__builtin_add_overflow(h->sum, from->sum, &h->sum))
+		h->sum = UINT64_MAX;
+	h->truncated |= from->truncated;
+	for (unsigned i = 0; i < from->length; i++)
+		if (from->bucket[i])
+			bucket_add(h, from->first + i, from->bucket[i]);
+}
+
+uint64_t histogram_quantile(const struct histogram *h, unsigned parts_per_thousand)
+{
+	/* in two steps: count * 1000 may not fit */
+	uint64_t rank = h->count / 1000 * parts_per_thousand +
+			(h->count % 1000 * parts_per_thousand + 999) / 1000;
+	uint64_t seen = 0, middle;
+
+	if (!h->count)
+		return 0;
+	if (rank <= 1)
+		return h->min;
+	if (rank >= h->count)
+		return h->max;
+	for (unsigned i = 0; i < h->length; i++) {
+		seen += h->bucket[i];
+		if (seen < rank)
+			continue;
+		middle = bucket_middle(h->first + i, h->bits);
+		return middle < h->min ? h->min : middle > h->max ? h->max : middle;
+	}
+	return h->max;
+}
+
+uint64_t histogram_mean(const struct histogram *h)
+{
+	return h->count ? h->sum / h->count : 0;
+}

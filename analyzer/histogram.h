@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Log-linear histogram of 64-bit values: exact count, sum, least and most; quantiles within one
+ * part in 2^(bits + 1). Zeroed memory and histogram_init() make one; only the range of buckets in use takes
+ * memory. One thread at a time.
+ */
+#ifndef LARIAT_HISTOGRAM_H
+#define LARIAT_HISTOGRAM_H
+
+#include <stdint.h>
+
+struct histogram {
+	uint64_t count, sum, min, max; /* the sum stops at UINT64_MAX */
+	uint64_t *bucket;	       /* buckets first .. first + length - 1 */
+	uint16_t first, length;
+	uint8_t bits;	   /* each power of two is cut into 2^bits buckets */
+	uint8_t truncated; /* memory ran out: quantiles leave values out, all else is exact */
+};
+
+/* Relative error of a quantile: 1/32 at 4 bits, 1/8 at 2. */
+enum { HISTOGRAM_FINE = 4, HISTOGRAM_COARSE = 2 };
+
+void histogram_init(struct histogram *h, unsigned bits);
+void histogram_fini(struct histogram *h);
+
+/* Never fails; see `truncated`. */
+void histogram_add(struct histogram *h, uint64_t value);
+
+/* Adds what `from` holds; both were made with the same bits. */
+void histogram_merge(struct histogram *h, const struct histogram *from);
+
+/*
+ * The value below or at which `parts_per_thousand` of all values lie (nearest rank): the middle of
+ * its bucket, kept between min and max. 0 when empty.
+ */
+uint64_t histogram_quantile(const struct histogram *h, unsigned parts_per_thousand);
+
+/* Sum / count, rounded down; 0 when empty. */
+uint64_t histogram_mean(const struct histogram *h);
+
+#endif

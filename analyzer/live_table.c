@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of live blocks; see live_table.h. */
+#include "live_table.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SLOTS_LOG2 12
+
+static struct live_block *slot_take(struct live_table *t, uint64_t address)
+{
+	uint64_t s = live_slot(t, address);
+
+	while (t->slots[s].address)
+		s = (s + 1) & t->mask;
+	t->slots[s].address = address;
+	return &t->slots[s];
+}
+
+static int table_grow(struct live_table *t)
+{
+	struct live_block *old = t->slots;
+	uint64_t old_slots = old ? t->mask + 1 : 0;
+	uint64_t slots = old ? old_slots * 2 : 1ull << FIRST_SLOTS_LOG2;
+	struct live_block *grown = calloc(slots, sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	t->slots = grown;
+	t->mask = slots - 1;
+	t->shift = (unsigned)__builtin_clzll(slots) + 1;
+	for (uint64_t i = 0; i < old_slots; i++)
+		if (old[i].address)
+			*slot_take(t, old[i].address) = old[i];
+	free(old);
+	return 0;
+}
+
+struct live_block *live_insert(struct live_table *t, uint64_t address)
+{
+	/* at most 5/8 full: probes stay short though neighbours cluster */
+	if ((!t->slots || t->count >= (t->mask + 1) / 8 * 5) && table_grow(t))
+		return NULL;
+	t->count++;
+	return slot_take(t, address);
+}
+
+void live_remove(struct live_table *t, struct live_block *b)
+{
+	uint64_t hole = (uint64_t)(b - t->slots);
+
+	/* shift back each later block of the run that may not stay behind the hole */
+	for (uint64_t s = (hole + 1) & t->mask; t->slots[s].address; s = (s + 1) & t->mask) {
+		uint64_t home = live_slot(t, t->slots[s].address);
+
+		if (((s - home) & t->mask) < ((s - hole) & t->mask))
+			continue;
+		t->slots[hole] = t->slots[s];
+		hole = s;
+	}
+	t->slots[hole].address = 0;
+	t->count--;
+}
+
+void live_fini(struct live_table *t)
+{
+	free(t->slots);
+	memset(t, 0, sizeof(*t));
+}
