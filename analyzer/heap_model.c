@@ -128,8 +128,10 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 
 	early->address = b->address;
 	early->time_ns = e->time_ns;
+	early->freed_bytes = b->size_bytes;
 	count_death(m, b, e->time_ns);
 	m->total.frees--;
+	m->total.freed_bytes -= b->size_bytes;
 	m->total.implied_frees++;
 	live_remove(&m->live, b);
 }
@@ -172,6 +174,7 @@ static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t sta
 			continue;
 		early->address = 0;
 		m->total.frees++;
+		m->total.freed_bytes += early->freed_bytes;
 		m->total.implied_frees--;
 		return true;
 	}

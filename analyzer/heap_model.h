@@ -58,6 +58,7 @@ struct heap_mapped {
 struct heap_early {
 	uint64_t address;
 	uint64_t time_ns; /* when the next owner got it */
+	uint64_t freed_bytes;
 };
 #define HEAP_EARLY 256
 

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* I/O figures; see io_model.h. */
+#include "io_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TARGET_READ, TARGET_WRITE, TARGET_OTHER };
+
+const char *io_op_name(enum io_op op)
+{
+	static const char *const name[] = {
+#define IO_OP(text, operation) #text,
+		IO_OPS(IO_OP)
+#undef IO_OP
+	};
+
+	return name[op];
+}
+
+static enum io_op op_of_call(unsigned call)
+{
+	switch (call_operation(call)) {
+#define IO_OP(name, operation)                                                                     \
+	case LAR_OP_##operation:                                                                   \
+		return IO_##operation;
+		IO_OPS(IO_OP)
+#undef IO_OP
+	default:
+		return IO_META;
+	}
+}
+
+int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t since_ns,
+		  uint32_t slowest)
+{
+	memset(m, 0, sizeof(*m));
+	sites_init(&m->sites, rule);
+	m->since_ns = since_ns;
+	m->slow_limit = slowest < IO_SLOWEST ? slowest : IO_SLOWEST;
+	m->slow = calloc(m->slow_limit + 1, sizeof(*m->slow));
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		histogram_init(&m->total[op].latency_ns, HISTOGRAM_FINE);
+	return m->slow ? 0 : -ENOMEM;
+}
+
+static void figures_fini(struct io_figures *f)
+{
+	histogram_fini(&f->latency_ns);
+	busy_time_fini(&f->busy);
+}
+
+void io_model_fini(struct io_model *m)
+{
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		figures_fini(&m->total[op]);
+	for (uint32_t i = 0; i < m->target_map.count && i < m->target_size; i++)
+		for (unsigned d = 0; d < 3; d++)
+			figures_fini(&m->target[i].op[d]);
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+		histogram_fini(&m->site[i].latency_ns);
+	free(m->target);
+	free(m->site);
+	free(m->slow);
+	free(m->error);
+	keymap_fini(&m->target_map);
+	keymap_fini(&m->error_map);
+	sites_fini(&m->sites);
+}
+
+/* One call, taken apart. */
+struct io_call {
+	enum io_op op;
+	uint64_t start_ns, end_ns;
+	uint64_t bytes;
+	bool failed, is_short;
+	uint32_t target;
+};
+
+static struct io_call call_of_event(const struct event *e)
+{
+	int64_t result = (int64_t)e->field[3];
+	struct io_call c = { .op = op_of_call(e->call), .end_ns = e->time_ns };
+
+	c.start_ns = e->time_ns > e->field[1] ? e->time_ns - e->field[1] : 0;
+	c.failed = result < 0;
+	c.target = e->flags & LAR_IO_NO_TARGET ? 0 : (uint32_t)(e->field[2] >> 32);
+	if (!c.failed && (c.op == IO_READ || c.op == IO_WRITE)) {
+		c.bytes = (uint64_t)result;
+		c.is_short = c.bytes && c.bytes < e->field[4];
+	}
+	return c;
+}
+
+static void figures_add(struct io_figures *f, const struct io_call *c)
+{
+	f->calls++;
+	f->bytes += c->bytes;
+	f->errors += c->failed;
+	f->short_calls += c->is_short;
+	histogram_add(&f->latency_ns, c->end_ns - c->start_ns);
+	busy_time_add(&f->busy, c->start_ns, c->end_ns);
+}
+
+static int target_add(struct io_model *m, const struct io_call *c)
+{
+	uint32_t n = keymap_number(&m->target_map, c->target);
+	unsigned d = c->op == IO_READ ? TARGET_READ : c->op == IO_WRITE ? TARGET_WRITE : TARGET_OTHER;
+	struct io_target *t;
+
+	if (n == KEYMAP_NONE ||
+	    array_reserve((void **)&m->target, &m->target_size, n, sizeof(*m->target)))
+		return -ENOMEM;
+	t = &m->target[n];
+	t->id = c->target;
+	if (!t->op[d].calls)
+		histogram_init(&t->op[d].latency_ns, HISTOGRAM_FINE);
+	figures_add(&t->op[d], c);
+	return 0;
+}
+
+static int site_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	uint32_t n = sites_number(&m->sites, e->stack, e->thread);
+	struct io_site *s;
+
+	if (n == SITE_NONE || array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
+		return -ENOMEM;
+	s = &m->site[n];
+	if (!s->calls) {
+		histogram_init(&s->latency_ns, HISTOGRAM_FINE);
+		s->target = c->target;
+	}
+	s->more_targets |= s->target != c->target;
+	s->calls++;
+	s->by_op[c->op]++;
+	s->bytes += c->bytes;
+	s->read_bytes += c->op == IO_READ ? c->bytes : 0;
+	s->written_bytes += c->op == IO_WRITE ? c->bytes : 0;
+	s->errors += c->failed;
+	s->short_calls += c->is_short;
+	s->time_ns += c->end_ns - c->start_ns;
+	histogram_add(&s->latency_ns, c->end_ns - c->start_ns);
+	return 0;
+}
+
+static int error_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	int64_t result = (int64_t)e->field[3];
+	uint32_t number = result < -4095 ? 0 : (uint32_t)-result;
+	uint32_t n = keymap_number(&m->error_map, (uint64_t)c->op << 32 | number);
+
+	if (n == KEYMAP_NONE ||
+	    array_reserve((void **)&m->error, &m->error_size, n, sizeof(*m->error)))
+		return -ENOMEM;
+	m->error[n].op = c->op;
+	m->error[n].number = number;
+	m->error[n].count++;
+	return 0;
+}
+
+/* The earlier of two equally slow operations counts as the slower. */
+static bool slower(const struct io_slow *a, const struct io_slow *b)
+{
+	return a->took_ns != b->took_ns ? a->took_ns > b->took_ns : a->start_ns < b->start_ns;
+}
+
+static void slow_sift_down(struct io_model *m)
+{
+	struct io_slow moved = m->slow[0];
+	uint32_t i = 0;
+
+	for (uint32_t child = 1; child < m->slow_count; child = 2 * i + 1) {
+		if (child + 1 < m->slow_count && slower(&m->slow[child], &m->slow[child + 1]))
+			child++;
+		if (!slower(&moved, &m->slow[child]))
+			break;
+		m->slow[i] = m->slow[child];
+		i = child;
+	}
+	m->slow[i] = moved;
+}
+
+static void slow_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	uint64_t took = c->end_ns - c->start_ns;
+	struct io_slow s = { .took_ns = took,
+			     .start_ns = c->start_ns,
+			     .asked_bytes = e->field[4],
+			     .result = (int64_t)e->field[3],
+			     .stack = e->stack,
+			     .thread = e->thread,
+			     .target = c->target,
+			     .fd = (int32_t)(uint32_t)e->field[2],
+			     .call = e->call };
+	uint32_t i;
+
+	if (m->slow_count == m->slow_limit) {
+		if (!m->slow_limit || !slower(&s, &m->slow[0]))
+			return;
+		m->slow[0] = s;
+		slow_sift_down(m);
+		return;
+	}
+	for (i = m->slow_count++; i && slower(&m->slow[(i - 1) / 2], &s); i = (i - 1) / 2)
+		m->slow[i] = m->slow[(i - 1) / 2];
+	m->slow[i] = s;
+}
+
+int io_model_event(struct io_model *m, const struct event *e)
+{
+	struct io_call c;
+
+	if (e->kind != LAR_EV_IO || e->time_ns < m->since_ns)
+		return 0;
+	c = call_of_event(e);
+	figures_add(&m->total[c.op], &c);
+	slow_add(m, e, &c);
+	if (target_add(m, &c) || site_add(m, e, &c))
+		return -ENOMEM;
+	return c.failed ? error_add(m, e, &c) : 0;
+}
+
+static int by_slowness(const void *a, const void *b)
+{
+	return slower(a, b) ? -1 : slower(b, a);
+}
+
+void io_model_finish(struct io_model *m)
+{
+	qsort(m->slow, m->slow_count, sizeof(*m->slow), by_slowness);
+}

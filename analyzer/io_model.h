@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O figures from a stream of events in time order: by operation, by target, by site, the
+ * slowest, and errors. One thread at a time. Memory grows with sites, targets and threads.
+ */
+#ifndef LARIAT_IO_MODEL_H
+#define LARIAT_IO_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "busy_time.h"
+#include "histogram.h"
+#include "keymap.h"
+#include "sites.h"
+#include "trace.h"
+
+/* Operations that are told apart, as rows: IO_OP(name in reports, enum lar_operation). */
+#define IO_OPS(IO_OP)                                                                              \
+	IO_OP(read, READ)                                                                          \
+	IO_OP(write, WRITE)                                                                        \
+	IO_OP(open, OPEN)                                                                          \
+	IO_OP(close, CLOSE)                                                                        \
+	IO_OP(sync, SYNC)                                                                          \
+	IO_OP(connect, CONNECT)                                                                    \
+	IO_OP(seek, SEEK)                                                                          \
+	IO_OP(metadata, META)                                                                      \
+	IO_OP(wait, WAIT)
+
+enum io_op {
+#define IO_OP(name, operation) IO_##operation,
+	IO_OPS(IO_OP)
+#undef IO_OP
+	IO_OP_COUNT
+};
+
+/* The report's name of an operation. */
+const char *io_op_name(enum io_op op);
+
+struct io_figures {
+	uint64_t calls, bytes, errors;
+	uint64_t short_calls; /* moved some bytes, but fewer than asked */
+	struct histogram latency_ns;
+	struct busy_time busy;
+};
+
+struct io_target {
+	uint32_t id; /* index into the trace's targets; 0 = unknown */
+	struct io_figures op[3]; /* IO_READ, IO_WRITE, and all else */
+};
+
+struct io_site {
+	uint64_t calls, bytes, errors, short_calls, time_ns;
+	uint64_t by_op[IO_OP_COUNT]; /* calls */
+	uint64_t read_bytes, written_bytes;
+	uint32_t target; /* the one met first */
+	bool more_targets;
+	struct histogram latency_ns;
+};
+
+struct io_slow {
+	uint64_t took_ns, start_ns;
+	uint64_t asked_bytes;
+	int64_t result; /* or -errno */
+	uint32_t stack, thread, target;
+	int32_t fd;
+	uint16_t call;
+};
+
+#define IO_SLOWEST 1000 /* most that can be asked for */
+
+struct io_error {
+	enum io_op op;
+	uint32_t number; /* errno */
+	uint64_t count;
+};
+
+struct io_model {
+	struct io_figures total[IO_OP_COUNT];
+	struct keymap target_map; /* id -> index of target */
+	struct io_target *target;
+	uint32_t target_size;
+	struct sites sites;
+	struct io_site *site;
+	uint32_t site_size;
+	struct io_slow *slow; /* a heap with the fastest on top until io_model_finish() */
+	uint32_t slow_count, slow_limit;
+	struct keymap error_map;
+	struct io_error *error;
+	uint32_t error_size;
+	uint64_t since_ns;
+};
+
+/* Operations that end before since_ns are left out; `slowest` operations are kept. */
+int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t since_ns,
+		  uint32_t slowest);
+void io_model_fini(struct io_model *m);
+
+/* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
+int io_model_event(struct io_model *m, const struct event *e);
+
+/* After the last event: sorts the slowest operations, the slowest first. */
+void io_model_finish(struct io_model *m);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Lock figures; see lock_model.h. */
+#include "lock_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void lock_model_init(struct lock_model *m, const struct site_rule *rule, uint64_t since_ns)
+{
+	memset(m, 0, sizeof(*m));
+	sites_init(&m->sites, rule);
+	sites_init(&m->condition_sites, rule);
+	histogram_init(&m->total.wait_ns, HISTOGRAM_FINE);
+	histogram_init(&m->condition_total.wait_ns, HISTOGRAM_FINE);
+	m->since_ns = since_ns;
+}
+
+void lock_model_fini(struct lock_model *m)
+{
+	for (uint32_t i = 0; i < m->lock_map.count && i < m->lock_size; i++)
+		histogram_fini(&m->lock[i].f.wait_ns);
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+		histogram_fini(&m->site[i].f.wait_ns);
+	for (uint32_t i = 0; i < m->condition_sites.count && i < m->condition_size; i++)
+		histogram_fini(&m->condition[i].wait_ns);
+	histogram_fini(&m->total.wait_ns);
+	histogram_fini(&m->condition_total.wait_ns);
+	free(m->lock);
+	free(m->pair);
+	free(m->site);
+	free(m->condition);
+	keymap_fini(&m->lock_map);
+	keymap_fini(&m->pair_map);
+	sites_fini(&m->sites);
+	sites_fini(&m->condition_sites);
+}
+
+const char *lock_kind(unsigned call)
+{
+	static const struct {
+		const char *prefix, *kind;
+	} kinds[] = {
+		{ "pthread_mutex_", "mutex" },	   { "pthread_rwlock_", "rwlock" },
+		{ "pthread_spin_", "spinlock" },   { "pthread_cond_", "condition" },
+		{ "pthread_barrier_", "barrier" }, { "sem_", "semaphore" },
+		{ "mtx_", "mutex" },		   { "cnd_", "condition" },
+	};
+	const char *name = call_name(call);
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strncmp(name, kinds[i].prefix, strlen(kinds[i].prefix)))
+			return kinds[i].kind;
+	return "lock";
+}
+
+static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call)
+{
+	uint32_t n = keymap_number(&m->lock_map, address);
+	struct lock_one *l;
+
+	if (n == KEYMAP_NONE ||
+	    array_reserve((void **)&m->lock, &m->lock_size, n, sizeof(*m->lock)))
+		return KEYMAP_NONE;
+	l = &m->lock[n];
+	if (!l->call) {
+		l->address = address;
+		l->call = (uint16_t)call;
+		l->first_site = SITE_NONE;
+		histogram_init(&l->f.wait_ns, HISTOGRAM_FINE);
+	}
+	return n;
+}
+
+static struct lock_pair *pair_get(struct lock_model *m, uint32_t thread, uint32_t lock)
+{
+	uint32_t known = m->pair_map.count;
+	uint32_t n = keymap_number(&m->pair_map, (uint64_t)thread << 32 | lock);
+
+	if (n == KEYMAP_NONE ||
+	    array_reserve((void **)&m->pair, &m->pair_size, n, sizeof(*m->pair)))
+		return NULL;
+	if (n == known)
+		m->pair[n].first_site = SITE_NONE;
+	return &m->pair[n];
+}
+
+static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock)
+{
+	uint32_t n = sites_number(&m->sites, stack, thread);
+	struct lock_site *s;
+
+	if (n == SITE_NONE || array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
+		return SITE_NONE;
+	s = &m->site[n];
+	if (!s->used) {
+		histogram_init(&s->f.wait_ns, HISTOGRAM_FINE);
+		s->lock = lock;
+		s->used = true;
+	}
+	s->more_locks |= s->lock != lock;
+	return n;
+}
+
+/* What one LOCK event adds to each of total, lock and site. */
+static void figures_add(struct lock_figures *f, const struct event *e, bool acquired)
+{
+	if (e->flags & LAR_LOCK_TRY)
+		f->failed_try++;
+	else if (e->field[3] == ETIMEDOUT)
+		f->timeouts++;
+	else if (!acquired)
+		f->errors++;
+	if (e->flags & LAR_LOCK_CONTENDED && !(e->flags & LAR_LOCK_TRY)) {
+		f->contended++;
+		histogram_add(&f->wait_ns, e->field[1]);
+	}
+}
+
+static int take_lock(struct lock_model *m, const struct event *e)
+{
+	uint32_t lock = lock_index(m, e->field[2], e->call);
+	bool acquired = !e->field[3] || e->field[3] == EOWNERDEAD;
+	struct lock_pair *pair;
+	uint32_t site;
+
+	if (lock == KEYMAP_NONE)
+		return -ENOMEM;
+	site = site_index(m, e->stack, e->thread, lock);
+	pair = pair_get(m, e->thread, lock);
+	if (site == SITE_NONE || !pair)
+		return -ENOMEM;
+	if (e->flags & LAR_LOCK_FIRST)
+		pair->first_site = site;
+	if (m->lock[lock].first_site == SITE_NONE)
+		m->lock[lock].first_site = site;
+	if (acquired && site != pair->first_site) {
+		m->site[site].f.acquisitions++;
+		pair->elsewhere++;
+	}
+	if (e->time_ns < m->since_ns)
+		return 0;
+	figures_add(&m->total, e, acquired);
+	figures_add(&m->lock[lock].f, e, acquired);
+	figures_add(&m->site[site].f, e, acquired);
+	return 0;
+}
+
+static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acquisitions)
+{
+	f->acquisitions += acquisitions;
+	f->hold_ns += e->field[3];
+	if (e->field[4] > f->hold_max_ns)
+		f->hold_max_ns = e->field[4];
+}
+
+/* The site of a thread's first acquisition has all of them that no event of another site has. */
+static int take_sum(struct lock_model *m, const struct event *e)
+{
+	uint32_t lock = lock_index(m, e->field[1], e->call);
+	uint64_t acquisitions = e->field[2];
+	struct lock_pair *pair;
+
+	if (lock == KEYMAP_NONE)
+		return -ENOMEM;
+	pair = pair_get(m, e->thread, lock);
+	if (!pair)
+		return -ENOMEM;
+	if (pair->first_site == SITE_NONE) /* its event is lost: the stack is unknown */
+		pair->first_site = site_index(m, 0, e->thread, lock);
+	if (pair->first_site == SITE_NONE)
+		return -ENOMEM;
+	m->sums++;
+	sum_add(&m->total, e, acquisitions);
+	sum_add(&m->lock[lock].f, e, acquisitions);
+	sum_add(&m->site[pair->first_site].f, e,
+		acquisitions > pair->elsewhere ? acquisitions - pair->elsewhere : 0);
+	pair->elsewhere = 0;
+	return 0;
+}
+
+static void condition_add(struct condition_site *c, const struct event *e)
+{
+	if (!c->wait_ns.bits)
+		histogram_init(&c->wait_ns, HISTOGRAM_FINE);
+	c->waits++;
+	if (e->field[3] == ETIMEDOUT)
+		c->timeouts++;
+	else if (e->field[3])
+		c->errors++;
+	histogram_add(&c->wait_ns, e->field[1]);
+}
+
+static int take_condition(struct lock_model *m, const struct event *e)
+{
+	uint32_t n;
+
+	if (e->time_ns < m->since_ns)
+		return 0;
+	n = sites_number(&m->condition_sites, e->stack, e->thread);
+	if (n == SITE_NONE || array_reserve((void **)&m->condition, &m->condition_size, n,
+					    sizeof(*m->condition)))
+		return -ENOMEM;
+	condition_add(&m->condition_total, e);
+	condition_add(&m->condition[n], e);
+	return 0;
+}
+
+int lock_model_event(struct lock_model *m, const struct event *e)
+{
+	if (e->kind == LAR_EV_LOCKSUM)
+		return take_sum(m, e);
+	if (e->kind != LAR_EV_LOCK)
+		return 0;
+	switch (call_operation(e->call)) {
+	case LAR_OP_CONDWAIT:
+		return take_condition(m, e);
+	case LAR_OP_UNLOCK:
+		m->unowned_unlocks += !!(e->flags & LAR_LOCK_UNOWNED);
+		return 0;
+	case LAR_OP_DESTROY:
+		return 0;
+	default:
+		return take_lock(m, e);
+	}
+}

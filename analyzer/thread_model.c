@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads; see thread_model.h. */
+#include "thread_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void thread_model_init(struct thread_model *m, uint64_t since_ns)
+{
+	memset(m, 0, sizeof(*m));
+	m->since_ns = since_ns;
+}
+
+void thread_model_fini(struct thread_model *m)
+{
+	free(m->thread);
+	keymap_fini(&m->map);
+}
+
+static struct thread_figures *thread_get(struct thread_model *m, uint32_t number)
+{
+	uint32_t n;
+
+	/* the thread numbers of a sound trace are dense: most need no look at the map */
+	if (number && number <= m->map.count && m->thread[number - 1].number == number)
+		return &m->thread[number - 1];
+	n = keymap_number(&m->map, number);
+	if (n == KEYMAP_NONE ||
+	    array_reserve((void **)&m->thread, &m->size, n, sizeof(*m->thread)))
+		return NULL;
+	m->thread[n].number = number;
+	return &m->thread[n];
+}
+
+static void thread_start(struct thread_model *m, struct thread_figures *t, uint64_t now)
+{
+	if (t->started)
+		return;
+	t->started = true;
+	t->start_ns = now;
+	if (++m->running > m->peak) {
+		m->peak = m->running;
+		m->peak_at_ns = now;
+	}
+}
+
+static void thread_end(struct thread_model *m, struct thread_figures *t, const struct event *e)
+{
+	thread_start(m, t, e->time_ns);
+	t->end_ns = e->time_ns;
+	t->cpu_ns = e->field[2];
+	if (!t->ended)
+		m->running--;
+	t->ended = true;
+}
+
+static int take_life(struct thread_model *m, const struct event *e)
+{
+	uint64_t number = e->field[e->kind == LAR_EV_THREAD_CREATE || e->kind == LAR_EV_THREAD_JOIN ?
+					   2 :
+					   1];
+	struct thread_figures *t;
+
+	if (e->kind == LAR_EV_THREAD_CREATE && e->field[3]) {
+		m->create_failures++;
+		return 0;
+	}
+	if (!number || number > UINT32_MAX)
+		return 0;
+	t = thread_get(m, (uint32_t)number);
+	if (!t)
+		return -ENOMEM;
+	switch (e->kind) {
+	case LAR_EV_THREAD_CREATE:
+		m->created += !t->created;
+		t->created = true;
+		t->stack = e->stack;
+		t->creator = e->thread;
+		break;
+	case LAR_EV_THREAD_START:
+		thread_start(m, t, e->time_ns);
+		break;
+	case LAR_EV_THREAD_END:
+		thread_end(m, t, e);
+		break;
+	case LAR_EV_THREAD_JOIN:
+		if (!e->field[3] && call_operation(e->call) == LAR_OP_DETACH)
+			t->detached = true;
+		else if (!e->field[3])
+			t->joined = true;
+		break;
+	}
+	return 0;
+}
+
+static void count_allocation(struct thread_figures *t, uint64_t address, uint64_t size)
+{
+	if (!address)
+		return;
+	t->allocations++;
+	t->allocated_bytes += size;
+}
+
+static void count_work(struct thread_figures *t, const struct event *e)
+{
+	enum lar_operation op;
+
+	switch (e->kind) {
+	case LAR_EV_ALLOC:
+		count_allocation(t, e->field[1], e->field[2]);
+		break;
+	case LAR_EV_REALLOC:
+		count_allocation(t, e->field[3], e->field[4]);
+		break;
+	case LAR_EV_IO:
+		op = call_operation(e->call);
+		t->io_calls++;
+		t->io_ns += e->field[1];
+		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
+			t->io_bytes += e->field[3];
+		break;
+	case LAR_EV_LOCK:
+		if (!(e->flags & LAR_LOCK_CONTENDED) || call_operation(e->call) != LAR_OP_LOCK)
+			break;
+		t->lock_waits++;
+		t->lock_wait_ns += e->field[1];
+		break;
+	default:
+		break;
+	}
+}
+
+int thread_model_event(struct thread_model *m, const struct event *e)
+{
+	struct thread_figures *t;
+
+	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_TICK) /* not a thread at work */
+		return 0;
+	if (e->thread) {
+		t = thread_get(m, e->thread);
+		if (!t)
+			return -ENOMEM;
+		t->tid = e->tid;
+		/* the record began in the middle of its life, or its start was overwritten */
+		if (!t->started)
+			thread_start(m, t, e->time_ns);
+		if (!t->ended && e->time_ns > t->end_ns)
+			t->end_ns = e->time_ns;
+		if (e->time_ns >= m->since_ns)
+			count_work(t, e);
+	}
+	switch (e->kind) {
+	case LAR_EV_THREAD_CREATE:
+	case LAR_EV_THREAD_START:
+	case LAR_EV_THREAD_END:
+	case LAR_EV_THREAD_JOIN:
+		return take_life(m, e);
+	default:
+		return 0;
+	}
+}
+
+uint64_t thread_model_unjoined(const struct thread_model *m)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < m->map.count; i++)
+		n += m->thread[i].created && !m->thread[i].joined && !m->thread[i].detached;
+	return n;
+}

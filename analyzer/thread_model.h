@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life and work of each thread, from a stream of events in time order. Durations in the
+ * events' fields are nanoseconds. One thread at a time. Memory grows with the threads recorded.
+ */
+#ifndef LARIAT_THREAD_MODEL_H
+#define LARIAT_THREAD_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keymap.h"
+#include "trace.h"
+
+struct thread_figures {
+	uint32_t number, tid, creator;
+	uint32_t stack; /* of its creation, 0 = unknown */
+	bool created;	/* its pthread_create was seen */
+	bool started, ended, joined, detached;
+	uint64_t start_ns, end_ns; /* end: of the thread or, while it runs, its last event */
+	uint64_t cpu_ns;
+	uint64_t allocations, allocated_bytes;
+	uint64_t io_calls, io_bytes, io_ns;
+	uint64_t lock_waits, lock_wait_ns;
+};
+
+struct thread_model {
+	uint64_t created, create_failures;
+	uint64_t running, peak, peak_at_ns;
+	struct keymap map; /* number -> index */
+	struct thread_figures *thread;
+	uint32_t size;
+	uint64_t since_ns;
+};
+
+/* Work before since_ns is left out, births and deaths are not. */
+void thread_model_init(struct thread_model *m, uint64_t since_ns);
+void thread_model_fini(struct thread_model *m);
+
+/* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
+int thread_model_event(struct thread_model *m, const struct event *e);
+
+/* Created, and neither joined nor detached. */
+uint64_t thread_model_unjoined(const struct thread_model *m);
+
+#endif
