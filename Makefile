@@ -12,8 +12,13 @@
 # WERROR=1 makes warnings errors. BUILD= names another build folder, SANITIZE=address,undefined
 # builds the analyzer and the unit tests with sanitizers (use a BUILD= of its own).
 
-CC ?= gcc
-CXX ?= g++
+# make's own default is cc; a CC= of the environment or the command line wins.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
