@@ -61,15 +61,17 @@ struct trace_facts {
 	const char *command, *executable, *host, *cwd;
 	const char *const *argv;
 	uint32_t argc;
-	uint64_t file_bytes; /* apparent size */
-	uint64_t disk_bytes; /* blocks allocated */
-	uint64_t duration_ns; /* start to the end or the last sign of life */
-	bool running;	      /* the recorded process is alive (checked by pid and start time) */
+	uint64_t file_bytes;	 /* apparent size */
+	uint64_t disk_bytes;	 /* blocks allocated */
+	uint64_t duration_ns;	 /* start to the end or the last sign of life */
+	bool running;		 /* the recorded process is alive (checked by pid and start time) */
 	uint64_t events_written; /* ever committed: kept + overwritten */
 	uint64_t events_kept, events_overwritten, events_dropped;
 	uint64_t blocks_kept;
 	struct trace_damage damage;
-	const struct trace_module *modules;
+	uint64_t stacks_folded; /* frames that the reader had no room for, after trace_events() */
+	bool clock_estimated;	/* times rest on a guess: see the notes */
+	const struct trace_module *modules; /* path "" and no addresses: its record is damaged */
 	uint32_t module_count;
 	const struct trace_target *targets; /* index = id, [0] is "unknown" */
 	uint32_t target_count;
@@ -95,14 +97,14 @@ uint64_t trace_span_ns(const struct trace *t, uint64_t ticks);
 
 /* One decoded event. Valid during the callback only. */
 struct event {
-	uint8_t kind;  /* enum lar_event_kind */
-	uint8_t flags; /* LAR_LOCK_*, LAR_IO_*, ... */
-	uint16_t call; /* enum lar_call */
+	uint8_t kind;	 /* enum lar_event_kind */
+	uint8_t flags;	 /* LAR_LOCK_*, LAR_IO_*, ... */
+	uint16_t call;	 /* enum lar_call */
 	uint32_t thread; /* number; 0 = unknown */
 	uint32_t tid;
-	uint32_t stack;	   /* id for trace_stack(), 0 = none */
+	uint32_t stack; /* id for trace_stack(), 0 = none */
 	uint64_t ticks;
-	uint64_t time_ns;  /* trace_ns(ticks) */
+	uint64_t time_ns;		      /* trace_ns(ticks) */
 	uint64_t field[LAR_EVENT_MAX_FIELDS]; /* as in events.def, [0] is ticks */
 };
 

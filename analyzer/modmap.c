@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses to modules by time; see modmap.h. */
+#include "modmap.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_GROUPS 64 /* different starts looked at below an address */
+
+static int by_start(const void *a, const void *b)
+{
+	const struct modmap_entry *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	return x->module < y->module ? -1 : x->module > y->module;
+}
+
+int modmap_init(struct modmap *map, const struct trace_module *modules, uint32_t count,
+		unsigned time_shift)
+{
+	uint64_t max_end = 0;
+
+	memset(map, 0, sizeof(*map));
+	if (!count)
+		return 0;
+	map->entries = malloc(count * sizeof(*map->entries));
+	if (!map->entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct trace_module *m = &modules[i];
+
+		if (m->start >= m->end)
+			continue;
+		map->entries[map->count++] = (struct modmap_entry){
+			.start = m->start,
+			.end = m->end,
+			.from = m->first_seen_ticks >> time_shift << time_shift,
+			.until = m->unload_ticks,
+			.module = i,
+		};
+	}
+	qsort(map->entries, map->count, sizeof(*map->entries), by_start);
+	for (uint32_t i = 0; i < map->count; i++) {
+		if (map->entries[i].end > max_end)
+			max_end = map->entries[i].end;
+		map->entries[i].max_end = max_end;
+	}
+	return 0;
+}
+
+void modmap_fini(struct modmap *map)
+{
+	free(map->entries);
+	memset(map, 0, sizeof(*map));
+}
+
+/* How many of the entries before `high` sort before (start, from]. */
+static uint32_t entries_up_to(const struct modmap *map, uint32_t high, uint64_t start,
+			      uint64_t from)
+{
+	uint32_t low = 0;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct modmap_entry *e = &map->entries[mid];
+
+		if (e->start < start || (e->start == start && e->from <= from))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct nearest {
+	const struct modmap_entry *entry;
+	uint64_t distance;
+};
+
+static void consider(struct nearest *best, const struct modmap_entry *e, uint64_t address,
+		     uint64_t ticks)
+{
+	uint64_t distance = 0;
+
+	if (address >= e->end)
+		return;
+	if (ticks < e->from)
+		distance = e->from - ticks;
+	else if (ticks >= e->until)
+		distance = ticks - e->until + 1;
+	if (!best->entry || distance < best->distance)
+		*best = (struct nearest){ e, distance };
+}
+
+static struct nearest search(const struct modmap *map, uint64_t address, uint64_t ticks)
+{
+	struct nearest best = { NULL, 0 };
+	uint32_t behind = entries_up_to(map, map->count, address, UINT64_MAX);
+
+	/* modules with one start after the other, downwards; in each the time decides */
+	for (unsigned group = 0; behind && group < MAX_GROUPS; group++) {
+		uint64_t start = map->entries[behind - 1].start;
+		uint32_t at;
+
+		if (map->entries[behind - 1].max_end <= address)
+			break;
+		at = entries_up_to(map, behind, start, ticks);
+		if (at && map->entries[at - 1].start == start)
+			consider(&best, &map->entries[at - 1], address, ticks);
+		if (at < behind)
+			consider(&best, &map->entries[at], address, ticks);
+		if (best.entry && !best.distance)
+			break;
+		behind = start ? entries_up_to(map, behind, start - 1, UINT64_MAX) : 0;
+	}
+	return best;
+}
+
+uint32_t modmap_find(struct modmap *map, uint64_t address, uint64_t ticks)
+{
+	uint32_t slot = (uint32_t)((address * 0x9e3779b97f4a7c15ull) >> 52);
+	struct nearest best;
+
+	if (map->cache[slot].address == address && ticks >= map->cache[slot].from &&
+	    ticks < map->cache[slot].until)
+		return map->cache[slot].module;
+	best = search(map, address, ticks);
+	if (!best.entry)
+		return MODMAP_NONE;
+	if (!best.distance) {
+		map->cache[slot].address = address;
+		map->cache[slot].from = best.entry->from;
+		map->cache[slot].until = best.entry->until;
+		map->cache[slot].module = best.entry->module;
+	}
+	return best.entry->module;
+}

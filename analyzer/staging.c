@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies the staging slots; see staging.h. */
+#include "staging.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BUFFER (64u << 20)	 /* of one slot */
+#define MAX_TOTAL  (1024u << 20) /* of all slots' records */
+#define MAX_SLOTS  65536u
+#define MAX_TRIES  8 /* to copy a slot that its thread keeps sealing */
+
+static uint32_t state_head(uint64_t state)
+{
+	return (uint32_t)state;
+}
+static uint32_t state_seq(uint64_t state)
+{
+	return (uint32_t)(state >> 32);
+}
+
+/* Keeps the whole records at the front, with their number and latest time. */
+static void measure(struct staging *st, struct staging_slot *s, size_t words)
+{
+	size_t at = 0;
+	uint32_t depth = 0;
+
+	while (at < words) {
+		uint64_t w0 = s->words[at];
+		uint32_t n = lar_record_words(w0);
+		uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
+
+		if (!n || n > words - at)
+			break;
+		if (lar_event_shapes[lar_word0_kind(w0)].has_stack) {
+			if (kept > depth || kept + pushed > LAR_MAX_DEPTH)
+				break;
+			depth = kept + pushed;
+		} else if (kept | pushed) {
+			break;
+		}
+		if (s->words[at + 1] > s->last_ticks)
+			s->last_ticks = s->words[at + 1];
+		s->events++;
+		at += n;
+	}
+	if (at < words)
+		st->damaged++;
+	s->word_count = at;
+}
+
+/* Copies the records at `offset`; 0, or -EAGAIN when the slot was sealed meanwhile. */
+static int copy_records(struct staging *st, const struct ringfile *rf, uint64_t offset,
+			uint32_t head, struct staging_slot *s)
+{
+	uint64_t state;
+	ssize_t got;
+
+	s->words = malloc(head);
+	if (!s->words)
+		return -ENOMEM;
+	got = ringfile_read(rf, offset + rf->header.slot_header_size, s->words, head);
+	if (got < 0)
+		return (int)got;
+	if (ringfile_read(rf, offset + offsetof(struct lar_slot, state), &state, 8) == 8 &&
+	    state_seq(state) != s->seq)
+		return -EAGAIN;
+	if ((size_t)got < head)
+		st->damaged++;
+	measure(st, s, (size_t)got / 8);
+	return 0;
+}
+
+static int copy_locks(struct staging_slot *s, const struct lar_slot *header)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++)
+		n += header->locks[i].addr != 0;
+	if (!n)
+		return 0;
+	s->locks = malloc(n * sizeof(*s->locks));
+	if (!s->locks)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++)
+		if (header->locks[i].addr)
+			s->locks[s->lock_count++] = header->locks[i];
+	return 0;
+}
+
+static int append(struct staging *st, const struct staging_slot *s)
+{
+	if (st->count == st->capacity) {
+		size_t capacity = st->capacity ? 2 * st->capacity : 16;
+		struct staging_slot *p = realloc(st->slots, capacity * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		st->slots = p;
+		st->capacity = capacity;
+	}
+	st->slots[st->count++] = *s;
+	return 0;
+}
+
+/* One try; -EAGAIN when the slot changed hands under the copy. *total counts the bytes copied. */
+static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t offset, uint32_t unit,
+		     uint32_t index, uint64_t *total)
+{
+	uint32_t room = unit - rf->header.slot_header_size;
+	struct staging_slot s = { .index = index };
+	struct lar_slot header;
+	uint32_t head;
+	int rc = 0;
+
+	if (ringfile_read(rf, offset, &header, sizeof(header)) != sizeof(header)) {
+		st->damaged++;
+		return 0;
+	}
+	if (!header.magic && !header.state)
+		return 0; /* taken, never used */
+	head = state_head(header.state);
+	if (header.magic != LAR_SLOT_MAGIC || header.index != index || head > room || head % 8 ||
+	    *total + head > MAX_TOTAL) {
+		st->damaged++;
+		return 0;
+	}
+	s.seq = state_seq(header.state);
+	s.thread = header.thread_no;
+	s.tid = header.owner_tid;
+	if (head)
+		rc = copy_records(st, rf, offset, head, &s);
+	if (!rc)
+		rc = copy_locks(&s, &header);
+	if (!rc && (s.word_count || s.lock_count)) {
+		rc = append(st, &s);
+		if (!rc) {
+			*total += head;
+			return 0;
+		}
+	}
+	free(s.words);
+	free(s.locks);
+	return rc;
+}
+
+int staging_init(struct staging *staging, const struct ringfile *rf)
+{
+	struct lar_section area = ringfile_section(rf, LAR_SECTION_STAGING);
+	uint64_t total = 0, slots;
+
+	memset(staging, 0, sizeof(*staging));
+	if (!area.size)
+		return 0;
+	if (area.unit_size <= rf->header.slot_header_size ||
+	    area.unit_size - rf->header.slot_header_size > MAX_BUFFER || area.unit_size % 8) {
+		staging->damaged++;
+		return 0;
+	}
+	/* the last slot may be cut */
+	slots = (area.size + area.unit_size - 1) / area.unit_size;
+	if (slots > area.used)
+		slots = area.used;
+	if (slots > MAX_SLOTS)
+		slots = MAX_SLOTS;
+	for (uint32_t i = 0; i < slots; i++) {
+		int rc = -EAGAIN;
+
+		for (int try = 0; rc == -EAGAIN && try < MAX_TRIES; try++)
+			rc = copy_slot(staging, rf, area.offset + (uint64_t)i * area.unit_size,
+				       area.unit_size, i, &total);
+		if (rc && rc != -EAGAIN)
+			return rc;
+	}
+	return 0;
+}
+
+void staging_fini(struct staging *staging)
+{
+	for (size_t i = 0; i < staging->count; i++) {
+		free(staging->slots[i].words);
+		free(staging->slots[i].locks);
+	}
+	free(staging->slots);
+	memset(staging, 0, sizeof(*staging));
+}

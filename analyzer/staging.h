@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A copy of the staging slots: the raw records that no block of the ring holds yet.
+ *
+ * Taken once when the trace is opened, before the ring is indexed: a slot that is sealed in
+ * between is then found twice (and its copy dropped), never missed. Functions return 0 or -Exxx.
+ */
+#ifndef LARIAT_STAGING_H
+#define LARIAT_STAGING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ringfile.h"
+
+struct staging_slot {
+	uint32_t index;
+	uint32_t seq;	      /* low 32 bits */
+	uint32_t thread, tid; /* of the owner, for the lock cells; 0 = none */
+	uint64_t *words;      /* whole records only */
+	size_t word_count;
+	uint64_t events;
+	uint64_t last_ticks;
+	struct lar_lock_cell *locks; /* used cells only */
+	uint32_t lock_count;
+	bool sealed; /* the ring has these records too */
+};
+
+struct staging {
+	struct staging_slot *slots; /* those that hold something */
+	size_t count, capacity;
+	uint64_t damaged; /* slots that are not whole, or whose records end in something else */
+};
+
+/* Fills *staging, which the caller owns in any case and frees with staging_fini(). */
+int staging_init(struct staging *staging, const struct ringfile *rf);
+void staging_fini(struct staging *staging);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delivers the events of a trace, thread after thread or merged by time.
+ *
+ * Merging, each slot is a source: its blocks in the order they were sealed, then what the slot
+ * still holds. A source's block is decoded when the merge comes to its first time and given back
+ * when it is used up, so that memory grows with the slots in use at once.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cursor.h"
+#include "trace_impl.h"
+
+#define MAX_OPEN_WORDS ((1024u << 20) / 8) /* decoded blocks held at once, all sources */
+
+struct source {
+	uint64_t key;			 /* time of the next event, or of the next block's first */
+	bool not_free;			 /* second key: frees come first */
+	struct cursor *cursor;		 /* NULL = nothing open */
+	size_t block, block_end;	 /* left to open, in ring.by_slot */
+	const struct staging_slot *slot; /* comes last; NULL = none */
+};
+
+struct stream {
+	struct trace *t;
+	trace_event_fn *fn;
+	void *arg;
+	struct cursor *free_cursors;
+	struct source *heap;
+	size_t heap_count;
+	size_t open_words;
+	uint64_t skipped;
+};
+
+static struct cursor *cursor_take(struct stream *s)
+{
+	struct cursor *c = s->free_cursors;
+
+	if (c) {
+		s->free_cursors = c->next_free;
+		return c;
+	}
+	c = malloc(sizeof(*c));
+	if (c)
+		memset(&c->raw, 0, sizeof(c->raw));
+	return c;
+}
+
+static void cursor_give(struct stream *s, struct cursor *c)
+{
+	c->next_free = s->free_cursors;
+	s->free_cursors = c;
+}
+
+/* Decodes a block into the cursor; 1 = lost (counted), 0 or -ENOMEM. */
+static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
+{
+	size_t before = c->raw.capacity;
+	uint32_t skipped = 0;
+	int rc;
+
+	if (b->lost)
+		return 1;
+	rc = unblock_read(&s->t->unblock, &s->t->file, b, &c->raw, &skipped);
+	s->open_words += c->raw.capacity - before;
+	if (rc == -ENOMEM)
+		return rc;
+	if (!rc && s->open_words > MAX_OPEN_WORDS)
+		rc = -EFBIG;
+	if (rc) {
+		trace_count_lost_block(s->t, b, rc);
+		if (rc == -EFBIG) {
+			s->open_words -= c->raw.capacity;
+			free(c->raw.words);
+			memset(&c->raw, 0, sizeof(c->raw));
+		}
+		return 1;
+	}
+	s->skipped += skipped;
+	cursor_start(c, c->raw.words, c->raw.count, 0);
+	return 0;
+}
+
+static void open_slot(struct stream *s, struct cursor *c, const struct staging_slot *slot)
+{
+	cursor_start(c, slot->words, slot->word_count, s->t->file.header.time_shift);
+}
+
+static int deliver_rest(struct stream *s, struct cursor *c)
+{
+	struct event e;
+	int rc = 0;
+
+	while (!rc && !cursor_at_end(c)) {
+		cursor_next(c, s->t, &e);
+		rc = s->fn(s->arg, &e);
+	}
+	return rc;
+}
+
+static int deliver_unordered(struct stream *s)
+{
+	struct trace *t = s->t;
+	struct cursor *c = cursor_take(s);
+	int rc = 0;
+
+	if (!c)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->ring.count && !rc; i++) {
+		rc = open_block(s, c, &t->ring.blocks[i]);
+		if (rc < 0)
+			break;
+		rc = rc ? 0 : deliver_rest(s, c);
+	}
+	for (size_t i = 0; i < t->staging.count && !rc; i++) {
+		if (t->staging.slots[i].sealed)
+			continue;
+		open_slot(s, c, &t->staging.slots[i]);
+		rc = deliver_rest(s, c);
+	}
+	cursor_give(s, c);
+	return rc;
+}
+
+static inline bool source_before(const struct source *a, const struct source *b)
+{
+	return a->key != b->key ? a->key < b->key : a->not_free < b->not_free;
+}
+
+static void heap_sink(struct stream *s, size_t at)
+{
+	struct source moving = s->heap[at];
+
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child >= s->heap_count)
+			break;
+		if (child + 1 < s->heap_count &&
+		    source_before(&s->heap[child + 1], &s->heap[child]))
+			child++;
+		if (!source_before(&s->heap[child], &moving))
+			break;
+		s->heap[at] = s->heap[child];
+		at = child;
+	}
+	s->heap[at] = moving;
+}
+
+static inline void source_look(struct source *src)
+{
+	src->key = cursor_time(src->cursor);
+	src->not_free = cursor_kind(src->cursor) != LAR_EV_FREE;
+}
+
+/* Closes what is open and sets the key to what comes next; false when nothing does. */
+static bool source_advance(struct stream *s, struct source *src)
+{
+	const struct ringindex *ring = &s->t->ring;
+
+	if (src->cursor)
+		cursor_give(s, src->cursor);
+	src->cursor = NULL;
+	src->not_free = false;
+	while (src->block < src->block_end && ring->blocks[ring->by_slot[src->block]].lost)
+		src->block++;
+	if (src->block < src->block_end) {
+		src->key = ring->blocks[ring->by_slot[src->block]].first_ticks;
+		return true;
+	}
+	if (!src->slot || !src->slot->word_count)
+		return false;
+	src->key = 0; /* costs nothing to open: look at once */
+	return true;
+}
+
+/* Opens the next block or the slot; false when the source is used up. *rc gets -ENOMEM. */
+static bool source_open(struct stream *s, struct source *src, int *rc)
+{
+	const struct ringindex *ring = &s->t->ring;
+	struct cursor *c = cursor_take(s);
+
+	if (!c) {
+		*rc = -ENOMEM;
+		return false;
+	}
+	src->cursor = c;
+	if (src->block < src->block_end) {
+		*rc = open_block(s, c, &ring->blocks[ring->by_slot[src->block++]]);
+		if (*rc || cursor_at_end(c)) {
+			*rc = *rc < 0 ? *rc : 0;
+			return !*rc && source_advance(s, src);
+		}
+	} else {
+		open_slot(s, c, src->slot);
+		src->slot = NULL;
+	}
+	source_look(src);
+	return true;
+}
+
+/* Delivers from the first source while it stays first. */
+static int deliver_run(struct stream *s)
+{
+	struct source *src = &s->heap[0], *next = NULL;
+	struct event e;
+	bool alive = true;
+	int rc;
+
+	if (s->heap_count > 1)
+		next = &s->heap[1];
+	if (s->heap_count > 2 && source_before(&s->heap[2], next))
+		next = &s->heap[2];
+	do {
+		cursor_next(src->cursor, s->t, &e);
+		rc = s->fn(s->arg, &e);
+		if (cursor_at_end(src->cursor)) {
+			alive = source_advance(s, src);
+			break;
+		}
+		source_look(src);
+	} while (!rc && (!next || !source_before(next, src)));
+	if (!alive)
+		s->heap[0] = s->heap[--s->heap_count];
+	return rc;
+}
+
+static int merge_sources(struct stream *s)
+{
+	int rc = 0;
+
+	for (size_t i = s->heap_count / 2; i-- > 0;)
+		heap_sink(s, i);
+	while (s->heap_count && !rc) {
+		if (s->heap[0].cursor)
+			rc = deliver_run(s);
+		else if (!source_open(s, &s->heap[0], &rc) && !rc)
+			s->heap[0] = s->heap[--s->heap_count];
+		if (s->heap_count)
+			heap_sink(s, 0);
+	}
+	for (size_t i = 0; i < s->heap_count; i++)
+		if (s->heap[i].cursor)
+			cursor_give(s, s->heap[i].cursor);
+	return rc;
+}
+
+/* One source for each slot that has blocks in the ring or records of its own. */
+static int deliver_ordered(struct stream *s)
+{
+	const struct ringindex *ring = &s->t->ring;
+	const struct staging *staging = &s->t->staging;
+	size_t block = 0, slot = 0;
+	int rc;
+
+	s->heap = calloc(ring->count + staging->count + 1, sizeof(*s->heap));
+	if (!s->heap)
+		return -ENOMEM;
+	while (block < ring->count || slot < staging->count) {
+		struct source *src = &s->heap[s->heap_count];
+		uint32_t number = slot < staging->count ? staging->slots[slot].index : UINT32_MAX;
+
+		memset(src, 0, sizeof(*src));
+		src->block = block;
+		if (block < ring->count && ring->blocks[ring->by_slot[block]].slot < number)
+			number = ring->blocks[ring->by_slot[block]].slot;
+		while (block < ring->count && ring->blocks[ring->by_slot[block]].slot == number)
+			block++;
+		src->block_end = block;
+		if (slot < staging->count && staging->slots[slot].index == number) {
+			if (!staging->slots[slot].sealed)
+				src->slot = &staging->slots[slot];
+			slot++;
+		}
+		if (source_advance(s, src))
+			s->heap_count++;
+	}
+	rc = merge_sources(s);
+	free(s->heap);
+	return rc;
+}
+
+/* What the lock cells hold and no event has said. */
+static int deliver_locks(struct stream *s)
+{
+	const struct staging *staging = &s->t->staging;
+	struct event e = { .kind = LAR_EV_LOCKSUM, .ticks = s->t->last_ticks };
+	int rc = 0;
+
+	e.time_ns = tickclock_ns(&s->t->clock, e.ticks);
+	e.field[0] = e.ticks;
+	for (size_t i = 0; i < staging->count; i++) {
+		const struct staging_slot *slot = &staging->slots[i];
+
+		e.thread = slot->thread;
+		e.tid = slot->tid;
+		for (uint32_t k = 0; k < slot->lock_count && !rc; k++) {
+			const struct lar_lock_cell *cell = &slot->locks[k];
+
+			e.call = cell->call;
+			e.field[1] = cell->addr;
+			e.field[2] = cell->acquisitions;
+			e.field[3] = cell->hold_ticks;
+			e.field[4] = cell->hold_max_ticks;
+			e.field[5] = cell->failed_try;
+			rc = s->fn(s->arg, &e);
+		}
+	}
+	return rc;
+}
+
+int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
+{
+	struct stream s = { .t = t, .fn = fn, .arg = arg };
+	int rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
+
+	if (!rc)
+		rc = deliver_locks(&s);
+	t->facts.damage.skipped = s.skipped;
+	t->facts.stacks_folded = t->stacks.folded;
+	while (s.free_cursors) {
+		struct cursor *c = s.free_cursors;
+
+		s.free_cursors = c->next_free;
+		free(c->raw.words);
+		free(c);
+	}
+	return rc;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens a trace and gathers its facts; see trace.h. */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alive.h"
+#include "trace_impl.h"
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+	return a + b < a ? UINT64_MAX : a + b;
+}
+
+void trace_count_lost_block(struct trace *t, struct ring_block *b, int rc)
+{
+	struct trace_facts *f = &t->facts;
+
+	if (b->lost)
+		return;
+	b->lost = true;
+	f->blocks_kept--;
+	f->events_kept -= b->events;
+	if (rc == -ESTALE) {
+		f->events_overwritten = add_saturated(f->events_overwritten, b->events);
+		return;
+	}
+	f->damage.blocks++;
+	f->damage.events_at_least = add_saturated(f->damage.events_at_least, b->events);
+}
+
+/*
+ * Finds the slots whose records a block of the ring holds already: the writer was stopped between
+ * the block's commit and the slot's. A block that cannot be decoded does not count, the slot has
+ * the same records.
+ */
+static int drop_sealed_slots(struct trace *t)
+{
+	struct raw_records raw = { NULL, 0, 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < t->staging.count && !rc; i++) {
+		struct staging_slot *s = &t->staging.slots[i];
+		struct ring_block *b;
+		uint32_t skipped;
+
+		if (!s->word_count)
+			continue;
+		b = ringindex_find(&t->ring, s->index, s->seq);
+		if (!b)
+			continue;
+		rc = unblock_read(&t->unblock, &t->file, b, &raw, &skipped);
+		s->sealed = rc == 0 || rc == -ESTALE;
+		b->lost = !s->sealed;
+		if (rc != -ENOMEM)
+			rc = 0;
+	}
+	free(raw.words);
+	return rc;
+}
+
+/* Blocks that the header counts and the scan did not find. */
+static void count_missing_end(struct trace *t)
+{
+	const struct lar_header *h = &t->file.header;
+	struct trace_facts *f = &t->facts;
+	uint64_t blocks = 0, events = 0;
+
+	/* in a live file the newest may have come since the scan */
+	if (f->running)
+		return;
+	if (t->ring.count) {
+		const struct ring_block *last = &t->ring.blocks[t->ring.count - 1];
+
+		blocks = last->seq + 1;
+		events = add_saturated(last->events_before, last->events);
+	}
+	if (h->ring_blocks > blocks)
+		f->damage.blocks = add_saturated(f->damage.blocks, h->ring_blocks - blocks);
+	if (h->ring_blocks > blocks && h->ring_events > events)
+		f->damage.events_at_least =
+			add_saturated(f->damage.events_at_least, h->ring_events - events);
+}
+
+static void count_events(struct trace *t)
+{
+	static const uint8_t dropping[] = { LAR_LOST_NO_SLOT, LAR_LOST_NESTED, LAR_LOST_RING_BUSY,
+					    LAR_LOST_EARLY, LAR_LOST_OFF };
+	struct trace_facts *f = &t->facts;
+
+	f->damage.blocks = add_saturated(t->ring.gap_blocks, t->ring.refused);
+	f->damage.events_at_least = t->ring.gap_events;
+	f->damage.records = t->staging.damaged + t->dictionary.damaged + t->file.header_damage;
+	for (size_t i = 0; i < t->ring.count; i++) {
+		const struct ring_block *b = &t->ring.blocks[i];
+
+		if (b->lost)
+			continue;
+		f->blocks_kept++;
+		f->events_kept += b->events;
+		if (b->last_ticks > t->last_ticks)
+			t->last_ticks = b->last_ticks;
+	}
+	for (size_t i = 0; i < t->staging.count; i++) {
+		const struct staging_slot *s = &t->staging.slots[i];
+
+		if (s->sealed)
+			continue;
+		f->events_kept += s->events;
+		if (s->last_ticks > t->last_ticks)
+			t->last_ticks = s->last_ticks;
+	}
+	if (t->ring.count)
+		f->events_overwritten = t->ring.blocks[0].events_before;
+	count_missing_end(t);
+	for (size_t i = 0; i < sizeof(dropping); i++)
+		f->events_dropped =
+			add_saturated(f->events_dropped, t->file.header.lost[dropping[i]]);
+	f->events_written = add_saturated(f->events_kept, f->events_overwritten);
+	f->events_written = add_saturated(f->events_written, f->damage.events_at_least);
+}
+
+static void measure_time(struct trace *t)
+{
+	const struct lar_header *h = &t->file.header;
+	const struct lar_clock_pair *last = tickclock_last_pair(h);
+	char host[256] = "";
+
+	if (last && last->ticks > t->last_ticks)
+		t->last_ticks = last->ticks;
+	if (h->end != LAR_END_NONE && h->end_ticks > t->last_ticks)
+		t->last_ticks = h->end_ticks;
+	if (t->dictionary.last_ticks > t->last_ticks)
+		t->last_ticks = t->dictionary.last_ticks;
+	gethostname(host, sizeof(host) - 1);
+	tickclock_init(&t->clock, h, !strcmp(host, t->dictionary.host));
+	t->facts.duration_ns = tickclock_ns(&t->clock, t->last_ticks);
+}
+
+/* What the reader has to say about the trace, as a note behind the recorder's own. */
+static int add_reader_notes(struct trace *t)
+{
+	static const char here[] = "the recorder left one reading of the clock only: times are "
+				   "converted with this machine's rate";
+	static const char unknown[] = "the recorder left one reading of the clock only: a tick is "
+				      "taken as a nanosecond, times are not to be relied on";
+	int rc = 0;
+
+	if (t->clock.origin == TICKCLOCK_THIS_HOST)
+		rc = dictionary_note(&t->dictionary, here, sizeof(here));
+	else if (t->clock.origin == TICKCLOCK_UNKNOWN)
+		rc = dictionary_note(&t->dictionary, unknown, sizeof(unknown));
+	return rc == -ENOMEM ? rc : 0;
+}
+
+static void fill_facts(struct trace *t)
+{
+	const struct dictionary *d = &t->dictionary;
+	struct trace_facts *f = &t->facts;
+
+	f->header = &t->file.header;
+	f->clock_estimated =
+		t->clock.origin == TICKCLOCK_THIS_HOST || t->clock.origin == TICKCLOCK_UNKNOWN;
+	f->path = t->path;
+	f->command = d->command;
+	f->executable = d->executable;
+	f->host = d->host;
+	f->cwd = d->cwd;
+	f->argv = d->argv;
+	f->argc = d->argc;
+	f->file_bytes = t->file.size;
+	f->disk_bytes = t->file.disk_bytes;
+	f->modules = d->modules;
+	f->module_count = d->module_count;
+	f->targets = d->targets;
+	f->target_count = d->target_count;
+	f->notes = (const char *const *)d->notes;
+	f->note_count = d->note_count;
+}
+
+/* Reads all but the events of an open file; the order keeps a live file's parts consistent. */
+static int read_tables(struct trace *t)
+{
+	int rc = staging_init(&t->staging, &t->file);
+
+	/* blocks after slots, so that a slot sealed in between is seen twice and not missed */
+	if (!rc)
+		rc = ringindex_init(&t->ring, &t->file);
+	/* the dictionary last: it is written before what refers to it */
+	ringfile_refresh(&t->file);
+	if (!rc)
+		rc = dictionary_init(&t->dictionary, &t->file);
+	if (!rc)
+		rc = modmap_init(&t->modmap, t->dictionary.modules, t->dictionary.module_count,
+				 t->file.header.time_shift);
+	if (!rc)
+		rc = stacks_init(&t->stacks);
+	if (!rc)
+		rc = unblock_init(&t->unblock);
+	if (!rc)
+		rc = drop_sealed_slots(t);
+	if (rc)
+		return rc;
+	t->facts.running = alive_check(&t->file);
+	count_events(t);
+	measure_time(t);
+	rc = add_reader_notes(t);
+	fill_facts(t);
+	return rc;
+}
+
+int trace_open(const char *path, struct trace **out, struct trace_error *error)
+{
+	struct trace *t = calloc(1, sizeof(*t));
+	int rc = -ENOMEM;
+
+	error->offset = 0;
+	error->text[0] = 0;
+	if (t) {
+		t->file.fd = -1;
+		t->path = strdup(path);
+	}
+	if (t && t->path) {
+		rc = ringfile_open(&t->file, path, error);
+		if (!rc)
+			rc = read_tables(t);
+	}
+	if (rc) {
+		if (!error->text[0])
+			snprintf(error->text, sizeof(error->text), "cannot be read: %s",
+				 strerror(-rc));
+		trace_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void trace_close(struct trace *t)
+{
+	if (!t)
+		return;
+	unblock_fini(&t->unblock);
+	stacks_fini(&t->stacks);
+	modmap_fini(&t->modmap);
+	dictionary_fini(&t->dictionary);
+	ringindex_fini(&t->ring);
+	staging_fini(&t->staging);
+	ringfile_close(&t->file);
+	free(t->path);
+	free(t);
+}
+
+const struct trace_facts *trace_facts(const struct trace *t)
+{
+	return &t->facts;
+}
+
+uint64_t trace_ns(const struct trace *t, uint64_t ticks)
+{
+	return tickclock_ns(&t->clock, ticks);
+}
+
+uint64_t trace_span_ns(const struct trace *t, uint64_t ticks)
+{
+	return tickclock_span_ns(&t->clock, ticks);
+}
+
+uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame **frames)
+{
+	return stacks_frames(&t->stacks, stack, frames);
+}
+
+uint32_t trace_stack_count(const struct trace *t)
+{
+	return t->stacks.count;
+}
+
+const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count)
+{
+	*count = t->dictionary.thread_count;
+	return t->dictionary.threads;
+}

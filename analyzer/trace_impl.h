@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What a struct trace is made of; shared by trace.c and stream.c only. */
+#ifndef LARIAT_TRACE_IMPL_H
+#define LARIAT_TRACE_IMPL_H
+
+#include "dictionary.h"
+#include "modmap.h"
+#include "ringfile.h"
+#include "ringindex.h"
+#include "stacks.h"
+#include "staging.h"
+#include "tickclock.h"
+#include "trace.h"
+#include "unblock.h"
+
+struct trace {
+	struct ringfile file;
+	struct staging staging;
+	struct ringindex ring;
+	struct dictionary dictionary;
+	struct modmap modmap;
+	struct stacks stacks;
+	struct unblock unblock;
+	struct tickclock clock;
+	struct trace_facts facts;
+	uint64_t last_ticks; /* the last sign of life */
+	char *path;
+};
+
+/* Counts a block that could not be decoded: rc is what unblock_read() returned. */
+void trace_count_lost_block(struct trace *t, struct ring_block *b, int rc);
+
+#endif
