@@ -41,8 +41,8 @@ enum symbols_state {
 
 /*
  * search: folders (separated by ':') looked in before the recorded path: each may be a sysroot
- * (the recorded path below it) or a build-id store (.build-id/xx/yyyy[.debug] below it). NULL = none.
- * /usr/lib/debug is always tried for separate debug files.
+ * (the recorded path below it) or a build-id store (.build-id/xx/yyyy[.debug] below it). NULL =
+ * none. /usr/lib/debug is always tried for separate debug files.
  */
 struct symbols *symbols_new(const char *search);
 void symbols_free(struct symbols *s);
@@ -52,8 +52,8 @@ int symbols_add_module(struct symbols *s, const struct symbols_module *m);
 
 /*
  * Resolves the call site of a return address (that is, address - 1) in module `module` (UINT32_MAX
- * = in no module). The result's first entry is the innermost inlined function, the last the function
- * that holds the address; always at least one. Returns the number of entries.
+ * = in no module). The result's first entry is the innermost inlined function, the last the
+ * function that holds the address; always at least one. Returns the number of entries.
  */
 uint32_t symbols_resolve(struct symbols *s, uint32_t module, uint64_t return_address,
 			 const struct symbol **result);
@@ -62,5 +62,11 @@ enum symbols_state symbols_module_state(struct symbols *s, uint32_t module);
 
 /* Last component of a module's path; "[anon]" for UINT32_MAX. */
 const char *symbols_module_name(struct symbols *s, uint32_t module);
+
+/*
+ * `function` for a narrow table: without parameters, template arguments and return type, cut with
+ * "..." at its start when it still does not fit. Writes to buf, at most n bytes, and returns it.
+ */
+const char *symbols_short_name(const char *function, char *buf, size_t n);
 
 #endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Scopes of functions: see symscope.h. */
+#define HASH_NONFATAL_OOM 1
+#include "symscope.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#undef uthash_nonfatal_oom
+#define uthash_nonfatal_oom(entry) (added = false)
+
+#define LONGEST_NAME		   4096
+#define LONGEST_ORIGIN		   16 /* links from a function's copy to its declaration */
+#define NO_SCOPE		   UINT32_MAX
+
+struct scope {
+	const char *name;
+	uint32_t parent;
+};
+
+struct member {
+	void *die;
+	uint32_t scope;
+};
+
+struct symscope_unit {
+	void *key; /* address of the unit's DIE */
+	UT_hash_handle hh;
+	struct scope *scopes;
+	uint32_t scope_count, scope_room;
+	struct member *members; /* functions inside a scope, by address */
+	uint32_t member_count, member_room;
+	bool failed;
+};
+
+bool symscope_child(Dwarf_Die *parent, Dwarf_Die *child)
+{
+	void *before = parent->addr;
+
+	return dwarf_child(parent, child) == 0 && child->addr > before;
+}
+
+bool symscope_next(Dwarf_Die *child)
+{
+	void *before = child->addr;
+
+	/* A sibling link that points back would make a loop. */
+	return dwarf_siblingof(child, child) == 0 && child->addr > before;
+}
+
+bool symscope_holds_functions(int tag)
+{
+	switch (tag) {
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type: /* Rust's have methods */
+	case DW_TAG_interface_type:
+	case DW_TAG_subprogram:
+	case DW_TAG_lexical_block:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *scope_name(Dwarf_Die *die, int tag)
+{
+	const char *name = dwarf_diename(die);
+
+	if (name && name[0])
+		return name;
+	return tag == DW_TAG_namespace ? "(anonymous namespace)" : "(anonymous)";
+}
+
+/* Number of the scope that `die` opens within `parent`. */
+static uint32_t add_scope(struct symscope_unit *u, Dwarf_Die *die, int tag, uint32_t parent)
+{
+	if (tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block)
+		return parent;
+	if (u->scope_count == u->scope_room) {
+		uint32_t room = u->scope_room ? u->scope_room * 2 : 64;
+		struct scope *scopes = reallocarray(u->scopes, room, sizeof(*scopes));
+
+		if (!scopes) {
+			u->failed = true;
+			return parent;
+		}
+		u->scopes = scopes;
+		u->scope_room = room;
+	}
+	u->scopes[u->scope_count] =
+		(struct scope){ .name = scope_name(die, tag), .parent = parent };
+	return u->scope_count++;
+}
+
+static void add_member(struct symscope_unit *u, Dwarf_Die *die, uint32_t scope)
+{
+	if (scope == NO_SCOPE)
+		return;
+	if (u->member_count == u->member_room) {
+		uint32_t room = u->member_room ? u->member_room * 2 : 256;
+		struct member *members = reallocarray(u->members, room, sizeof(*members));
+
+		if (!members) {
+			u->failed = true;
+			return;
+		}
+		u->members = members;
+		u->member_room = room;
+	}
+	u->members[u->member_count++] = (struct member){ .die = die->addr, .scope = scope };
+}
+
+static void walk(struct symscope_unit *u, Dwarf_Die *parent, uint32_t scope, unsigned depth)
+{
+	Dwarf_Die die;
+
+	if (depth > SYMSCOPE_MAX_DEPTH || !symscope_child(parent, &die))
+		return;
+	do {
+		int tag = dwarf_tag(&die);
+
+		if (tag == DW_TAG_subprogram)
+			add_member(u, &die, scope);
+		if (symscope_holds_functions(tag) && dwarf_haschildren(&die) > 0)
+			walk(u, &die, add_scope(u, &die, tag, scope), depth + 1);
+	} while (symscope_next(&die) && !u->failed);
+}
+
+static struct symscope_unit *find_unit(struct symscope *s, Dwarf_Die *unit_die)
+{
+	struct symscope_unit *u;
+	bool added = true;
+
+	HASH_FIND_PTR(s->units, &unit_die->addr, u);
+	if (u)
+		return u;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return NULL;
+	u->key = unit_die->addr;
+	HASH_ADD_PTR(s->units, key, u);
+	if (!added) {
+		free(u);
+		return NULL;
+	}
+	walk(u, unit_die, NO_SCOPE, 0);
+	return u;
+}
+
+/* From a copy of a function to what it is a copy of: only that one is inside its scope. */
+static void follow_origin(Dwarf_Die *die)
+{
+	for (int i = 0; i < LONGEST_ORIGIN; i++) {
+		Dwarf_Attribute attribute;
+		Dwarf_Die origin;
+
+		if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) &&
+		    !dwarf_attr(die, DW_AT_specification, &attribute))
+			return;
+		if (!dwarf_formref_die(&attribute, &origin))
+			return;
+		*die = origin;
+	}
+}
+
+static uint32_t member_scope(const struct symscope_unit *u, const void *die)
+{
+	uint32_t low = 0, high = u->member_count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((char *)u->members[mid].die < (const char *)die)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < u->member_count && u->members[low].die == die ? u->members[low].scope
+								   : NO_SCOPE;
+}
+
+/* Writes "a::b::name" so that it ends at the buffer's end; returns its start. */
+static char *write_backwards(const struct symscope_unit *u, uint32_t scope, const char *name,
+			     char *buffer, size_t size)
+{
+	char *p = buffer + size;
+	size_t part = strlen(name);
+
+	if (part > size)
+		return NULL;
+	p -= part;
+	memcpy(p, name, part);
+	for (; scope != NO_SCOPE; scope = u->scopes[scope].parent) {
+		part = strlen(u->scopes[scope].name);
+		if (part + 2 > (size_t)(p - buffer))
+			break;
+		p -= 2;
+		memcpy(p, "::", 2);
+		p -= part;
+		memcpy(p, u->scopes[scope].name, part);
+	}
+	return p;
+}
+
+const char *symscope_name(struct symscope *s, Dwarf_Die *function)
+{
+	char buffer[LONGEST_NAME], *start;
+	const char *name = dwarf_diename(function);
+	Dwarf_Die die = *function, unit;
+	struct symscope_unit *u;
+	uint32_t scope;
+
+	if (!name || !name[0])
+		return NULL;
+	follow_origin(&die);
+	u = dwarf_diecu(&die, &unit, NULL, NULL) ? find_unit(s, &unit) : NULL;
+	scope = u ? member_scope(u, die.addr) : NO_SCOPE;
+	start = write_backwards(u, scope, name, buffer, sizeof(buffer));
+	return start ? symtext_keep(s->text, start, buffer + sizeof(buffer) - start) : name;
+}
+
+void symscope_free(struct symscope *s)
+{
+	struct symscope_unit *u, *next;
+
+	HASH_ITER (hh, s->units, u, next) {
+		HASH_DEL(s->units, u);
+		free(u->scopes);
+		free(u->members);
+		free(u);
+	}
+}
