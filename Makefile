@@ -136,11 +136,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(ANALYZER_OBJ) $(PRELOAD_OBJ)
 	$(CC) $(ANALYZER_CFLAGS) -MMD -MP -MF $@.d $(call line_of,build) -I analyzer -I preload \
 		-I preload/format -o $@ $< "$$@" $(ANALYZER_LIBS) -lcmocka
 
-# Programs to be recorded. A lib*.c becomes a shared library for tests of dlopen.
+# Programs to be recorded. A lib*.c or lib*.cc becomes a shared library for tests of dlopen.
 $(BUILD)/victims/lib%.so: tests/victims/lib%.c $(BUILD)/flags
 	$(call say,VICTIM,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) -O2 -g -Wall -shared -fPIC -MMD -MP -MF $@.d $(call line_of,build) -o $@ $<
+
+$(BUILD)/victims/lib%.so: tests/victims/lib%.cc $(BUILD)/flags
+	$(call say,VICTIM,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -O2 -g $(CXXWARN) -shared -fPIC -MMD -MP -MF $@.d $(call line_of,build) -o $@ $<
 
 $(BUILD)/victims/%: tests/victims/%.c $(BUILD)/flags
 	$(call say,VICTIM,$@)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* build: -fno-builtin */
+/*
+ * One of two libraries of the same shape and size that take each other's place.
+ */
+#include <stdlib.h>
+
+int made_by_b(int n);
+
+static void *volatile kept;
+
+int made_by_b(int n)
+{
+	for (int i = 0; i < n; i++)
+		kept = malloc(200);
+	return n;
+}
