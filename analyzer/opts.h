@@ -53,7 +53,7 @@ struct cmd_context {
 	enum cmd_fold by;
 	uint64_t limit;	     /* entries of a list; UINT64_MAX = all */
 	bool limit_given;    /* else limit is the format's default: text 20, JSON and CSV 100 */
-	const char *sort;    /* NULL = the command's own order */
+	const char *sort;    /* a name of command->sort_keys, NULL = the first */
 	const char *filter;  /* the text of --filter, NULL = none */
 	regex_t *filter_re;  /* compiled (extended, no subexpressions), NULL = none */
 	uint64_t since_ns;   /* 0 = from the start */
@@ -66,18 +66,24 @@ struct cmd_context {
 
 typedef int cmd_fn(const struct cmd_context *c);
 
+/* An order of a list: by which uint64_t of its elements. The first of a table is the default. */
+struct sort_key {
+	const char *name; /* as in the report's JSON */
+	size_t offset;	  /* of the uint64_t in the element */
+};
+
 /* A row of the table of commands. Either fn or fn_argv (gets argv from the command's name on). */
 struct command {
 	const char *name;
 	const char *help;      /* one line */
 	const char *arguments; /* "TRACE..." */
 	unsigned options;      /* mask of enum cmd_option */
-	const char *sort_keys; /* for --sort, separated by commas; the first is the default */
+	const struct sort_key *sort_keys; /* for --sort, ends with a NULL name; NULL = none */
 	cmd_fn *fn;
 	int (*fn_argv)(int argc, char **argv);
 };
 
-/* Ends with a row whose name is NULL; stands in main.c. */
+/* Ends with a row whose name is NULL; stands in commands.c. */
 extern const struct command commands[];
 
 cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_io, cmd_locks, cmd_threads, cmd_info, cmd_dump;

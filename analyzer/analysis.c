@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* One trace through the models; see analysis.h. */
+#include "analysis.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PROGRESS_EVENTS 262144 /* between two looks at the clock */
+#define PROGRESS_NS	1000000000ull
+
+/*
+ * The site of a stack under --by: its telling frame's function, file or module. Labels are told
+ * apart by a 64-bit hash, FNV-1a.
+ */
+static uint32_t group_of_stack(void *arg, uint32_t stack)
+{
+	struct analysis *a = arg;
+	const struct frame *frame;
+	uint32_t n = frames_of_stack(a->frames, stack, &frame);
+	const struct frame *lead = &frame[frames_lead(frame, n)];
+	const char *label = a->context->by == CMD_BY_FUNCTION ? lead->function :
+			    a->context->by == CMD_BY_FILE     ? lead->file :
+								lead->module_path;
+	uint64_t hash = 0xcbf29ce484222325ull;
+	uint32_t group;
+
+	if (!label || !*label)
+		label = "[unknown]";
+	for (const char *p = label; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ull;
+	group = keymap_number(&a->group_map, hash);
+	if (group == KEYMAP_NONE ||
+	    array_reserve((void **)&a->group, &a->group_size, group, sizeof(*a->group)))
+		return SITE_NONE;
+	if (!a->group[group].label)
+		a->group[group] = (struct analysis_group){ label, lead->module };
+	return group;
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void progress(struct analysis *a)
+{
+	uint64_t now = clock_ns(), all = a->facts->events_kept;
+
+	a->progress_next = a->events + PROGRESS_EVENTS;
+	if (now < a->progress_at_ns)
+		return;
+	a->progress_at_ns = now + PROGRESS_NS / 5;
+	a->progress_shown = true;
+	fprintf(a->context->err, "\rlariat: reading %s: %u %%\033[K", a->facts->path,
+		all ? (unsigned)(a->events < all ? a->events * 100 / all : 100) : 0);
+	fflush(a->context->err);
+}
+
+static void progress_end(struct analysis *a)
+{
+	if (a->progress_shown)
+		fputs("\r\033[K", a->context->err);
+}
+
+/* A copy of the event with its durations in nanoseconds, as the models want them. */
+static struct event in_ns(struct analysis *a, const struct event *e)
+{
+	struct event copy = *e;
+
+	if (e->kind == LAR_EV_LOCKSUM) {
+		copy.field[3] = trace_span_ns(a->trace, e->field[3]);
+		copy.field[4] = trace_span_ns(a->trace, e->field[4]);
+	} else {
+		copy.field[1] = trace_span_ns(a->trace, e->field[1]);
+	}
+	return copy;
+}
+
+static int to_models(struct analysis *a, const struct event *e)
+{
+	int err = 0;
+
+	if (a->heap)
+		err = heap_model_event(a->heap, e);
+	if (!err && a->io)
+		err = io_model_event(a->io, e);
+	if (!err && a->locks)
+		err = lock_model_event(a->locks, e);
+	if (!err && a->threads)
+		err = thread_model_event(a->threads, e);
+	return err;
+}
+
+static int take_event(void *arg, const struct event *e)
+{
+	struct analysis *a = arg;
+	struct event copy;
+
+	if (++a->events >= a->progress_next)
+		progress(a);
+	/* sums of locks are of the whole run, whatever the window */
+	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM)
+		return 0;
+	switch (e->kind) {
+	case LAR_EV_REALLOC:
+	case LAR_EV_MAP:
+	case LAR_EV_IO:
+	case LAR_EV_LOCK:
+	case LAR_EV_LOCKSUM:
+	case LAR_EV_THREAD_CREATE:
+	case LAR_EV_THREAD_JOIN:
+		copy = in_ns(a, e);
+		return to_models(a, &copy);
+	default:
+		return to_models(a, e);
+	}
+}
+
+static int models_new(struct analysis *a)
+{
+	const struct cmd_context *c = a->context;
+	struct site_rule rule = { .by_thread = c->by == CMD_BY_THREAD };
+	uint32_t slowest = c->limit < IO_SLOWEST ? (uint32_t)c->limit : IO_SLOWEST;
+
+	if (c->by != CMD_BY_STACK && c->by != CMD_BY_THREAD) {
+		rule.group = group_of_stack;
+		rule.group_arg = a;
+	}
+	if (a->parts & (PART_HEAP | PART_LEAKS)) {
+		a->heap = calloc(1, sizeof(*a->heap));
+		if (!a->heap)
+			return -ENOMEM;
+		heap_model_init(a->heap, &rule, c->since_ns);
+	}
+	if (a->parts & PART_IO) {
+		a->io = calloc(1, sizeof(*a->io));
+		if (!a->io || io_model_init(a->io, &rule, c->since_ns, slowest))
+			return -ENOMEM;
+	}
+	if (a->parts & PART_LOCKS) {
+		a->locks = calloc(1, sizeof(*a->locks));
+		if (!a->locks)
+			return -ENOMEM;
+		lock_model_init(a->locks, &rule, c->since_ns);
+	}
+	if (a->parts & PART_THREADS) {
+		a->threads = calloc(1, sizeof(*a->threads));
+		if (!a->threads)
+			return -ENOMEM;
+		thread_model_init(a->threads, c->since_ns);
+	}
+	return 0;
+}
+
+void analysis_free(struct analysis *a)
+{
+	if (!a)
+		return;
+	if (a->heap)
+		heap_model_fini(a->heap);
+	if (a->io)
+		io_model_fini(a->io);
+	if (a->locks)
+		lock_model_fini(a->locks);
+	if (a->threads)
+		thread_model_fini(a->threads);
+	free(a->heap);
+	free(a->io);
+	free(a->locks);
+	free(a->threads);
+	keymap_fini(&a->group_map);
+	free(a->group);
+	frames_free(a->frames);
+	if (a->trace)
+		trace_close(a->trace);
+	free(a);
+}
+
+static unsigned parts_recorded(const struct trace_facts *facts)
+{
+	uint32_t record = facts->header->record;
+
+	return (record & LAR_RECORD_HEAP ? PART_HEAP | PART_LEAKS : 0) |
+	       (record & LAR_RECORD_IO ? PART_IO : 0) |
+	       (record & LAR_RECORD_LOCKS ? PART_LOCKS : 0) |
+	       (record & LAR_RECORD_THREADS ? PART_THREADS : 0);
+}
+
+static int analysis_run(struct analysis *a)
+{
+	bool ordered = true;
+	int err;
+
+	a->facts = trace_facts(a->trace);
+	a->recorded = a->parts & parts_recorded(a->facts);
+	a->progress_next = a->context->progress ? PROGRESS_EVENTS : UINT64_MAX;
+	a->progress_at_ns = clock_ns() + PROGRESS_NS;
+	a->frames = frames_new(a->trace, a->context->symbols);
+	err = a->frames ? models_new(a) : -ENOMEM;
+	if (!err)
+		err = trace_events(a->trace, ordered, take_event, a);
+	progress_end(a);
+	if (err)
+		return err;
+	a->facts = trace_facts(a->trace);
+	if (a->heap)
+		heap_model_finish(a->heap);
+	if (a->io)
+		io_model_finish(a->io);
+	return 0;
+}
+
+int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
+		 struct analysis **out, struct trace_error *error)
+{
+	struct analysis *a = calloc(1, sizeof(*a));
+	int err = -ENOMEM;
+
+	memset(error, 0, sizeof(*error));
+	if (a) {
+		a->context = c;
+		a->parts = parts;
+		err = trace_open(path, &a->trace, error);
+		if (!err)
+			err = analysis_run(a);
+	}
+	if (err) {
+		if (!*error->text)
+			snprintf(error->text, sizeof(error->text), "%s, no report of it",
+				 strerror(-err));
+		analysis_free(a);
+		return err;
+	}
+	*out = a;
+	return 0;
+}
+
+bool analysis_partial(const struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+
+	return f->events_overwritten || f->events_dropped || f->damage.blocks || f->damage.records;
+}
+
+const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number)
+{
+	static const struct trace_thread unknown = { .name = "" };
+	uint32_t count;
+	const struct trace_thread *threads = trace_threads(a->trace, &count);
+
+	return number && number < count ? &threads[number] : &unknown;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One trace run through the models that a command asks for, and lists of what they found. One
+ * thread at a time.
+ */
+#ifndef LARIAT_ANALYSIS_H
+#define LARIAT_ANALYSIS_H
+
+#include "frames.h"
+#include "heap_model.h"
+#include "io_model.h"
+#include "lock_model.h"
+#include "opts.h"
+#include "thread_model.h"
+#include "trace.h"
+
+enum analysis_part {
+	PART_HEAP = 1,
+	PART_LEAKS = 2, /* from the heap model */
+	PART_IO = 4,
+	PART_LOCKS = 8,
+	PART_THREADS = 16,
+	PART_ALL = 31,
+};
+
+struct analysis_group {
+	const char *label; /* function, file or module path */
+	const char *module;
+};
+
+struct analysis {
+	const struct cmd_context *context;
+	struct trace *trace;
+	const struct trace_facts *facts;
+	struct frames *frames;
+	unsigned parts;	   /* mask of enum analysis_part: asked for */
+	unsigned recorded; /* ... of which the trace can tell something */
+	struct keymap group_map; /* hash of a label -> group */
+	struct analysis_group *group;
+	uint32_t group_size;
+	struct heap_model *heap; /* NULL = not asked for */
+	struct io_model *io;
+	struct lock_model *locks;
+	struct thread_model *threads;
+	uint64_t events; /* given to the models */
+	uint64_t progress_next, progress_at_ns;
+	bool progress_shown;
+};
+
+/*
+ * Opens `path` and reads all of it. On success the analysis is the caller's, for analysis_free().
+ * Returns -errno; *error is filled as by trace_open().
+ */
+int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
+		 struct analysis **out, struct trace_error *error);
+void analysis_free(struct analysis *a);
+
+/* Are the figures of a part of the run only: was something overwritten, dropped or damaged? */
+bool analysis_partial(const struct analysis *a);
+
+/* A list in order: indices into an array of figures. */
+struct ranking {
+	uint32_t *index;
+	uint32_t count; /* entries that match --filter and are worth listing */
+	uint32_t shown; /* of which the first --limit */
+};
+
+/* An array of figures to rank. */
+struct rankable {
+	const void *array;
+	size_t stride;
+	uint32_t count;
+	const struct sort_key *keys; /* for --sort; the first is used when it names none of them */
+	const struct sites *sites;   /* of the array's elements, for --filter; NULL = no filter */
+	size_t needed;		     /* offset of a uint64_t; elements with 0 there are left out */
+};
+#define RANK_ALL SIZE_MAX
+
+/* Sorts, the largest first; equal ones by index. Returns 0 or -ENOMEM. */
+int analysis_rank(struct analysis *a, const struct rankable *what, struct ranking *out);
+void ranking_fini(struct ranking *r);
+
+/* Does a site match --filter? */
+bool analysis_site_matches(struct analysis *a, const struct sites *sites, uint32_t site);
+
+/* What a folded site is called; by stack NULL. Valid until the next call. */
+const char *analysis_site_label(struct analysis *a, const struct sites *sites, uint32_t site);
+
+/* A thread's name and kernel number from the trace. */
+const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number);
+
+extern const struct sort_key heap_sort_keys[], leak_sort_keys[], io_sort_keys[], lock_sort_keys[],
+	thread_sort_keys[];
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks as functions, files and lines; see frames.h. */
+#include "frames.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Inlined frames can multiply the frames of a stack; more than this is not shown. */
+#define MAX_FRAMES (4 * LAR_MAX_DEPTH)
+
+struct frames {
+	struct trace *trace;
+	struct symbols *symbols;
+	struct frame *list;
+	uint32_t size;
+};
+
+struct frames *frames_new(struct trace *trace, const char *search)
+{
+	const struct trace_facts *facts = trace_facts(trace);
+	struct frames *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->trace = trace;
+	f->symbols = symbols_new(search);
+	if (!f->symbols) {
+		frames_free(f);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < facts->module_count; i++) {
+		const struct trace_module *m = &facts->modules[i];
+		struct symbols_module s = { .path = m->path,
+					    .build_id = m->build_id,
+					    .build_id_size = m->build_id_size,
+					    .bias = m->bias,
+					    .start = m->start,
+					    .end = m->end };
+
+		if (symbols_add_module(f->symbols, &s) < 0) {
+			frames_free(f);
+			return NULL;
+		}
+	}
+	return f;
+}
+
+void frames_free(struct frames *f)
+{
+	if (!f)
+		return;
+	symbols_free(f->symbols);
+	free(f->list);
+	free(f);
+}
+
+static struct frame *frame_room(struct frames *f, uint32_t count)
+{
+	if (count == f->size) {
+		uint32_t size = f->size ? f->size * 2 : 64;
+		struct frame *grown;
+
+		if (size > MAX_FRAMES)
+			return NULL;
+		grown = reallocarray(f->list, size, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		f->list = grown;
+		f->size = size;
+	}
+	memset(&f->list[count], 0, sizeof(*f->list));
+	return &f->list[count];
+}
+
+/* Adds the frames of one return address, or a mark; returns the new count. */
+static uint32_t frame_expand(struct frames *f, const struct trace_frame *at, uint32_t count)
+{
+	const struct trace_facts *facts = trace_facts(f->trace);
+	const struct symbol *symbol;
+	struct frame *frame;
+	uint32_t n;
+
+	if (at->address == LAR_RA_CUT || at->address == LAR_RA_INCOMPLETE) {
+		frame = frame_room(f, count);
+		if (!frame)
+			return count;
+		frame->function = at->address == LAR_RA_CUT ? "[frames left out]" :
+							      "[callers unknown]";
+		frame->module = frame->module_path = "";
+		frame->marks_cut = true;
+		return count + 1;
+	}
+	n = symbols_resolve(f->symbols, at->module, at->address, &symbol);
+	for (uint32_t i = 0; i < n; i++) {
+		frame = frame_room(f, count);
+		if (!frame)
+			return count;
+		frame->function = symbol[i].function ? symbol[i].function : "[unknown]";
+		frame->file = symbol[i].file;
+		frame->line = symbol[i].line;
+		frame->inlined = symbol[i].inlined;
+		frame->real = true;
+		frame->module = symbols_module_name(f->symbols, at->module);
+		frame->module_path = frame->module;
+		frame->offset = at->address;
+		if (at->module < facts->module_count) {
+			frame->module_path = facts->modules[at->module].path;
+			frame->offset = at->address - facts->modules[at->module].bias;
+		}
+		count++;
+	}
+	return count;
+}
+
+uint32_t frames_of_stack(struct frames *f, uint32_t stack, const struct frame **result)
+{
+	static const struct frame unknown = { .function = "[unknown]",
+					      .module = "",
+					      .module_path = "" };
+	const struct trace_frame *at;
+	uint32_t depth = stack ? trace_stack(f->trace, stack, &at) : 0;
+	uint32_t count = 0;
+
+	for (uint32_t i = depth; i-- > 0;)
+		count = frame_expand(f, &at[i], count);
+	*result = count ? f->list : &unknown;
+	return count ? count : 1;
+}
+
+static bool starts(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+static bool is_runtime_module(const char *module)
+{
+	static const char *const libraries[] = { "libc.so",	 "libc-",     "ld-linux",
+						 "libstdc++.so", "libgcc_s",  "libc++.so",
+						 "libpthread",	 "libm.so",   "liblariat.so",
+						 "ld-musl",	 "linux-vdso", "[vdso]" };
+
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
+		if (starts(module, libraries[i]))
+			return true;
+	return false;
+}
+
+/* Functions that only pass a request on; names as a demangler prints them. */
+static bool is_wrapper(const char *function)
+{
+	static const char *const exact[] = {
+		"malloc",    "calloc",	    "realloc",	  "reallocarray", "free",
+		"strdup",    "strndup",	    "xmalloc",	  "xcalloc",	  "xrealloc",
+		"xzalloc",   "xstrdup",	    "xstrndup",	  "xmemdup",	  "xmemdup0",
+		"xnmalloc",  "xnrealloc",   "x2realloc",  "x2nrealloc",	  "xpalloc",
+		"xcharalloc", "xreallocarray", "ximalloc", "xizalloc",	  "xasprintf",
+		"xvasprintf", "emalloc",     "ecalloc",	  "erealloc",	  "safe_malloc",
+		"safe_calloc", "safe_realloc", "g_malloc", "g_malloc0",	  "g_malloc_n",
+		"g_malloc0_n", "g_realloc",   "g_realloc_n", "g_try_malloc", "g_try_malloc0",
+		"g_strdup",  "g_strndup",   "g_memdup",	  "g_memdup2",	  "g_slice_alloc",
+		"g_slice_alloc0", "PyMem_Malloc", "PyMem_Calloc", "PyMem_Realloc",
+		"PyMem_RawMalloc", "PyMem_RawCalloc", "PyMem_RawRealloc", "PyObject_Malloc",
+		"PyObject_Calloc", "PyObject_Realloc", "_PyMem_RawMalloc", "_PyMem_RawCalloc",
+		"_PyMem_RawRealloc", "_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc",
+	};
+	static const char *const prefixes[] = {
+		"operator new", "operator delete", "std::", "__gnu_cxx::", "void std::",
+		"void* std::",	"__libc_",	   "__interceptor_",
+	};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (starts(function, prefixes[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(exact) / sizeof(*exact); i++)
+		if (!strcmp(function, exact[i]))
+			return true;
+	/* templates of the standard library are demangled with their return type in front */
+	return strstr(function, " std::__") && strstr(function, "alloc");
+}
+
+uint32_t frames_lead(const struct frame *frame, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (frame[i].real && !is_runtime_module(frame[i].module) &&
+		    !is_wrapper(frame[i].function))
+			return i;
+	/* a library's own doing: the outermost of its frames is what was called */
+	for (i = 0; i + 1 < count; i++)
+		if (!frame[i].real)
+			continue;
+		else if (!is_wrapper(frame[i].function))
+			return i;
+	return 0;
+}
+
+bool frames_match(struct frames *f, uint32_t stack, const regex_t *re)
+{
+	const struct frame *frame;
+	uint32_t n = frames_of_stack(f, stack, &frame);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!regexec(re, frame[i].function, 0, NULL, 0) ||
+		    (frame[i].file && !regexec(re, frame[i].file, 0, NULL, 0)) ||
+		    !regexec(re, frame[i].module_path, 0, NULL, 0))
+			return true;
+	return false;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* Options of the reading commands: parsing and help, both made from one table; see opts.h. */
+#include "opts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "paths.h"
+
+#define TEXT_LIMIT  20
+#define OTHER_LIMIT 100
+
+/* What parsing fills beside the context. */
+struct parse {
+	struct cmd_context *c;
+	regex_t regex;
+	bool no_color, help;
+	char why[200]; /* what is wrong with an argument */
+};
+
+typedef int option_fn(struct parse *p, const char *value);
+
+struct option_row {
+	unsigned bit; /* enum cmd_option; 0 = every command has it */
+	const char *name, *argument;
+	const char *help;
+	option_fn *set;
+};
+
+int opts_parse_time(const char *text, uint64_t *ns)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "", 1e9 },  { "s", 1e9 }, { "ms", 1e6 },	{ "us", 1e3 },
+		      { "ns", 1 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
+	char *end;
+	double value;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return -EINVAL;
+	errno = 0;
+	value = strtod(text, &end);
+	if (end == text || errno || !isfinite(value))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].unit))
+			continue;
+		value *= units[i].ns;
+		if (value >= 9.2e18)
+			return -EINVAL;
+		*ns = (uint64_t)llround(value);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int choose(struct parse *p, const char *const *names, const char *value)
+{
+	size_t used = 0;
+
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(names[i], value))
+			return i;
+	for (int i = 0; names[i] && used < sizeof(p->why); i++)
+		used += (size_t)snprintf(p->why + used, sizeof(p->why) - used, "%s%s",
+					 i ? ", " : "one of ", names[i]);
+	return -EINVAL;
+}
+
+static int set_format(struct parse *p, const char *value)
+{
+	static const char *const names[] = { "text", "json", "csv", NULL };
+	int n = choose(p, names, value);
+
+	if (n >= 0)
+		p->c->format = (enum cmd_format)n;
+	return n < 0 ? n : 0;
+}
+
+static int set_by(struct parse *p, const char *value)
+{
+	static const char *const names[] = { "stack", "function", "file", "module", "thread", NULL };
+	int n = choose(p, names, value);
+
+	if (n >= 0)
+		p->c->by = (enum cmd_fold)n;
+	return n < 0 ? n : 0;
+}
+
+static int set_limit(struct parse *p, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	p->c->limit = strtoull(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || errno) {
+		snprintf(p->why, sizeof(p->why), "a number, 0 = all");
+		return -EINVAL;
+	}
+	if (!p->c->limit)
+		p->c->limit = UINT64_MAX;
+	p->c->limit_given = true;
+	return 0;
+}
+
+static int set_sort(struct parse *p, const char *value)
+{
+	const char *names[32];
+	size_t n = 0;
+
+	for (const struct sort_key *k = p->c->command->sort_keys; k && k->name && n < 31; k++)
+		names[n++] = k->name;
+	names[n] = NULL;
+	p->c->sort = value;
+	return choose(p, names, value) < 0 ? -EINVAL : 0;
+}
+
+static int set_filter(struct parse *p, const char *value)
+{
+	int error;
+
+	if (p->c->filter_re)
+		regfree(p->c->filter_re);
+	p->c->filter_re = NULL;
+	error = regcomp(&p->regex, value, REG_EXTENDED | REG_NOSUB);
+	if (error) {
+		regerror(error, &p->regex, p->why, sizeof(p->why));
+		return -EINVAL;
+	}
+	p->c->filter = value;
+	p->c->filter_re = &p->regex;
+	return 0;
+}
+
+static int set_time(struct parse *p, const char *value, uint64_t *ns)
+{
+	int err = opts_parse_time(value, ns);
+
+	if (err)
+		snprintf(p->why, sizeof(p->why), "a time since the start, such as 1.5s or 200ms");
+	return err;
+}
+
+static int set_since(struct parse *p, const char *value)
+{
+	return set_time(p, value, &p->c->since_ns);
+}
+
+static int set_until(struct parse *p, const char *value)
+{
+	return set_time(p, value, &p->c->until_ns);
+}
+
+static int set_no_color(struct parse *p, const char *value)
+{
+	(void)value;
+	p->no_color = true;
+	return 0;
+}
+
+static int set_symbols(struct parse *p, const char *value)
+{
+	p->c->symbols = value;
+	return 0;
+}
+
+static int set_help(struct parse *p, const char *value)
+{
+	(void)value;
+	p->help = true;
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{ CMD_OPT_FORMAT, "format", "FORMAT", "text, json or csv (default: text)", set_format },
+	{ CMD_OPT_LIMIT, "limit", "N", "entries of a list (text 20, json and csv 100; 0 = all)",
+	  set_limit },
+	{ CMD_OPT_SORT, "sort", "KEY", "order of the list, largest first", set_sort },
+	{ CMD_OPT_FILTER, "filter", "REGEX", "list what matches: function, file or module",
+	  set_filter },
+	{ CMD_OPT_BY, "by", "WHAT", "fold the list: function, file, module or thread", set_by },
+	{ CMD_OPT_SINCE, "since", "TIME", "leave out what was before (1.5s, 200ms, 3m)", set_since },
+	{ CMD_OPT_UNTIL, "until", "TIME", "leave out what came after", set_until },
+	{ CMD_OPT_SYMBOLS, "symbols", "PATH", "look for symbols here (sysroot or build-id store)",
+	  set_symbols },
+	{ CMD_OPT_NO_COLOR, "no-color", NULL, "no colors, also with NO_COLOR set", set_no_color },
+	{ 0, "help", NULL, "show this", set_help },
+};
+#define ROWS (sizeof(rows) / sizeof(*rows))
+
+static bool row_applies(const struct option_row *r, const struct command *command)
+{
+	return !r->bit || command->options & r->bit;
+}
+
+void opts_print_help(FILE *out, const struct command *command)
+{
+	fprintf(out, "Usage: lariat %s [OPTIONS] %s\n\n%c%s.\n\nOptions:\n", command->name,
+		command->arguments, toupper((unsigned char)command->help[0]), command->help + 1);
+	for (size_t i = 0; i < ROWS; i++) {
+		char left[64];
+
+		if (!row_applies(&rows[i], command))
+			continue;
+		snprintf(left, sizeof(left), "%s--%s%s%s", rows[i].bit ? "    " : "-h, ",
+			 rows[i].name, rows[i].argument ? " " : "",
+			 rows[i].argument ? rows[i].argument : "");
+		fprintf(out, "  %-22s %s\n", left, rows[i].help);
+	}
+	if (!command->sort_keys)
+		return;
+	fprintf(out, "\nSort keys:\n");
+	for (const struct sort_key *k = command->sort_keys; k->name; k++)
+		fprintf(out, "  %s%s\n", k->name, k == command->sort_keys ? " (default)" : "");
+}
+
+void opts_print_overview(FILE *out)
+{
+	fprintf(out, "Usage: lariat COMMAND [OPTIONS] ...\n\n"
+		     "Records what a program does with memory, files and locks, and reports on it.\n\n"
+		     "Commands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  %-9s %s\n", c->name, c->help);
+	fprintf(out, "\nTRACE is a file, a folder of traces, or a pid: its trace and its children's.\n"
+		     "`lariat COMMAND --help` says more; `lariat --version` prints the version.\n\n"
+		     "First steps:\n"
+		     "  lariat run -- make -C src      record a program\n"
+		     "  lariat report *.lariat         what it did, in short\n");
+}
+
+static int usage(const struct command *command, const char *what, const char *name,
+		 const char *why)
+{
+	fprintf(stderr, "lariat: %s: %s%s%s%s; try `lariat %s --help`\n", command->name, what, name,
+		why && *why ? ": " : "", why ? why : "", command->name);
+	return CMD_USAGE;
+}
+
+/* The table as getopt_long() wants it; values are row numbers + 256. */
+static void long_options(const struct command *command, struct option *o)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (row_applies(&rows[i], command))
+			*o++ = (struct option){ rows[i].name, rows[i].argument != NULL, NULL,
+						256 + (int)i };
+	*o = (struct option){ 0 };
+}
+
+/* Returns 0, or CMD_USAGE after a message. */
+static int parse_options(struct parse *p, int argc, char **argv)
+{
+	const struct command *command = p->c->command;
+	struct option options[ROWS + 1];
+	int n;
+
+	long_options(command, options);
+	opterr = 0;
+	optind = 1;
+	while ((n = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		const struct option_row *row;
+
+		if (n == 'h') {
+			p->help = true;
+			continue;
+		}
+		if (n == ':')
+			return usage(command, "no argument to ", argv[optind - 1], NULL);
+		if (n < 256)
+			return usage(command, "unknown option ", argv[optind - 1], NULL);
+		row = &rows[n - 256];
+		if (row->set(p, optarg)) {
+			char what[128];
+
+			snprintf(what, sizeof(what), "--%s cannot be ", row->name);
+			return usage(command, what, optarg, p->why);
+		}
+	}
+	return 0;
+}
+
+static unsigned output_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	long n = columns ? strtol(columns, NULL, 10) : 0;
+	struct winsize size;
+
+	if (n <= 0 && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		n = size.ws_col;
+	if (n <= 0)
+		n = 80;
+	return n < 40 ? 40 : n > 240 ? 240 : (unsigned)n;
+}
+
+static void interrupted(int number)
+{
+	(void)number;
+	_exit(130);
+}
+
+static int run_parsed(struct parse *p, int argc, char **argv)
+{
+	struct cmd_context *c = p->c;
+	struct paths paths;
+	char why[300];
+	int code;
+
+	if (optind == argc)
+		return usage(c->command, "no trace given", "", NULL);
+	if (!c->limit_given)
+		c->limit = c->format == CMD_TEXT ? TEXT_LIMIT : OTHER_LIMIT;
+	c->color = !p->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO);
+	c->progress = isatty(STDERR_FILENO);
+	c->width = output_width();
+	if (paths_expand(argv + optind, (size_t)(argc - optind), &paths, why, sizeof(why))) {
+		fprintf(stderr, "lariat: %s\n", why);
+		return CMD_UNREADABLE;
+	}
+	c->paths = (const char *const *)paths.path;
+	c->path_count = paths.count;
+	signal(SIGINT, interrupted);
+	code = c->command->fn(c);
+	paths_fini(&paths);
+	/* a full disk shows only here; a closed pipe is nobody's concern but the exit code's */
+	errno = 0;
+	if (fflush(c->out) || ferror(c->out)) {
+		if (errno != EPIPE)
+			fprintf(stderr, "lariat: standard output: %s, the report is not whole\n",
+				errno ? strerror(errno) : "write error");
+		code = code ? code : CMD_UNREADABLE;
+	}
+	return code;
+}
+
+int opts_run_command(const struct command *command, int argc, char **argv)
+{
+	struct cmd_context c = { .command = command,
+				 .out = stdout,
+				 .err = stderr,
+				 .until_ns = UINT64_MAX };
+	struct parse p = { .c = &c };
+	int code = parse_options(&p, argc, argv);
+
+	if (!code && p.help)
+		opts_print_help(stdout, command);
+	else if (!code && c.since_ns > c.until_ns)
+		code = usage(command, "--since is behind --until", "", NULL);
+	else if (!code)
+		code = run_parsed(&p, argc, argv);
+	if (c.filter_re)
+		regfree(c.filter_re);
+	return code;
+}

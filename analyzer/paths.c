@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Trace files from what the user names; see paths.h. */
+#include "paths.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../preload/format/trace_format.h"
+
+/* A trace in a folder and whose it is. */
+struct found {
+	char *path;
+	uint32_t pid, parent_pid;
+	uint64_t start_ns, parent_start_ns;
+	bool chosen;
+};
+
+struct folder {
+	struct found *found;
+	size_t count, size;
+};
+
+static int path_add(struct paths *p, const char *path)
+{
+	char **grown = reallocarray(p->path, p->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	p->path = grown;
+	grown[p->count] = strdup(path);
+	return grown[p->count++] ? 0 : -ENOMEM;
+}
+
+void paths_fini(struct paths *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->path[i]);
+	free(p->path);
+	memset(p, 0, sizeof(*p));
+}
+
+/* Looks at a file; one that is no trace is not an error. Takes the path over. */
+static int folder_add(struct folder *f, char *path)
+{
+	struct lar_header h;
+	ssize_t got = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd >= 0) {
+		if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+			got = pread(fd, &h, sizeof(h), 0);
+		close(fd);
+	}
+	if (got != sizeof(h) || memcmp(h.magic, LAR_MAGIC, LAR_MAGIC_SIZE)) {
+		free(path);
+		return 0;
+	}
+	if (f->count == f->size) {
+		size_t size = f->size ? f->size * 2 : 16;
+		struct found *grown = reallocarray(f->found, size, sizeof(*grown));
+
+		if (!grown) {
+			free(path);
+			return -ENOMEM;
+		}
+		f->found = grown;
+		f->size = size;
+	}
+	f->found[f->count++] = (struct found){ .path = path,
+					       .pid = h.pid,
+					       .parent_pid = h.parent_pid,
+					       .start_ns = h.start_unix_ns,
+					       .parent_start_ns = h.parent_start_ns };
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->start_ns != y->start_ns)
+		return x->start_ns < y->start_ns ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+static void folder_fini(struct folder *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		free(f->found[i].path);
+	free(f->found);
+}
+
+/* The traces of a folder, the first started first. */
+static int folder_read(const char *name, struct folder *f)
+{
+	DIR *dir = opendir(name);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir)
+		return -errno;
+	while (!err && (entry = readdir(dir))) {
+		char *path;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		if (!strcmp(name, "."))
+			path = strdup(entry->d_name);
+		else if (asprintf(&path, "%s/%s", name, entry->d_name) < 0)
+			path = NULL;
+		err = path ? folder_add(f, path) : -ENOMEM;
+	}
+	closedir(dir);
+	if (f->count)
+		qsort(f->found, f->count, sizeof(*f->found), by_start);
+	return err;
+}
+
+/* Chooses a pid's traces and, as long as there are more, those of their children. */
+static void choose_family(struct folder *f, uint32_t pid)
+{
+	bool more = true;
+
+	for (size_t i = 0; i < f->count; i++)
+		f->found[i].chosen = f->found[i].pid == pid;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < f->count; i++) {
+			for (size_t k = 0; !f->found[i].chosen && k < f->count; k++) {
+				const struct found *parent = &f->found[k];
+
+				if (!parent->chosen || !f->found[i].parent_start_ns ||
+				    parent->start_ns != f->found[i].parent_start_ns)
+					continue;
+				f->found[i].chosen = more = true;
+			}
+		}
+	}
+}
+
+static int expand_one(const char *name, struct paths *out, char *why, size_t why_size)
+{
+	struct folder f = { 0 };
+	struct stat st;
+	char *end;
+	bool is_folder = !stat(name, &st) && S_ISDIR(st.st_mode);
+	unsigned long pid = strtoul(name, &end, 10);
+	bool is_pid = access(name, F_OK) && *name && !*end && pid && pid <= INT32_MAX;
+	size_t before = out->count;
+	int err;
+
+	if (!is_folder && !is_pid)
+		return path_add(out, name);
+	err = folder_read(is_folder ? name : ".", &f);
+	if (is_pid)
+		choose_family(&f, (uint32_t)pid);
+	for (size_t i = 0; !err && i < f.count; i++)
+		if (is_folder || f.found[i].chosen)
+			err = path_add(out, f.found[i].path);
+	folder_fini(&f);
+	if (err)
+		snprintf(why, why_size, "%s: %s", name, strerror(-err));
+	else if (out->count == before && is_folder)
+		snprintf(why, why_size, "%s: no trace in this folder", name);
+	else if (out->count == before)
+		snprintf(why, why_size, "%s: no such file, and no trace of a process %s here", name,
+			 name);
+	return err ? err : out->count == before ? -ENOENT : 0;
+}
+
+int paths_expand(char *const *names, size_t count, struct paths *out, char *why, size_t why_size)
+{
+	int err = 0;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(why, why_size, "%s", strerror(ENOMEM));
+	for (size_t i = 0; !err && i < count; i++)
+		err = expand_one(names[i], out, why, why_size);
+	if (err)
+		paths_fini(out);
+	return err;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Lists in order: sorting, --filter and --limit; see analysis.h. */
+#include "analysis.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ranked {
+	uint64_t key;
+	uint32_t index;
+};
+
+static int by_key(const void *x, const void *y)
+{
+	const struct ranked *a = x, *b = y;
+
+	if (a->key != b->key)
+		return a->key > b->key ? -1 : 1;
+	return a->index < b->index ? -1 : 1;
+}
+
+const char *analysis_site_label(struct analysis *a, const struct sites *sites, uint32_t site)
+{
+	static char text[128];
+
+	if (sites->rule.by_thread) {
+		uint32_t number = sites->thread[site];
+		const struct trace_thread *t = analysis_thread(a, number);
+
+		snprintf(text, sizeof(text), "thread %u%s%s", number, *t->name ? " " : "", t->name);
+		return text;
+	}
+	if (sites->rule.group) {
+		uint32_t group = sites->rule.group(sites->rule.group_arg, sites->stack[site]);
+
+		return group == SITE_NONE ? "[unknown]" : a->group[group].label;
+	}
+	return NULL;
+}
+
+bool analysis_site_matches(struct analysis *a, const struct sites *sites, uint32_t site)
+{
+	const regex_t *re = a->context->filter_re;
+	const char *label;
+
+	if (!re)
+		return true;
+	label = analysis_site_label(a, sites, site);
+	if (label)
+		return !regexec(re, label, 0, NULL, 0);
+	return frames_match(a->frames, sites->stack[site], re);
+}
+
+static uint64_t field_at(const struct rankable *what, uint32_t i, size_t offset)
+{
+	uint64_t v;
+
+	memcpy(&v, (const char *)what->array + what->stride * i + offset, sizeof(v));
+	return v;
+}
+
+/* The order that --sort names, or the list's own where --sort is about another list. */
+static const struct sort_key *key_of(const struct cmd_context *c, const struct sort_key *keys)
+{
+	for (const struct sort_key *k = keys; c->sort && k->name; k++)
+		if (!strcmp(k->name, c->sort))
+			return k;
+	return keys;
+}
+
+int analysis_rank(struct analysis *a, const struct rankable *what, struct ranking *out)
+{
+	const struct sort_key *key = key_of(a->context, what->keys);
+	struct ranked *list = calloc((size_t)what->count + 1, sizeof(*list));
+	uint32_t n = 0;
+
+	out->index = calloc((size_t)what->count + 1, sizeof(*out->index));
+	if (!list || !out->index) {
+		free(list);
+		free(out->index);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < what->count; i++) {
+		if (what->needed != RANK_ALL && !field_at(what, i, what->needed))
+			continue;
+		if (what->sites && !analysis_site_matches(a, what->sites, i))
+			continue;
+		list[n++] = (struct ranked){ field_at(what, i, key->offset), i };
+	}
+	qsort(list, n, sizeof(*list), by_key);
+	for (uint32_t i = 0; i < n; i++)
+		out->index[i] = list[i].index;
+	free(list);
+	out->count = n;
+	out->shown = n < a->context->limit ? n : (uint32_t)a->context->limit;
+	return 0;
+}
+
+void ranking_fini(struct ranking *r)
+{
+	free(r->index);
+	r->index = NULL;
+}
