@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Compiler attributes used throughout the recorder. */
+#ifndef LARIAT_ATTR_H
+#define LARIAT_ATTR_H
+
+#define LAR_EXPORT   __attribute__((visibility("default")))
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
+#define noinline     __attribute__((noinline))
+#define cold	     __attribute__((cold, noinline))
+#define always_inline inline __attribute__((always_inline))
+
+/* Initial-exec storage: one instruction away, never allocated on first touch. */
+#define LAR_TLS __thread __attribute__((tls_model("initial-exec")))
+
+#endif

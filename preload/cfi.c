@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Call frame information; see cfi.h. The parser trusts the loaded object as much as the program's
+ * own exception handling does, but bounds every loop.
+ */
+#include "cfi.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "attr.h"
+
+enum {
+	DW_EH_PE_ABSPTR = 0x00,
+	DW_EH_PE_ULEB128 = 0x01,
+	DW_EH_PE_UDATA2 = 0x02,
+	DW_EH_PE_UDATA4 = 0x03,
+	DW_EH_PE_UDATA8 = 0x04,
+	DW_EH_PE_SLEB128 = 0x09,
+	DW_EH_PE_SDATA2 = 0x0a,
+	DW_EH_PE_SDATA4 = 0x0b,
+	DW_EH_PE_SDATA8 = 0x0c,
+	DW_EH_PE_PCREL = 0x10,
+	DW_EH_PE_DATAREL = 0x30,
+	DW_EH_PE_OMIT = 0xff,
+};
+
+enum { REG_RBP = 6, REG_RSP = 7, REG_RA = 16, CFI_REGS = 17 };
+enum { MAX_REMEMBER = 8, MAX_OPS = 4096 };
+
+struct reader {
+	const uint8_t *p, *end;
+};
+
+static uint64_t read_uleb(struct reader *r)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+
+	while (r->p < r->end) {
+		uint8_t b = *r->p++;
+
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		shift += 7;
+		if (!(b & 0x80))
+			break;
+	}
+	return v;
+}
+
+static int64_t read_sleb(struct reader *r)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+	uint8_t b = 0;
+
+	while (r->p < r->end) {
+		b = *r->p++;
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		shift += 7;
+		if (!(b & 0x80))
+			break;
+	}
+	if (shift < 64 && (b & 0x40))
+		v |= ~0ull << shift;
+	return (int64_t)v;
+}
+
+static uint64_t read_fixed(struct reader *r, unsigned size)
+{
+	uint64_t v = 0;
+
+	if ((size_t)(r->end - r->p) < size) {
+		r->p = r->end;
+		return 0;
+	}
+	memcpy(&v, r->p, size);
+	r->p += size;
+	return v;
+}
+
+/* A pointer in one of the encodings that compilers and linkers use; data = base of DATAREL. */
+static uint64_t read_encoded(struct reader *r, uint8_t encoding, uint64_t data)
+{
+	uint64_t at = (uint64_t)r->p, v;
+
+	switch (encoding & 0x0f) {
+	case DW_EH_PE_ULEB128:
+		v = read_uleb(r);
+		break;
+	case DW_EH_PE_SLEB128:
+		v = (uint64_t)read_sleb(r);
+		break;
+	case DW_EH_PE_UDATA2:
+		v = read_fixed(r, 2);
+		break;
+	case DW_EH_PE_SDATA2:
+		v = (uint64_t)(int16_t)read_fixed(r, 2);
+		break;
+	case DW_EH_PE_UDATA4:
+		v = read_fixed(r, 4);
+		break;
+	case DW_EH_PE_SDATA4:
+		v = (uint64_t)(int32_t)read_fixed(r, 4);
+		break;
+	default:
+		v = read_fixed(r, 8);
+		break;
+	}
+	if (!v)
+		return 0;
+	if ((encoding & 0x70) == DW_EH_PE_PCREL)
+		v += at;
+	else if ((encoding & 0x70) == DW_EH_PE_DATAREL)
+		v += data;
+	return v;
+}
+
+bool cfi_find_object(uint64_t pc, struct cfi_object *object)
+{
+	struct dl_find_object found;
+
+	if (_dl_find_object((void *)pc, &found))
+		return false;
+	object->start = (uint64_t)found.dlfo_map_start;
+	object->end = (uint64_t)found.dlfo_map_end;
+	object->bias = found.dlfo_link_map->l_addr;
+	object->name = found.dlfo_link_map->l_name;
+	object->eh_frame_hdr = found.dlfo_eh_frame;
+	return true;
+}
+
+/* The frame description entry for pc through .eh_frame_hdr's sorted table, or NULL. */
+static const uint8_t *find_fde(const struct cfi_object *object, uint64_t pc)
+{
+	const uint8_t *hdr = object->eh_frame_hdr;
+	struct reader r = { hdr + 4, (const uint8_t *)object->end };
+	uint64_t base = (uint64_t)hdr, count, low = 0, high;
+	const int32_t(*table)[2];
+
+	if (!hdr || hdr[0] != 1 || hdr[2] == DW_EH_PE_OMIT ||
+	    hdr[3] != (DW_EH_PE_DATAREL | DW_EH_PE_SDATA4))
+		return NULL;
+	read_encoded(&r, hdr[1], base);
+	count = read_encoded(&r, hdr[2], base);
+	table = (const int32_t(*)[2])r.p;
+	if (!count || pc < base + (uint64_t)(int64_t)table[0][0])
+		return NULL;
+	for (high = count; high - low > 1;) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (pc < base + (uint64_t)(int64_t)table[middle][0])
+			high = middle;
+		else
+			low = middle;
+	}
+	return (const uint8_t *)(base + (uint64_t)(int64_t)table[low][1]);
+}
+
+/* How a register's value in the caller is found. */
+enum how { HOW_SAME, HOW_OFFSET, HOW_UNDEFINED, HOW_AT_RBP, HOW_OTHER };
+
+struct row {
+	enum { CFA_REGISTER, CFA_DRAP, CFA_PLT, CFA_OTHER } cfa;
+	uint64_t cfa_reg;
+	int64_t cfa_offset;
+	enum how how[CFI_REGS];
+	int64_t offset[CFI_REGS];
+};
+
+struct cie {
+	uint64_t code_align;
+	int64_t data_align;
+	uint64_t ra_reg;
+	uint8_t pointer_encoding;
+	bool has_augmentation;
+	bool signal_frame;
+	struct reader program;
+};
+
+static bool read_cie(const uint8_t *p, struct cie *cie)
+{
+	uint32_t length;
+	struct reader r;
+	const char *augmentation;
+	const uint8_t *data_end = NULL;
+
+	memcpy(&length, p, 4);
+	if (!length || length == 0xffffffff)
+		return false;
+	r = (struct reader){ p + 8, p + 4 + length };
+	if (read_fixed(&r, 1) > 4)
+		return false;
+	augmentation = (const char *)r.p;
+	r.p += strnlen(augmentation, (size_t)(r.end - r.p)) + 1;
+	memset(cie, 0, sizeof(*cie));
+	cie->code_align = read_uleb(&r);
+	cie->data_align = read_sleb(&r);
+	cie->ra_reg = read_uleb(&r);
+	for (const char *a = augmentation; *a && r.p < r.end; a++) {
+		if (*a == 'z') {
+			uint64_t n = read_uleb(&r);
+
+			cie->has_augmentation = true;
+			data_end = r.p + n;
+		} else if (*a == 'R') {
+			cie->pointer_encoding = (uint8_t)read_fixed(&r, 1);
+		} else if (*a == 'P') {
+			uint8_t encoding = (uint8_t)read_fixed(&r, 1);
+
+			read_encoded(&r, encoding, 0);
+		} else if (*a == 'L') {
+			read_fixed(&r, 1);
+		} else if (*a == 'S') {
+			cie->signal_frame = true;
+		} else if (*a != 'B') {
+			return false;
+		}
+	}
+	if (data_end)
+		r.p = data_end;
+	cie->program = r;
+	return r.p <= r.end;
+}
+
+/* DW_CFA_def_cfa_expression: the two forms that linkers and compilers emit. */
+static void cfa_expression(struct row *row, const uint8_t *e, uint64_t n)
+{
+	/* DW_OP_breg6 (rbp) off; DW_OP_deref: the stack was realigned */
+	if (n >= 3 && e[0] == 0x76 && e[n - 1] == 0x06) {
+		struct reader r = { e + 1, e + n - 1 };
+
+		row->cfa = CFA_DRAP;
+		row->cfa_offset = read_sleb(&r);
+		if (r.p == e + n - 1)
+			return;
+	}
+	/* breg7 (rsp) 8; breg16 (rip) 0; lit15; and; lit11; ge; lit3; shl; plus: lazy PLT */
+	if (n == 11 && e[0] == 0x77 && e[2] == 0x80 && e[4] == 0x3f) {
+		row->cfa = CFA_PLT;
+		row->cfa_offset = e[1];
+		return;
+	}
+	row->cfa = CFA_OTHER;
+}
+
+static void register_expression(struct row *row, uint64_t reg, const uint8_t *e, uint64_t n)
+{
+	struct reader r = { e + 1, e + n };
+
+	if (reg >= CFI_REGS)
+		return;
+	row->how[reg] = HOW_OTHER;
+	if (n >= 2 && e[0] == 0x76) { /* DW_OP_breg6 off: saved at rbp + off */
+		row->offset[reg] = read_sleb(&r);
+		if (r.p == e + n)
+			row->how[reg] = HOW_AT_RBP;
+	}
+}
+
+static void set_register(struct row *row, uint64_t reg, enum how how, int64_t offset)
+{
+	if (reg < CFI_REGS) {
+		row->how[reg] = how;
+		row->offset[reg] = offset;
+	}
+}
+
+struct machine {
+	const struct cie *cie;
+	struct row row, initial, saved[MAX_REMEMBER];
+	unsigned saved_count;
+	uint64_t loc, pc;
+};
+
+/* The instructions whose opcode carries an operand in its low six bits. */
+static bool run_packed(struct machine *m, struct reader *r, uint8_t op)
+{
+	uint64_t reg = op & 0x3f;
+
+	if (op >> 6 == 1) { /* advance_loc */
+		uint64_t next = m->loc + reg * m->cie->code_align;
+
+		if (next > m->pc)
+			return false;
+		m->loc = next;
+	} else if (op >> 6 == 2) { /* offset */
+		set_register(&m->row, reg, HOW_OFFSET,
+			     (int64_t)read_uleb(r) * m->cie->data_align);
+	} else if (reg < CFI_REGS) { /* restore */
+		m->row.how[reg] = m->initial.how[reg];
+		m->row.offset[reg] = m->initial.offset[reg];
+	}
+	return true;
+}
+
+static bool advance(struct machine *m, uint64_t delta)
+{
+	uint64_t next = m->loc + delta * m->cie->code_align;
+
+	if (next > m->pc)
+		return false;
+	m->loc = next;
+	return true;
+}
+
+static void run_cfa(struct machine *m, struct reader *r, uint8_t op)
+{
+	struct row *row = &m->row;
+
+	switch (op) {
+	case 0x0c: /* def_cfa */
+	case 0x12: /* def_cfa_sf */
+		row->cfa = CFA_REGISTER;
+		row->cfa_reg = read_uleb(r);
+		row->cfa_offset = op == 0x0c ? (int64_t)read_uleb(r) :
+					       read_sleb(r) * m->cie->data_align;
+		break;
+	case 0x0d: /* def_cfa_register */
+		row->cfa = CFA_REGISTER;
+		row->cfa_reg = read_uleb(r);
+		break;
+	case 0x0e: /* def_cfa_offset */
+		row->cfa_offset = (int64_t)read_uleb(r);
+		break;
+	case 0x13: /* def_cfa_offset_sf */
+		row->cfa_offset = read_sleb(r) * m->cie->data_align;
+		break;
+	}
+}
+
+static void run_block(struct machine *m, struct reader *r, uint8_t op)
+{
+	uint64_t reg = op == 0x0f ? 0 : read_uleb(r);
+	uint64_t n = read_uleb(r);
+
+	if (n > (uint64_t)(r->end - r->p)) {
+		r->p = r->end;
+		m->row.cfa = CFA_OTHER;
+		return;
+	}
+	if (op == 0x0f)
+		cfa_expression(&m->row, r->p, n);
+	else if (op == 0x10)
+		register_expression(&m->row, reg, r->p, n);
+	else
+		set_register(&m->row, reg, HOW_OTHER, 0);
+	r->p += n;
+}
+
+/* One extended instruction; false = behind pc. Unknown ones make the row unusable. */
+static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
+{
+	uint64_t reg;
+
+	switch (op) {
+	case 0x00: /* nop */
+		break;
+	case 0x01: /* set_loc */
+		m->loc = read_encoded(r, m->cie->pointer_encoding, 0);
+		return m->loc <= m->pc;
+	case 0x02:
+	case 0x03:
+	case 0x04: /* advance_loc1, 2, 4 */
+		return advance(m, read_fixed(r, 1u << (op - 2)));
+	case 0x05: /* offset_extended */
+		reg = read_uleb(r);
+		set_register(&m->row, reg, HOW_OFFSET,
+			     (int64_t)read_uleb(r) * m->cie->data_align);
+		break;
+	case 0x11: /* offset_extended_sf */
+		reg = read_uleb(r);
+		set_register(&m->row, reg, HOW_OFFSET, read_sleb(r) * m->cie->data_align);
+		break;
+	case 0x06: /* restore_extended */
+		reg = read_uleb(r);
+		if (reg < CFI_REGS) {
+			m->row.how[reg] = m->initial.how[reg];
+			m->row.offset[reg] = m->initial.offset[reg];
+		}
+		break;
+	case 0x07: /* undefined */
+		set_register(&m->row, read_uleb(r), HOW_UNDEFINED, 0);
+		break;
+	case 0x08: /* same_value */
+		set_register(&m->row, read_uleb(r), HOW_SAME, 0);
+		break;
+	case 0x09: /* register */
+		set_register(&m->row, read_uleb(r), HOW_OTHER, 0);
+		read_uleb(r);
+		break;
+	case 0x0a: /* remember_state */
+		if (m->saved_count < MAX_REMEMBER)
+			m->saved[m->saved_count] = m->row;
+		m->saved_count++;
+		break;
+	case 0x0b: /* restore_state */
+		if (m->saved_count && --m->saved_count < MAX_REMEMBER)
+			m->row = m->saved[m->saved_count];
+		break;
+	case 0x0c:
+	case 0x0d:
+	case 0x0e:
+	case 0x12:
+	case 0x13:
+		run_cfa(m, r, op);
+		break;
+	case 0x0f: /* def_cfa_expression */
+	case 0x10: /* expression */
+	case 0x16: /* val_expression */
+		run_block(m, r, op);
+		break;
+	case 0x2e: /* GNU_args_size */
+		read_uleb(r);
+		break;
+	default:
+		m->row.cfa = CFA_OTHER;
+		r->p = r->end;
+		break;
+	}
+	return true;
+}
+
+static void run(struct machine *m, struct reader r)
+{
+	for (int ops = 0; r.p < r.end && ops < MAX_OPS; ops++) {
+		uint8_t op = *r.p++;
+
+		if (op >> 6 ? !run_packed(m, &r, op) : !run_extended(m, &r, op))
+			return;
+	}
+}
+
+static uint64_t rule_pack(const struct row *row, uint64_t pc)
+{
+	enum rule_kind kind;
+	int64_t offset = row->cfa_offset, rbp_offset = 0;
+	uint64_t flags = 0;
+
+	if (row->how[REG_RA] == HOW_UNDEFINED)
+		return RULE_END;
+	if (row->how[REG_RA] != HOW_OFFSET || row->offset[REG_RA] != -8)
+		return RULE_NONE;
+	if (row->cfa == CFA_REGISTER && row->cfa_reg == REG_RSP) {
+		kind = RULE_RSP;
+	} else if (row->cfa == CFA_REGISTER && row->cfa_reg == REG_RBP) {
+		kind = RULE_RBP;
+	} else if (row->cfa == CFA_DRAP) {
+		kind = RULE_DRAP;
+	} else if (row->cfa == CFA_PLT) {
+		kind = RULE_RSP;
+		offset += (pc & 15) >= 11 ? 8 : 0;
+	} else {
+		return RULE_NONE;
+	}
+	if (row->how[REG_RBP] == HOW_OFFSET || row->how[REG_RBP] == HOW_AT_RBP) {
+		rbp_offset = row->offset[REG_RBP];
+		flags = RULE_RBP_SAVED | (row->how[REG_RBP] == HOW_AT_RBP ? RULE_RBP_AT_RBP : 0);
+	} else if (row->how[REG_RBP] == HOW_OTHER) {
+		return RULE_NONE;
+	}
+	if (offset != (int32_t)offset || rbp_offset < -(1 << 23) || rbp_offset >= 1 << 23)
+		return RULE_NONE;
+	return (uint64_t)kind | flags | ((uint64_t)rbp_offset & 0xffffff) << 8 |
+	       (uint64_t)offset << 32;
+}
+
+uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
+{
+	uint64_t look = call ? pc - 1 : pc, begin, size;
+	const uint8_t *fde = find_fde(object, look);
+	struct machine m;
+	struct reader r;
+	struct cie cie;
+	uint32_t length, back;
+
+	if (!fde)
+		return RULE_NONE;
+	memcpy(&length, fde, 4);
+	memcpy(&back, fde + 4, 4);
+	if (!length || length == 0xffffffff || !back || !read_cie(fde + 4 - back, &cie) ||
+	    cie.ra_reg != REG_RA)
+		return RULE_NONE;
+	r = (struct reader){ fde + 8, fde + 4 + length };
+	begin = read_encoded(&r, cie.pointer_encoding, 0);
+	size = read_encoded(&r, cie.pointer_encoding & 0x0f, 0);
+	/* the trampoline that returns from a signal handler is entered at its first byte, and its
+	 * description starts one byte earlier for the sake of "pc - 1" look-ups */
+	if (look - begin >= size)
+		return RULE_NONE;
+	if (cie.signal_frame)
+		return RULE_SIGNAL;
+	if (cie.has_augmentation) {
+		uint64_t n = read_uleb(&r);
+
+		r.p += n;
+	}
+	memset(&m, 0, sizeof(m));
+	m.cie = &cie;
+	m.pc = look;
+	m.loc = 0;
+	run(&m, cie.program);
+	m.initial = m.row;
+	m.loc = begin;
+	run(&m, r);
+	return rule_pack(&m.row, look);
+}

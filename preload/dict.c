@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The dictionary; see dict.h. */
+#include "dict.h"
+
+#include <string.h>
+
+#include "recorder.h"
+#include "sys.h"
+#include "tracefile.h"
+
+/* Called with the lock held. */
+static bool append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
+{
+	struct lar_section *section = tracefile_section(LAR_SECTION_DICT);
+	uint64_t used = section->used;
+	uint64_t total = (sizeof(struct lar_dict_record) + size + LAR_DICT_ALIGN - 1) &
+			 ~(uint64_t)(LAR_DICT_ALIGN - 1);
+	struct lar_dict_record *r;
+
+	if (used + total > lar->dict_size ||
+	    !tracefile_extend(lar->dict, &lar->dict_ready, used + total, lar->dict_size, 65536))
+		return false;
+	r = (struct lar_dict_record *)(lar->dict + used);
+	r->size = (uint32_t)total;
+	r->type = (uint16_t)type;
+	r->reserved = 0;
+	r->payload_size = (uint32_t)size;
+	r->id = id;
+	memcpy(r + 1, payload, size);
+	__atomic_store_n(&section->used, used + total, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool dict_append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
+{
+	uint64_t mask;
+	bool done = false;
+
+	sys_block_signals(&mask);
+	if (spin_lock(&lar->dict_lock)) {
+		done = append(type, id, payload, size);
+		spin_unlock(&lar->dict_lock);
+	}
+	sys_restore_signals(&mask);
+	return done;
+}

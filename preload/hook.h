@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the wrapper files share. A wrapper is short and like all others: real call, record, return;
+ * errno on leaving is what the real call left.
+ */
+#ifndef LARIAT_HOOK_H
+#define LARIAT_HOOK_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "format/event.h"
+#include "real.h"
+#include "recorder.h"
+#include "span.h"
+#include "thread.h"
+
+/* The wrapper's own frame: its return address is the innermost of the recorded stack. */
+#define HOOK_FRAME ((uint64_t)__builtin_frame_address(0))
+
+/* What is to be recorded (enum lar_record); all until the options are read. */
+extern uint32_t lar_wants;
+
+static always_inline bool hook_wants(enum lar_record what) { return lar_wants & what; }
+
+/* The time before a call, or 0 when this thread is not recording yet. */
+static always_inline uint64_t hook_ticks(void)
+{
+	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : 0;
+}
+
+/* For hook_cxx.c: an allocation or a free by an operator. */
+void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame);
+void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame);
+
+#endif

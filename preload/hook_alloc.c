@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The malloc family. Allocations are recorded after the real call, frees before it, so that per
+ * address the order of time stamps is the order of events, whichever threads took part.
+ */
+#include <stdint.h>
+
+#include "hook.h"
+
+static always_inline void record_alloc(unsigned call, const void *p, size_t size, uint64_t frame)
+{
+	struct thread *t;
+	uint64_t *r;
+
+	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
+		return;
+	t = span_open(frame);
+	if (unlikely(!t))
+		return;
+	if (unlikely(t->new_call)) { /* operator new asked: it is its allocation */
+		call = t->new_call;
+		t->new_call = 0;
+		t->new_result = p;
+	}
+	r = span_record_stack(t, LAR_EV_ALLOC, 0, call, 3, frame);
+	if (likely(r != NULL)) {
+		r[0] = lar_ticks();
+		r[1] = (uint64_t)p;
+		r[2] = size;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+static always_inline void record_free(unsigned call, const void *p, size_t size, uint64_t frame)
+{
+	struct thread *t;
+	uint64_t *r;
+
+	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
+		return;
+	t = span_open(frame);
+	if (unlikely(!t))
+		return;
+	if (unlikely(p == t->delete_pending)) {
+		t->delete_pending = NULL; /* operator delete has recorded it */
+		span_close(t);
+		return;
+	}
+	r = span_record(t, LAR_EV_FREE, 0, call, 3);
+	if (likely(r != NULL)) {
+		r[0] = lar_ticks();
+		r[1] = (uint64_t)p;
+		r[2] = size;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame)
+{
+	record_alloc(call, p, size, frame);
+}
+
+void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame)
+{
+	record_free(call, p, size, frame);
+}
+
+LAR_EXPORT void *malloc(size_t size)
+{
+	void *p = REAL(malloc)(size);
+
+	record_alloc(LAR_CALL_malloc, p, size, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void *calloc(size_t n, size_t size)
+{
+	void *p = REAL(calloc)(n, size);
+	size_t total;
+
+	if (__builtin_mul_overflow(n, size, &total))
+		total = SIZE_MAX;
+	record_alloc(LAR_CALL_calloc, p, total, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void free(void *p)
+{
+	record_free(LAR_CALL_free, p, 0, HOOK_FRAME);
+	REAL(free)(p);
+}
+
+LAR_EXPORT void cfree(void *p)
+{
+	record_free(LAR_CALL_cfree, p, 0, HOOK_FRAME);
+	if (REAL(cfree))
+		real.cfree(p);
+	else
+		REAL(free)(p);
+}
+
+/* One event for the free and the allocation: with both times, since in between another thread may
+ * have been given the old address. */
+static always_inline void record_realloc(unsigned call, uint64_t before, const void *old,
+					 const void *p, size_t size, uint64_t frame)
+{
+	struct thread *t;
+	uint64_t *r;
+
+	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
+		return;
+	t = span_open(frame);
+	if (unlikely(!t))
+		return;
+	r = span_record_stack(t, LAR_EV_REALLOC, 0, call, 5, frame);
+	if (likely(r != NULL)) {
+		uint64_t now = lar_ticks();
+
+		r[0] = now;
+		r[1] = before ? now - before : 0;
+		r[2] = (uint64_t)old;
+		r[3] = (uint64_t)p;
+		r[4] = size;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+LAR_EXPORT void *realloc(void *old, size_t size)
+{
+	uint64_t before = hook_ticks();
+	void *p = REAL(realloc)(old, size);
+
+	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
+{
+	uint64_t before = hook_ticks();
+	size_t total;
+	void *p;
+
+	/* glibc's reallocarray is realloc with a check, and reaches our realloc through it */
+	if (__builtin_mul_overflow(n, size, &total)) {
+		p = REAL(reallocarray)(old, n, size);
+		record_realloc(LAR_CALL_reallocarray, before, old, p, SIZE_MAX, HOOK_FRAME);
+		return p;
+	}
+	p = REAL(realloc)(old, total);
+	record_realloc(LAR_CALL_reallocarray, before, old, p, total, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void *memalign(size_t align, size_t size)
+{
+	void *p = REAL(memalign)(align, size);
+
+	record_alloc(LAR_CALL_memalign, p, size, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	void *p = REAL(aligned_alloc)(align, size);
+
+	record_alloc(LAR_CALL_aligned_alloc, p, size, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT int posix_memalign(void **to, size_t align, size_t size)
+{
+	int result = REAL(posix_memalign)(to, align, size);
+
+	record_alloc(LAR_CALL_posix_memalign, result ? NULL : *to, size, HOOK_FRAME);
+	return result;
+}
+
+LAR_EXPORT void *valloc(size_t size)
+{
+	void *p = REAL(valloc)(size);
+
+	record_alloc(LAR_CALL_valloc, p, size, HOOK_FRAME);
+	return p;
+}
+
+LAR_EXPORT void *pvalloc(size_t size)
+{
+	void *p = REAL(pvalloc)(size);
+
+	record_alloc(LAR_CALL_pvalloc, p, size, HOOK_FRAME);
+	return p;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Start and end of recording; see life.h. */
+#include "life.h"
+
+#include <cpuid.h>
+#include <fcntl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dict.h"
+#include "hook.h"
+#include "note.h"
+#include "pool.h"
+#include "real.h"
+#include "recorder.h"
+#include "seal.h"
+#include "sys.h"
+#include "thread.h"
+#include "tracefile.h"
+
+#define TSC_TIME_SHIFT 8 /* about 100 ns at 2.5 GHz */
+#define ARGS_MOST      (16u << 10)
+#define SPIN_MOST      (1u << 20)
+
+struct recorder *lar;
+uint32_t lar_wants = LAR_RECORD_ALL;
+
+/* Not wiped on fork: what a child must drop of its parent's. */
+static uint8_t *inherited_base;
+static uint64_t inherited_size;
+
+bool spin_lock(struct spin *s)
+{
+	uint32_t me = (uint32_t)sys_gettid();
+
+	for (unsigned i = 0; i < SPIN_MOST; i++) {
+		uint32_t none = 0;
+
+		if (atomic_compare_exchange_weak_explicit(&s->owner, &none, me,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+		if (i < 100)
+			__builtin_ia32_pause();
+		else
+			sys_yield();
+	}
+	return false;
+}
+
+void spin_unlock(struct spin *s)
+{
+	atomic_store_explicit(&s->owner, 0, memory_order_release);
+}
+
+uint64_t lar_ticks_slow(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* The counter runs evenly on all cores: the processor says so and the kernel trusts it. */
+static bool tsc_usable(void)
+{
+	uint32_t a, b, c, d;
+	char source[8] = "";
+	int fd;
+
+	if (!__get_cpuid(0x80000007, &a, &b, &c, &d) || !(d & 1 << 8))
+		return false;
+	fd = sys_openat(AT_FDCWD,
+			"/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	sys_read(fd, source, sizeof(source) - 1);
+	sys_close(fd);
+	return !strncmp(source, "tsc", 3);
+}
+
+/* Text with its NUL behind what is there; cut when it does not fit. */
+static size_t put_text(char *buf, size_t at, size_t size, const char *s, size_t n)
+{
+	if (at >= size)
+		return at;
+	if (n > size - at - 1)
+		n = size - at - 1;
+	memcpy(buf + at, s, n);
+	buf[at + n] = 0;
+	return at + n + 1;
+}
+
+static size_t put_link(char *buf, size_t at, size_t size, const char *link)
+{
+	char target[1024];
+	ssize_t n = sys_readlink(link, target, sizeof(target));
+
+	return put_text(buf, at, size, target, n > 0 ? (size_t)n : 0);
+}
+
+static void describe_process(void)
+{
+	static const char comm_path[] = "/proc/self/comm", args_path[] = "/proc/self/cmdline";
+	struct {
+		struct lar_dict_process p;
+		char text[ARGS_MOST + 4096];
+	} *record = pool_map(sizeof(*record));
+	size_t at = 0, size, start;
+	struct utsname host;
+	char comm[32];
+	ssize_t n;
+	int fd;
+
+	if (!record)
+		return;
+	size = sizeof(record->text);
+	fd = sys_openat(AT_FDCWD, comm_path, O_RDONLY | O_CLOEXEC, 0);
+	n = fd >= 0 ? sys_read(fd, comm, sizeof(comm)) : 0;
+	if (fd >= 0)
+		sys_close(fd);
+	at = put_text(record->text, at, size, comm, n > 1 ? (size_t)n - 1 : 0);
+	at = put_link(record->text, at, size, "/proc/self/exe");
+	memset(&host, 0, sizeof(host));
+	sys_call3(SYS_uname, (long)&host, 0, 0);
+	at = put_text(record->text, at, size, host.nodename, strlen(host.nodename));
+	at = put_link(record->text, at, size, "/proc/self/cwd");
+	start = at;
+	fd = sys_openat(AT_FDCWD, args_path, O_RDONLY | O_CLOEXEC, 0);
+	while (fd >= 0 && at < size && (n = sys_read(fd, record->text + at, size - at)) > 0)
+		at += (size_t)n;
+	if (fd >= 0)
+		sys_close(fd);
+	if (at > start)
+		record->text[at - 1] = 0;
+	for (size_t i = start; i < at; i++)
+		record->p.argc += !record->text[i];
+	record->p.uid = (uint32_t)sys_call3(SYS_getuid, 0, 0, 0);
+	dict_append(LAR_DICT_PROCESS, 0, record, sizeof(record->p) + at);
+	pool_unmap(record, sizeof(*record));
+}
+
+static void describe_notes(void)
+{
+	for (int i = 0; i < NOTE_KINDS; i++) {
+		const char *text = note_text((enum note)i);
+
+		if (text)
+			dict_append(LAR_DICT_NOTE, (uint32_t)i, text, strlen(text) + 1);
+	}
+}
+
+static const char *error_text(int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+		return "permission denied";
+	case ENOENT:
+		return "no such folder";
+	case EROFS:
+		return "read-only file system";
+	case ENOSPC:
+		return "no space left";
+	case EFBIG:
+		return "the file size limit (RLIMIT_FSIZE) or address space limit is too low";
+	case EMFILE:
+	case ENFILE:
+		return "too many open files";
+	case ELOOP:
+		return "a symbolic link is in the way";
+	case ENOMEM:
+		return "no memory";
+	default:
+		return "refused by the system";
+	}
+}
+
+/* With signals blocked, phase STARTING. */
+static bool start(void)
+{
+	const char *what;
+	int result;
+
+	real_resolve();
+	config_read(&lar->config, environ);
+	lar_wants = lar->config.record;
+	lar->pid = (uint32_t)sys_getpid();
+	lar->tsc = tsc_usable();
+	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;
+	result = tracefile_create(&what);
+	if (result) {
+		note_once(NOTE_NO_FILE, "%s: %s: %s; nothing is recorded", lar->trace_path, what,
+			  error_text(result));
+		return false;
+	}
+	inherited_base = lar->base;
+	inherited_size = lar->map_size;
+	describe_process();
+	tracefile_publish();
+	describe_notes();
+	return true;
+}
+
+static bool reserve(void)
+{
+	static _Atomic uint32_t reserving;
+	uint32_t none = 0;
+
+	if (lar)
+		return true;
+	if (!atomic_compare_exchange_strong(&reserving, &none, 1))
+		return false;
+	lar = pool_map(sizeof(*lar));
+	if (!lar)
+		note_once(NOTE_NO_MEMORY, "no memory for the recorder; nothing is recorded");
+	return lar != NULL;
+}
+
+bool life_start(void)
+{
+	uint32_t phase = PHASE_NONE;
+	uint64_t mask;
+	bool on;
+
+	if (!reserve())
+		return false;
+	if (!atomic_compare_exchange_strong(&lar->phase, &phase, PHASE_STARTING)) {
+		if (phase == PHASE_STARTING)
+			lar_lost_add(LAR_LOST_EARLY, 1);
+		return phase == PHASE_ON;
+	}
+	sys_block_signals(&mask);
+	if (inherited_base) { /* a child: the mapping is of its parent's trace */
+		sys_munmap(inherited_base, inherited_size);
+		inherited_base = NULL;
+	}
+	on = start();
+	atomic_store(&lar->phase, on ? PHASE_ON : PHASE_OFF);
+	sys_restore_signals(&mask);
+	return on;
+}
+
+bool life_own_process(void)
+{
+	return lar && lar->pid == (uint32_t)sys_getpid();
+}
+
+void life_stop(void)
+{
+	if (!lar)
+		return;
+	atomic_store(&lar->phase, PHASE_OFF);
+	for (uint32_t i = 0; i < RECORDER_MAX_SLOTS; i++)
+		if (lar->thread[i])
+			lar->thread[i]->gate = GATE_CLOSED;
+}
+
+void life_end(enum lar_end end, int code)
+{
+	struct thread *t = lar_self;
+	struct lar_header *h;
+
+	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
+		return;
+	h = lar->header;
+	if (t->gate == GATE_OPEN) {
+		t->gate = GATE_BUSY;
+		seal_now(t);
+		t->gate = GATE_OPEN;
+	}
+	tracefile_clock_pair();
+	h->exit_code = code;
+	h->end_ticks = lar_ticks();
+	__atomic_store_n(&h->end, end, __ATOMIC_RELEASE);
+}
+
+void life_not_ended(void)
+{
+	if (lar && atomic_load(&lar->phase) == PHASE_ON && life_own_process())
+		__atomic_store_n(&lar->header->end, LAR_END_NONE, __ATOMIC_RELEASE);
+}
+
+static void at_exit(int code, void *unused)
+{
+	(void)unused;
+	life_end(LAR_END_EXIT, code);
+}
+
+__attribute__((constructor(101))) static void lariat_begin(void)
+{
+	if (life_start())
+		on_exit(at_exit, NULL);
+}
+
+/* After the destructors of all that was loaded before us: late events are in the slots. */
+__attribute__((destructor(101))) static void lariat_finish(void)
+{
+	struct thread *t = lar_self;
+
+	if (t->gate == GATE_OPEN && life_own_process()) {
+		t->gate = GATE_BUSY;
+		seal_now(t);
+		t->gate = GATE_OPEN;
+	}
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Start, fork, exec and end of recording in a process image. */
+#ifndef LARIAT_LIFE_H
+#define LARIAT_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/trace_format.h"
+
+/*
+ * Starts recording in this process image, or in a fresh child, unless it is on or was given up.
+ * True when recording is on. Any thread; while one starts, others pass (counted as lost early).
+ */
+bool life_start(void);
+
+/* Recording goes no further; wrappers pass through from now on. */
+void life_stop(void);
+
+/*
+ * The process is about to end or to be replaced: seals the calling thread's buffer and enters how.
+ * Recording goes on for what still comes. Does nothing in a child that shares its parent's memory
+ * (vfork).
+ */
+void life_end(enum lar_end end, int code);
+
+/* exec failed: the image goes on. */
+void life_not_ended(void);
+
+/* Whether this is the process that started the recording, not a vfork child in its memory. */
+bool life_own_process(void);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions behind the wrappers; see real.h. */
+#include "real.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+
+struct real real;
+
+/* A loaded object's symbols, from its dynamic section. */
+struct symbols {
+	const Elf64_Sym *symbol;
+	const char *name;
+	const Elf64_Half *version; /* or NULL */
+	const uint32_t *gnu_hash, *hash;
+};
+
+/* The loader relocates these entries in most objects, but not in the vdso. */
+static uint64_t dynamic_address(const struct link_map *map, uint64_t value)
+{
+	return value >= map->l_addr ? value : value + map->l_addr;
+}
+
+static bool symbols_of(const struct link_map *map, struct symbols *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (const Elf64_Dyn *d = map->l_ld; d && d->d_tag != DT_NULL; d++) {
+		const void *p = (const void *)dynamic_address(map, d->d_un.d_ptr);
+
+		if (d->d_tag == DT_SYMTAB)
+			s->symbol = p;
+		else if (d->d_tag == DT_STRTAB)
+			s->name = p;
+		else if (d->d_tag == DT_VERSYM)
+			s->version = p;
+		else if (d->d_tag == DT_GNU_HASH)
+			s->gnu_hash = p;
+		else if (d->d_tag == DT_HASH)
+			s->hash = p;
+	}
+	return s->symbol && s->name && (s->gnu_hash || s->hash);
+}
+
+/* How well symbol i answers to `name`: 2 the default version, 1 an old one, 0 not at all. */
+static int symbol_fits(const struct symbols *s, uint32_t i, const char *name)
+{
+	const Elf64_Sym *sym = &s->symbol[i];
+	unsigned bind = ELF64_ST_BIND(sym->st_info);
+
+	if (sym->st_shndx == SHN_UNDEF || !sym->st_value || ELF64_ST_TYPE(sym->st_info) != STT_FUNC)
+		return 0;
+	if ((bind != STB_GLOBAL && bind != STB_WEAK) || strcmp(s->name + sym->st_name, name))
+		return 0;
+	return s->version && (s->version[i] & 0x8000) ? 1 : 2;
+}
+
+static uint32_t gnu_hash_of(const char *name)
+{
+	uint32_t h = 5381;
+
+	for (; *name; name++)
+		h = h * 33 + (unsigned char)*name;
+	return h;
+}
+
+static uint32_t sysv_hash_of(const char *name)
+{
+	uint32_t h = 0;
+
+	for (; *name; name++) {
+		h = (h << 4) + (unsigned char)*name;
+		h ^= (h >> 24) & 0xf0;
+	}
+	return h & 0x0fffffff;
+}
+
+struct best {
+	uint32_t index;
+	int fit;
+};
+
+static void consider(const struct symbols *s, uint32_t i, const char *name, struct best *best)
+{
+	int fit = symbol_fits(s, i, name);
+
+	if (fit > best->fit) {
+		best->fit = fit;
+		best->index = i;
+	}
+}
+
+static void look_gnu(const struct symbols *s, const char *name, struct best *best)
+{
+	const uint32_t *t = s->gnu_hash;
+	uint32_t buckets = t[0], first = t[1], bloom = t[2], h = gnu_hash_of(name);
+	const uint32_t *bucket = t + 4 + bloom * 2, *chain = bucket + buckets;
+	uint32_t i;
+
+	if (!buckets)
+		return;
+	i = bucket[h % buckets];
+	if (i < first)
+		return;
+	for (;; i++) {
+		if ((chain[i - first] | 1) == (h | 1))
+			consider(s, i, name, best);
+		if (chain[i - first] & 1)
+			return;
+	}
+}
+
+static void look_sysv(const struct symbols *s, const char *name, struct best *best)
+{
+	const uint32_t *t = s->hash;
+	uint32_t buckets = t[0], count = t[1], steps = 0;
+
+	if (!buckets)
+		return;
+	for (uint32_t i = t[2 + sysv_hash_of(name) % buckets]; i && i < count && steps < count;
+	     i = t[2 + buckets + i], steps++)
+		consider(s, i, name, best);
+}
+
+static void *find_in(const struct link_map *map, const char *name)
+{
+	struct symbols s;
+	struct best best = { 0, 0 };
+
+	if (!symbols_of(map, &s))
+		return NULL;
+	if (s.gnu_hash)
+		look_gnu(&s, name, &best);
+	else
+		look_sysv(&s, name, &best);
+	return best.fit ? (void *)(map->l_addr + s.symbol[best.index].st_value) : NULL;
+}
+
+static const struct link_map *self_map(void)
+{
+	struct dl_find_object found;
+
+	if (_dl_find_object((void *)&real_resolve, &found))
+		return NULL;
+	return found.dlfo_link_map;
+}
+
+static void *find_next(const struct link_map *self, const char *name)
+{
+	for (const struct link_map *m = self ? self->l_next : NULL; m; m = m->l_next) {
+		void *p = find_in(m, name);
+
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+void real_resolve(void)
+{
+	const struct link_map *self = self_map();
+
+#define CALL(sym, number, family, operation)                                                       \
+	if (!real.sym)                                                                             \
+		*(void **)&real.sym = find_next(self, #sym);
+#include "format/calls.def"
+#undef CALL
+}
+
+void *real_find_late(const char *symbol)
+{
+	const struct link_map *self = self_map();
+
+	/* the C++ runtime first: a plug-in may have an allocator of its own that is not meant */
+	for (const struct link_map *m = self ? self->l_next : NULL; m; m = m->l_next) {
+		void *p = strstr(m->l_name, "libstdc++.so") || strstr(m->l_name, "libc++") ?
+				  find_in(m, symbol) :
+				  NULL;
+
+		if (p)
+			return p;
+	}
+	return find_next(self, symbol);
+}

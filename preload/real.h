@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions behind the wrappers: what each name means to the rest of the program, as if the
+ * recorder were not there. Found by reading the loaded objects' symbol tables, because dlsym()
+ * allocates, takes the loader's lock and changes what dlerror() says.
+ */
+#ifndef LARIAT_REAL_H
+#define LARIAT_REAL_H
+
+#include <dlfcn.h>
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "attr.h"
+
+struct nothrow;
+
+/* Declared by no header: fortified forms, what C++ calls, what old programs call. */
+void cfree(void *p);
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
+ssize_t __pread_chk(int fd, void *buf, size_t n, off_t at, size_t size);
+ssize_t __pread64_chk(int fd, void *buf, size_t n, off64_t at, size_t size);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from,
+		       socklen_t *len);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+void *_Znwm(size_t n);
+void *_Znam(size_t n);
+void *_ZnwmRKSt9nothrow_t(size_t n, const struct nothrow *tag);
+void *_ZnamRKSt9nothrow_t(size_t n, const struct nothrow *tag);
+void *_ZnwmSt11align_val_t(size_t n, size_t align);
+void *_ZnamSt11align_val_t(size_t n, size_t align);
+void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const struct nothrow *tag);
+void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const struct nothrow *tag);
+void _ZdlPv(void *p);
+void _ZdaPv(void *p);
+void _ZdlPvm(void *p, size_t n);
+void _ZdaPvm(void *p, size_t n);
+void _ZdlPvRKSt9nothrow_t(void *p, const struct nothrow *tag);
+void _ZdaPvRKSt9nothrow_t(void *p, const struct nothrow *tag);
+void _ZdlPvSt11align_val_t(void *p, size_t align);
+void _ZdaPvSt11align_val_t(void *p, size_t align);
+void _ZdlPvmSt11align_val_t(void *p, size_t n, size_t align);
+void _ZdaPvmSt11align_val_t(void *p, size_t n, size_t align);
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const struct nothrow *tag);
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const struct nothrow *tag);
+
+/* One pointer per row of calls.def; NULL where nothing loaded defines it. */
+struct real {
+#define CALL(symbol, number, family, operation) __typeof__(symbol) *symbol;
+#include "format/calls.def"
+#undef CALL
+};
+extern struct real real;
+
+/* Fills what is still NULL. Any context; calls made at the same time do the same. */
+void real_resolve(void);
+
+/*
+ * Looks again for one symbol that was not there at the start: a library opened later may bring it.
+ * Returns its address or NULL.
+ */
+void *real_find_late(const char *symbol);
+
+/* The real function, resolved even when this is the first call of the process. */
+#define REAL(symbol) (likely(real.symbol != NULL) ? real.symbol : (real_resolve(), real.symbol))
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one global state of the recorder. It lives in memory that the kernel wipes in a forked child
+ * (pool.h): phase 0 there means "not started", and the child's first event starts its own trace.
+ */
+#ifndef LARIAT_RECORDER_H
+#define LARIAT_RECORDER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "config.h"
+#include "format/trace_format.h"
+
+enum phase {
+	PHASE_NONE = 0, /* not started, or a fresh child */
+	PHASE_STARTING = 1,
+	PHASE_ON = 2,
+	PHASE_OFF = 3, /* given up: every wrapper passes straight through */
+};
+
+/* A lock for the cold paths; taken with all signals blocked, never waited for without bound. */
+struct spin {
+	_Atomic uint32_t owner; /* kernel thread id */
+};
+
+/* False after about a second: the caller does without. */
+bool spin_lock(struct spin *s);
+void spin_unlock(struct spin *s);
+
+struct rules_table;
+struct thread;
+
+#define RECORDER_MAX_SLOTS   4096
+#define RECORDER_MAX_MODULES 2048
+
+struct recorder {
+	_Atomic uint32_t phase;
+	uint32_t pid;
+	uint32_t follow_checked;
+	bool tsc; /* ticks are the time-stamp counter, else CLOCK_MONOTONIC */
+	uint32_t time_shift;
+
+	/* the mapped trace */
+	uint8_t *base;
+	uint64_t map_size;
+	struct lar_header *header;
+	uint8_t *staging;
+	uint32_t slot_size;
+	uint32_t slot_count;
+	uint8_t *dict;
+	uint64_t dict_size;
+	uint64_t dict_ready; /* bytes that have disk behind them */
+	uint8_t *ring;
+	uint64_t ring_size;
+	uint64_t ring_ready;
+	uint64_t ring_oldest_seq;
+	_Atomic uint32_t staging_ready; /* slots that have disk behind them */
+
+	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock;
+
+	_Atomic uint32_t generation; /* grows when code may have gone away */
+	_Atomic uint32_t threads;    /* numbers given out */
+	_Atomic(struct rules_table *) rules;
+	struct thread *thread[RECORDER_MAX_SLOTS]; /* by slot, kept for the slot's next owner */
+
+	uint32_t module_count;
+	struct module {
+		uint64_t start, end, bias;
+		uint32_t id; /* 0 = unloaded */
+	} module[RECORDER_MAX_MODULES];
+
+	uint32_t target_count;
+	uint32_t *fd_target; /* by descriptor: target id + 1, 0 = not known */
+	uint32_t fd_count;
+	struct seal_context *seal_free;
+	uint32_t seal_contexts;
+
+	struct config config;
+	char trace_path[1024];
+};
+
+/* Never NULL after recorder_reserve(); wiped on fork. */
+extern struct recorder *lar;
+
+static always_inline uint64_t lar_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+uint64_t lar_ticks_slow(void);
+
+/* Now, in ticks. */
+static always_inline uint64_t lar_ticks(void)
+{
+	return likely(lar->tsc) ? lar_tsc() : lar_ticks_slow();
+}
+
+/* Counts what was not recorded. Any context. */
+static inline void lar_lost_add(enum lar_lost reason, uint64_t n)
+{
+	if (lar && lar->header)
+		__atomic_fetch_add(&lar->header->lost[reason], n, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ring of sealed blocks; see ring.h. One lock for all threads, held for the copy of a block:
+ * a thread comes here once in thousands of events.
+ */
+#include "ring.h"
+
+#include <string.h>
+
+#include "recorder.h"
+#include "tracefile.h"
+
+#define RING_STEP_FIRST (256u << 10)
+#define RING_STEP	(4u << 20)
+
+static struct lar_block *block_at(uint64_t at)
+{
+	return (struct lar_block *)(lar->ring + at);
+}
+
+/* The oldest block gives way. */
+static void evict_one(struct lar_header *h)
+{
+	struct lar_block *b = block_at(h->ring_tail);
+
+	__atomic_store_n(&b->magic, 0, __ATOMIC_RELEASE);
+	lar->ring_oldest_seq++;
+	h->ring_tail += b->total_size;
+	/* behind the last block before the wrap the next one is at the start */
+	if (h->ring_tail >= h->ring_limit || block_at(h->ring_tail)->magic != LAR_BLOCK_MAGIC)
+		h->ring_tail = 0;
+}
+
+static bool ring_empty(const struct lar_header *h)
+{
+	return lar->ring_oldest_seq == h->ring_blocks;
+}
+
+/* Removes blocks until [at, at + size) holds none. */
+static void evict_range(struct lar_header *h, uint64_t at, uint64_t size)
+{
+	while (!ring_empty(h) && h->ring_tail >= at && h->ring_tail < at + size)
+		evict_one(h);
+	if (ring_empty(h))
+		h->ring_tail = at;
+}
+
+/* Where a block of `total` bytes goes: at the head, or at the start again. -1 = nowhere. */
+static int64_t place(struct lar_header *h, uint64_t total)
+{
+	uint64_t at = h->ring_head, step = at < RING_STEP ? RING_STEP_FIRST : RING_STEP;
+
+	if (total > h->ring_limit)
+		return -1;
+	if (at + total <= h->ring_limit) {
+		if (tracefile_extend(lar->ring, &lar->ring_ready, at + total, lar->ring_size, step))
+			return (int64_t)at;
+		/* no more disk: the ring is as large as what it has */
+		h->ring_limit = lar->ring_ready & ~(uint64_t)(LAR_BLOCK_ALIGN - 1);
+		if (total > h->ring_limit)
+			return -1;
+	}
+	if (at < h->ring_limit) {
+		evict_range(h, at, h->ring_limit - at);
+		__atomic_store_n(&block_at(at)->magic, LAR_BLOCK_PAD_MAGIC, __ATOMIC_RELEASE);
+	}
+	if (ring_empty(h))
+		h->ring_tail = 0;
+	return 0;
+}
+
+static bool append(struct lar_block *block, const void *payload)
+{
+	struct lar_header *h = lar->header;
+	uint64_t total = (sizeof(*block) + block->comp_size + LAR_BLOCK_ALIGN - 1) &
+			 ~(uint64_t)(LAR_BLOCK_ALIGN - 1);
+	int64_t at = place(h, total);
+	struct lar_block *to;
+
+	if (at < 0)
+		return false;
+	evict_range(h, (uint64_t)at, total);
+	block->magic = 0;
+	block->total_size = (uint32_t)total;
+	block->seq = h->ring_blocks;
+	block->events_before = h->ring_events;
+	block->check = lar_block_check(block);
+	to = block_at((uint64_t)at);
+	*to = *block;
+	memcpy(to + 1, payload, block->comp_size);
+	h->ring_head = (uint64_t)at + total;
+	/* what stands behind the newest block is not a block, or an old one still whole */
+	h->ring_blocks++;
+	h->ring_events += block->events;
+	__atomic_store_n(&to->magic, LAR_BLOCK_MAGIC, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool ring_append(struct lar_block *block, const void *payload)
+{
+	bool done;
+
+	if (!spin_lock(&lar->ring_lock))
+		return false;
+	done = append(block, payload);
+	spin_unlock(&lar->ring_lock);
+	return done;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sealing: encode, compress, append to the ring, start the buffer anew. Runs on the thread whose
+ * buffer is full, with all signals blocked: no handler sees it half done, and a handler's own
+ * recording never waits for a lock that the interrupted code holds.
+ */
+#include "seal.h"
+
+#define ZSTD_STATIC_LINKING_ONLY
+#include <string.h>
+#include <zstd.h>
+
+#include "format/codec.h"
+#include "pool.h"
+#include "recorder.h"
+#include "ring.h"
+#include "sys.h"
+#include "tracefile.h"
+
+#define SEAL_LEVEL	  1
+#define SEAL_MAX_CONTEXTS 64
+#define SLOT_STEP	  (32u << 10)
+
+/* Working memory of one seal; as many as threads seal at the same time. */
+struct seal_context {
+	struct seal_context *next;
+	struct lar_encoder *encoder;
+	uint8_t *encoded, *compressed;
+	size_t encoded_size, compressed_size;
+	ZSTD_CCtx *zstd;
+};
+
+static size_t round_page(size_t n)
+{
+	return (n + 4095) & ~(size_t)4095;
+}
+
+static struct seal_context *context_new(void)
+{
+	size_t words = (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	size_t region = lar_encode_region_size(words), bound = lar_encode_bound(words);
+	size_t zsize = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
+	size_t at[6];
+	struct seal_context *c;
+	uint8_t *p;
+
+	at[0] = round_page(sizeof(*c));
+	at[1] = at[0] + round_page(sizeof(struct lar_encoder));
+	at[2] = at[1] + round_page(region * LAR_ENC_REGIONS);
+	at[3] = at[2] + round_page(bound);
+	at[4] = at[3] + round_page(ZSTD_compressBound(bound));
+	at[5] = at[4] + round_page(zsize);
+	p = pool_map(at[5]);
+	if (!p)
+		return NULL;
+	c = (struct seal_context *)p;
+	c->encoder = (struct lar_encoder *)(p + at[0]);
+	c->encoder->regions = p + at[1];
+	c->encoder->region_size = region;
+	c->encoded = p + at[2];
+	c->encoded_size = at[3] - at[2];
+	c->compressed = p + at[3];
+	c->compressed_size = at[4] - at[3];
+	c->zstd = ZSTD_initStaticCCtx(p + at[4], zsize);
+	if (!c->zstd) {
+		pool_unmap(p, at[5]);
+		return NULL;
+	}
+	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, SEAL_LEVEL);
+	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
+	return c;
+}
+
+static struct seal_context *context_get(void)
+{
+	struct seal_context *c = NULL;
+
+	if (!spin_lock(&lar->seal_lock))
+		return NULL;
+	c = lar->seal_free;
+	if (c)
+		lar->seal_free = c->next;
+	else if (lar->seal_contexts < SEAL_MAX_CONTEXTS && (c = context_new()))
+		lar->seal_contexts++;
+	spin_unlock(&lar->seal_lock);
+	return c;
+}
+
+static void context_put(struct seal_context *c)
+{
+	if (!spin_lock(&lar->seal_lock))
+		return;
+	c->next = lar->seal_free;
+	lar->seal_free = c;
+	spin_unlock(&lar->seal_lock);
+}
+
+/* Records in the buffer, for the count of what could not be kept. */
+static uint32_t count_records(const struct thread *t)
+{
+	uint32_t n = 0;
+
+	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
+		n++;
+	return n;
+}
+
+static bool block_write(struct thread *t, struct seal_context *c)
+{
+	struct lar_block block;
+	size_t encoded, size, words = (size_t)(t->head - t->buffer);
+
+	memset(&block, 0, sizeof(block));
+	encoded = lar_encode(c->encoder, t->buffer, words, lar->time_shift, c->encoded,
+			     c->encoded_size, &block.events);
+	if (!encoded)
+		return false;
+	size = ZSTD_compress2(c->zstd, c->compressed, c->compressed_size, c->encoded, encoded);
+	if (ZSTD_isError(size))
+		return false;
+	block.raw_size = (uint32_t)(words * 8);
+	block.encoded_size = (uint32_t)encoded;
+	block.comp_size = (uint32_t)size;
+	block.first_ticks = t->buffer[1]; /* of the THREAD record */
+	block.last_ticks = lar_ticks();
+	block.slot = t->index;
+	block.slot_seq = (uint32_t)(t->slot_seq >> 32);
+	block.time_shift = lar->time_shift;
+	return ring_append(&block, c->compressed);
+}
+
+void seal_begin_buffer(struct thread *t)
+{
+	uint64_t *r = t->buffer;
+
+	t->stack.sent = 0;
+	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0, 0);
+	r[1] = lar_ticks();
+	r[2] = t->tid;
+	r[3] = t->number;
+	r[4] = t->creator;
+	t->head = r + 5;
+	__atomic_store_n(&t->slot->state, t->slot_seq | 5 * 8, __ATOMIC_RELEASE);
+}
+
+/* With signals blocked. */
+static void seal(struct thread *t)
+{
+	struct seal_context *c = context_get();
+
+	if (!c || !block_write(t, c))
+		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
+	if (c)
+		context_put(c);
+	tracefile_clock_pair();
+	t->slot_seq += 1ull << 32;
+	/* the commit word of the seal: the slot is empty, its records are in the block */
+	__atomic_store_n(&t->slot->state, t->slot_seq, __ATOMIC_RELEASE);
+	seal_begin_buffer(t);
+}
+
+/* Takes more of the slot into use; false when it is all in use or the disk is full. */
+static bool slot_grow(struct thread *t)
+{
+	uint64_t end = lar->slot_size, step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
+
+	if (t->ready >= end)
+		return false;
+	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
+		return false;
+	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
+	return true;
+}
+
+bool seal_make_room(struct thread *t, uint32_t words)
+{
+	uint64_t mask;
+	bool room = false;
+
+	sys_block_signals(&mask);
+	while (!room) {
+		room = t->head + words <= t->limit;
+		if (room)
+			break;
+		if (slot_grow(t))
+			continue;
+		if (t->head <= t->buffer + 5)
+			break; /* does not fit even into an empty buffer */
+		seal(t);
+	}
+	if (!room)
+		lar_lost_add(LAR_LOST_RING_BUSY, 1);
+	sys_restore_signals(&mask);
+	return room;
+}
+
+void seal_now(struct thread *t)
+{
+	uint64_t mask;
+
+	sys_block_signals(&mask);
+	if (t->head > t->buffer + 5)
+		seal(t);
+	sys_restore_signals(&mask);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* A full buffer becomes a compressed block of the ring. */
+#ifndef LARIAT_SEAL_H
+#define LARIAT_SEAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "thread.h"
+
+/*
+ * Makes room for `words` more words in t's buffer: more of the slot, or by sealing what is there.
+ * All signals are blocked meanwhile. False when the record cannot be kept; it is counted. The
+ * stack of the thread counts as not sent after a seal.
+ */
+bool seal_make_room(struct thread *t, uint32_t words);
+
+/* Seals what t has, whatever it is; for the end of the process. */
+void seal_now(struct thread *t);
+
+/* Enters the THREAD record that every buffer starts with. */
+void seal_begin_buffer(struct thread *t);
+
+#endif

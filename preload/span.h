@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a wrapper does to record: open, fill one record, close. All inline: this is the hot path.
+ *
+ *	t = span_open(frame);			frame = __builtin_frame_address(0)
+ *	if (t) {
+ *		uint64_t *r = span_record_stack(t, LAR_EV_ALLOC, 0, call, frame);
+ *		if (r) { r[0] = ...; span_commit(t); }
+ *		span_close(t);
+ *	}
+ *
+ * Between open and close nothing may call out: no libc function that could be wrapped, block, or be
+ * a cancellation point. A signal handler that comes in between records elsewhere (thread->nested).
+ */
+#ifndef LARIAT_SPAN_H
+#define LARIAT_SPAN_H
+
+#include "recorder.h"
+#include "seal.h"
+#include "thread.h"
+#include "unwind.h"
+
+#define span_barrier() __asm__ volatile("" ::: "memory")
+
+static always_inline struct thread *span_open(uint64_t frame)
+{
+	struct thread *t = lar_self;
+
+	if (unlikely(t->gate != GATE_OPEN)) {
+		t = thread_slow(t, frame);
+		if (!t)
+			return NULL;
+	}
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
+	span_barrier();
+	return t;
+}
+
+static always_inline void span_close(struct thread *t)
+{
+	span_barrier();
+	t->gate = GATE_OPEN;
+}
+
+/* Where the fields of a record without a stack go, or NULL when there is no room (counted). */
+static always_inline uint64_t *span_record(struct thread *t, unsigned kind, unsigned flags,
+					   unsigned call, unsigned fields)
+{
+	uint64_t *r = t->head;
+
+	if (unlikely(r + 1 + fields > t->limit)) {
+		if (!seal_make_room(t, 1 + fields))
+			return NULL;
+		r = t->head;
+	}
+	r[0] = lar_word0(kind, flags, call, 0, 0);
+	t->head = r + 1 + fields;
+	return r + 1;
+}
+
+/* The same with the caller's stack. */
+static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind, unsigned flags,
+						 unsigned call, unsigned fields, uint64_t frame)
+{
+	struct stack *s = &t->stack;
+	uint32_t kept, pushed;
+	uint64_t *r, *to;
+
+	unwind_capture(s, frame);
+	kept = s->sent;
+	pushed = s->count - kept;
+	r = t->head;
+	if (unlikely(r + 1 + fields + pushed > t->limit)) {
+		if (!seal_make_room(t, 1 + fields + s->count))
+			return NULL;
+		kept = s->sent; /* a fresh buffer knows no frame */
+		pushed = s->count - kept;
+		r = t->head;
+	}
+	r[0] = lar_word0(kind, flags, call, kept, pushed);
+	to = r + 1 + fields;
+	for (uint32_t i = 0; i < pushed; i++)
+		*to++ = s->frame[kept + i].ra;
+	s->sent = s->count;
+	t->head = to;
+	return r + 1;
+}
+
+/* Makes the record valid for a reader; nothing of it is lost from here on. */
+static always_inline void span_commit(struct thread *t)
+{
+	__atomic_store_n(&t->slot->state,
+			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),
+			 __ATOMIC_RELEASE);
+}
+
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls without libc: no errno, no cancellation point, no wrapper of ours or of another
+ * library in between. Usable in any context. Results are as the kernel gives them: -errno on
+ * failure.
+ */
+#ifndef LARIAT_SYS_H
+#define LARIAT_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long sys_call3(long nr, long a, long b, long c)
+{
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* True for a result that is -errno. */
+static inline int sys_failed(long ret) { return (unsigned long)ret > -4096ul; }
+
+/* NULL-safe: -errno as a small negative integer in the pointer, test with sys_failed(). */
+void *sys_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+int sys_munmap(void *addr, size_t length);
+int sys_madvise(void *addr, size_t length, int advice);
+int sys_openat(int dirfd, const char *path, int flags, mode_t mode);
+int sys_close(int fd);
+ssize_t sys_read(int fd, void *buf, size_t n);
+ssize_t sys_write(int fd, const void *buf, size_t n);
+ssize_t sys_readlink(const char *path, char *buf, size_t n);
+pid_t sys_getpid(void);
+pid_t sys_gettid(void);
+void sys_yield(void);
+
+/* Blocks every signal, also those libc keeps for itself; the old mask goes to *old. */
+void sys_block_signals(uint64_t *old);
+void sys_restore_signals(const uint64_t *old);
+
+/* Whether the 8 bytes at addr can be read; costs a system call. */
+int sys_readable(const void *addr);
+
+uint64_t sys_clock_ns(int clock);
+
+#endif

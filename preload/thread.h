@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A recording thread: its staging slot, its last stack and the gate that every wrapper tests.
+ *
+ * The gate is the whole state machine. OPEN is the nominal state; anything else takes the slow
+ * path. The struct lies in memory wiped on fork, so a child's gates are all CLOSED. Only the
+ * owning thread, or a signal handler on it, touches the struct.
+ */
+#ifndef LARIAT_THREAD_H
+#define LARIAT_THREAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "format/event.h"
+#include "format/trace_format.h"
+
+enum gate {
+	GATE_CLOSED = 0, /* not entered yet, fresh in a child, or switched off */
+	GATE_OPEN = 1,
+	GATE_BUSY = 2, /* inside the recorder: a wrapper that finds this runs in a signal handler */
+};
+
+/* One frame of the last stack, kept outermost first. */
+struct frame {
+	uint64_t slot;	   /* where the return address was read */
+	uint64_t ra;	   /* the return address */
+	uint64_t rbp;	   /* the caller's rbp */
+	uint64_t rbp_slot; /* where that was read, 0 = it was in the register */
+	uint32_t flags;	   /* FRAME_* */
+	uint32_t unused;
+};
+
+enum {
+	FRAME_CFA_RBP = 1,   /* its rule finds the next frame through rbp */
+	FRAME_RBP_SAME = 2,  /* its rule leaves rbp alone */
+	FRAME_NEED_RBP = 4,  /* rbp matters for it or for frames further out */
+	FRAME_NO_VERIFY = 8, /* never taken as unchanged (signal frames) */
+	FRAME_EXACT = 16,    /* ra is an interrupted program counter, not a return address */
+};
+
+#define STACK_BASE_FRAMES 32
+
+/* The last stack of a thread and what is needed to find the next one quickly. */
+struct stack {
+	struct frame *frame; /* outermost first; capacity: depth + a few */
+	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
+	uint32_t capacity;
+	uint32_t count;	 /* frames of the last stack */
+	uint32_t usable; /* outermost frames that the next walk may join; 0 after a foreign stack */
+	uint32_t sent;	 /* outermost frames that the records in the buffer already have */
+	uint32_t generation;
+	uint64_t low, high; /* bounds of the thread's own stack */
+	/* outermost frames found when a stack was too deep to keep, innermost of them first */
+	struct frame base[STACK_BASE_FRAMES];
+	uint32_t base_count;
+	bool base_complete; /* the last of them is the outermost */
+};
+
+struct thread {
+	uint32_t gate;
+	uint32_t index; /* of its slot */
+	uint64_t *head, *limit; /* in the slot's buffer */
+	struct lar_slot *slot;
+	uint64_t *buffer;
+	uint64_t slot_seq;   /* shifted into the high half: what `state` needs */
+	uint64_t busy_frame; /* frame address of the wrapper that set BUSY */
+	uint64_t ready;	     /* bytes of the slot with disk behind them */
+	uint64_t last_ticks;
+	uint32_t tid;
+	uint32_t number;
+	uint32_t creator;
+
+	/* operator new and delete around malloc and free, see hook_cxx.c */
+	uint32_t new_call;	   /* call to record instead of malloc's, 0 = none */
+	const void *new_result;	   /* what the recorded allocation returned */
+	const void *delete_pending; /* already recorded: free() of it is silent */
+
+	struct thread *nested; /* for events of signal handlers that interrupt this one */
+	struct stack stack;
+	size_t map_size;
+};
+
+/* The calling thread's; never NULL: a thread without one shares a closed dummy. */
+extern LAR_TLS struct thread *lar_self;
+
+/*
+ * Entry of a wrapper that found the gate not open. frame is the wrapper's frame address. Returns
+ * the struct to record into, its gate open, or NULL when this event cannot be recorded (counted).
+ */
+struct thread *thread_slow(struct thread *t, uint64_t frame);
+
+/* The thread's number in this trace; gives it one. 0 when recording is off. */
+uint32_t thread_number(void);
+
+/* Number that a new thread shall have, by its creator. */
+uint32_t thread_number_new(void);
+
+/* What the trampoline of pthread_create tells: bounds of the new thread's stack and its numbers. */
+void thread_begin(uint32_t number, uint32_t creator, uint64_t stack_size);
+
+/* The calling thread is about to end: its slot becomes free for another. */
+void thread_end(void);
+
+/* Forgets all stacks before the next event: code may have changed at known addresses. */
+#define thread_stale(t) ((t)->stack.generation != atomic_load_explicit(&lar->generation,           \
+								       memory_order_relaxed))
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The trace file; see tracefile.h. */
+#include "tracefile.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "note.h"
+#include "recorder.h"
+#include "sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE	       4096ull
+#define UNBOUNDED_SIZE (1ull << 38) /* address space and apparent size of a trace without bound */
+#define MAX_SAME_NAME  10000
+
+/* The folder in which relative names are meant: that of the first recording in this program, also
+ * for children that have gone elsewhere. Survives fork, unlike all else. */
+static char first_cwd[1024];
+
+struct name_writer {
+	char *p, *end;
+};
+
+static void name_char(struct name_writer *w, char c)
+{
+	if (w->p < w->end)
+		*w->p++ = c;
+}
+
+/* Text from outside: no slash, no control character gets into a file name. */
+static void name_text(struct name_writer *w, const char *s)
+{
+	for (; *s; s++)
+		name_char(w, *s == '/' || (unsigned char)*s < ' ' ? '_' : *s);
+}
+
+static void name_number(struct name_writer *w, uint64_t v)
+{
+	char text[24];
+
+	note_format(text, sizeof(text), "%lu", (unsigned long)v);
+	name_text(w, text);
+}
+
+static void name_field(struct name_writer *w, char what)
+{
+	struct utsname host;
+	char comm[17] = "";
+
+	switch (what) {
+	case 'p':
+		name_number(w, lar->pid);
+		break;
+	case 'c':
+		sys_call6(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+		name_text(w, comm);
+		break;
+	case 'h':
+		memset(&host, 0, sizeof(host));
+		sys_call3(SYS_uname, (long)&host, 0, 0);
+		name_text(w, host.nodename);
+		break;
+	case 't':
+		name_number(w, sys_clock_ns(CLOCK_REALTIME) / 1000000000u);
+		break;
+	case '%':
+		name_char(w, '%');
+		break;
+	default:
+		name_char(w, '%');
+		name_char(w, what);
+		break;
+	}
+}
+
+/* Expands the pattern; `again` > 0 tells apart images of one process with one name. */
+static void name_make(char *out, size_t size, const char *pattern, unsigned again)
+{
+	struct name_writer w = { out, out + size - 16 };
+	static const char ending[] = ".lariat";
+	size_t n = sizeof(ending) - 1;
+
+	if (*pattern != '/' && first_cwd[0] == '/') {
+		for (const char *s = first_cwd; *s; s++)
+			name_char(&w, *s);
+		name_char(&w, '/');
+	}
+	for (const char *s = pattern; *s; s++) {
+		if (*s == '%' && s[1])
+			name_field(&w, *++s);
+		else
+			name_char(&w, *s);
+	}
+	if (again) {
+		bool ends = (size_t)(w.p - out) > n && !memcmp(w.p - n, ending, n);
+
+		if (ends)
+			w.p -= n;
+		name_char(&w, '.');
+		w.end += 15;
+		name_number(&w, again);
+		if (ends)
+			name_text(&w, ending);
+	}
+	*w.p = 0;
+}
+
+static int file_open(void)
+{
+	int fd = -EEXIST;
+
+	if (!first_cwd[0])
+		sys_call3(SYS_getcwd, (long)first_cwd, sizeof(first_cwd), 0);
+	for (unsigned again = 0; fd == -EEXIST && again < MAX_SAME_NAME; again++) {
+		name_make(lar->trace_path, sizeof(lar->trace_path), lar->config.output, again);
+		fd = sys_openat(AT_FDCWD, lar->trace_path,
+				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	}
+	return fd;
+}
+
+/* The bound under the limits of this process: no file larger than it may be, and with a limited
+ * address space only a small part of that. */
+static uint64_t size_in_limits(uint64_t size)
+{
+	struct rlimit limit;
+
+	if (!size)
+		size = UNBOUNDED_SIZE;
+	if (!sys_call6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) &&
+	    limit.rlim_cur < size)
+		size = limit.rlim_cur;
+	if (!sys_call6(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0) &&
+	    limit.rlim_cur / 16 < size)
+		size = limit.rlim_cur / 16;
+	return size & ~(PAGE - 1);
+}
+
+static void section_set(struct lar_header *h, enum lar_section_type type, uint64_t *at,
+			uint64_t size, uint32_t unit)
+{
+	struct lar_section *s = &h->sections[h->section_count++];
+
+	s->type = type;
+	s->unit_size = unit;
+	s->offset = *at;
+	s->size = size & ~(PAGE - 1);
+	*at += s->size;
+}
+
+/* Shares of the bound: an eighth for the dictionary, a quarter for staging, the rest is the ring,
+ * last in the file so that an unused end can be cut off. */
+static void sections_plan(struct lar_header *h, uint64_t size)
+{
+	uint64_t at = LAR_HEADER_SIZE;
+	uint64_t slot = size >= 64u << 20 ? 256u << 10 :
+			size >= 16u << 20 ? 64u << 10 :
+			size >= 4u << 20  ? 32u << 10 :
+					    16u << 10;
+	uint64_t slots = size / 4 / slot;
+
+	if (slots > RECORDER_MAX_SLOTS)
+		slots = RECORDER_MAX_SLOTS;
+	section_set(h, LAR_SECTION_DICT, &at, size / 8 < 1ull << 33 ? size / 8 : 1ull << 33, 0);
+	section_set(h, LAR_SECTION_STAGING, &at, slots * slot, (uint32_t)slot);
+	section_set(h, LAR_SECTION_RING, &at, size - at, 0);
+}
+
+static void sections_map(struct lar_header *h)
+{
+	for (uint32_t i = 0; i < h->section_count; i++) {
+		struct lar_section *s = &h->sections[i];
+		uint8_t *p = lar->base + s->offset;
+
+		if (s->type == LAR_SECTION_DICT) {
+			lar->dict = p;
+			lar->dict_size = s->size;
+		} else if (s->type == LAR_SECTION_STAGING) {
+			lar->staging = p;
+			lar->slot_size = s->unit_size;
+			lar->slot_count = (uint32_t)(s->size / s->unit_size);
+		} else if (s->type == LAR_SECTION_RING) {
+			lar->ring = p;
+			lar->ring_size = s->size;
+			h->ring_limit = s->size;
+		}
+	}
+}
+
+struct lar_section *tracefile_section(enum lar_section_type type)
+{
+	struct lar_header *h = lar->header;
+
+	for (uint32_t i = 0; i < h->section_count; i++)
+		if (h->sections[i].type == type)
+			return &h->sections[i];
+	return NULL;
+}
+
+bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t size, uint64_t step)
+{
+	uint64_t to;
+	int result;
+
+	if (need <= *ready)
+		return true;
+	to = (need + step - 1) / step * step;
+	to = to > size ? size : to;
+	result = sys_madvise(base + *ready, to - *ready, MADV_POPULATE_WRITE);
+	if (result && to > need) { /* the last bytes of a nearly full disk */
+		to = (need + PAGE - 1) & ~(PAGE - 1);
+		result = sys_madvise(base + *ready, to - *ready, MADV_POPULATE_WRITE);
+	}
+	if (result == -EINVAL) /* a kernel before 5.14: all of it was allocated at the start */
+		result = 0;
+	if (result) {
+		note_once(NOTE_FULL, "%s: no more disk space, the trace goes on in the %s it has",
+			  lar->trace_path, "space");
+		return false;
+	}
+	*ready = to;
+	return true;
+}
+
+void tracefile_release(uint8_t *from, uint64_t size)
+{
+	uint64_t start = ((uint64_t)from + PAGE - 1) & ~(PAGE - 1);
+	uint64_t end = ((uint64_t)from + size) & ~(PAGE - 1);
+
+	if (end > start)
+		sys_madvise((void *)start, end - start, MADV_REMOVE);
+}
+
+void tracefile_clock_pair(void)
+{
+	struct lar_header *h = lar->header;
+	uint32_t next = (h->clock_last_index + 1) & 1;
+	struct lar_clock_pair *pair = &h->clock_last[next];
+
+	pair->mono_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	pair->ticks = lar_ticks();
+	__atomic_store_n(&h->clock_last_index, next, __ATOMIC_RELEASE);
+}
+
+static void header_fill(struct lar_header *h, uint64_t size)
+{
+	h->version = LAR_VERSION;
+	h->header_size = LAR_HEADER_SIZE;
+	h->machine = EM_X86_64;
+	h->page_size = PAGE;
+	h->bound = lar->config.size ? size : 0;
+	h->slot_header_size = LAR_SLOT_HEADER_SIZE;
+	h->record = lar->config.record;
+	h->depth = lar->config.depth;
+	h->interval_ns = lar->config.interval_ns;
+	h->pid = lar->pid;
+	h->parent_pid = (uint32_t)sys_call3(SYS_getppid, 0, 0, 0);
+	h->start_unix_ns = sys_clock_ns(CLOCK_REALTIME);
+	h->clock_source = lar->tsc ? LAR_CLOCK_TSC : LAR_CLOCK_MONOTONIC;
+	h->time_shift = lar->time_shift;
+	h->clock_start.mono_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	h->clock_start.ticks = lar_ticks();
+}
+
+static int file_map(int fd, uint64_t size)
+{
+	int result = (int)sys_call3(SYS_ftruncate, fd, (long)size, 0);
+	void *p;
+
+	if (result)
+		return result;
+	p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (sys_failed((long)p))
+		return (int)(long)p;
+	result = sys_madvise(p, LAR_HEADER_SIZE, MADV_POPULATE_WRITE);
+	if (result == -EINVAL) {
+		result = (int)sys_call6(SYS_fallocate, fd, 0, 0, (long)size, 0, 0);
+		if (!result)
+			sys_madvise(p, size, MADV_POPULATE_READ);
+	}
+	if (result) {
+		sys_munmap(p, size);
+		return result == -EFAULT ? -ENOSPC : result;
+	}
+	/* a child forked behind our back must fault rather than write into this trace; our own
+	 * per-thread state is wiped there, so it never gets that far */
+	sys_madvise(p, size, MADV_DONTDUMP);
+	lar->base = p;
+	lar->map_size = size;
+	return 0;
+}
+
+int tracefile_create(const char **what)
+{
+	uint64_t size = size_in_limits(lar->config.size);
+	int fd, result;
+
+	*what = "cannot be created";
+	if (size < CONFIG_SIZE_MIN)
+		return -EFBIG;
+	fd = file_open();
+	if (fd < 0)
+		return fd;
+	*what = "cannot be mapped";
+	result = file_map(fd, size);
+	if (result)
+		sys_call3(SYS_unlink, (long)lar->trace_path, 0, 0);
+	sys_close(fd);
+	if (result)
+		return result;
+	lar->header = (struct lar_header *)lar->base;
+	header_fill(lar->header, size);
+	sections_plan(lar->header, size);
+	sections_map(lar->header);
+	return 0;
+}
+
+void tracefile_publish(void)
+{
+	struct lar_header *h = lar->header;
+	uint64_t magic;
+
+	memcpy(&magic, LAR_MAGIC, sizeof(magic));
+	__atomic_store_n((uint64_t *)(void *)h->magic, magic, __ATOMIC_RELEASE);
+}

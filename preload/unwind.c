@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* Incremental call stacks; see unwind.h. */
+#include "unwind.h"
+
+#include <string.h>
+#include <ucontext.h>
+
+#include "cfi.h"
+#include "recorder.h"
+#include "rules.h"
+#include "sys.h"
+
+#define PAGE_OF(a)     ((a) & ~4095ull)
+#define DEEPEST_WALK   4000000u /* frames followed in search of the outermost ones */
+#define FOREIGN_GROWTH (1ull << 24)
+
+/* Position of a walk: the innermost frame not yet looked at. */
+struct cursor {
+	uint64_t slot, ra, rbp, rbp_slot;
+	uint64_t rsp; /* after the return */
+	uint32_t flags;
+	uint64_t checked_page; /* foreign stacks: last page known to be readable */
+	bool foreign;	       /* not on the thread's own stack: read with care */
+};
+
+static always_inline uint64_t load(uint64_t addr) { return *(const uint64_t *)addr; }
+
+/* Whether the word may be read: inside the own stack at once, elsewhere by asking the kernel. */
+static bool may_read(const struct stack *s, struct cursor *c, uint64_t addr)
+{
+	if (addr & 7)
+		return false;
+	if (addr >= c->rsp - 16 && addr < s->high && !c->foreign)
+		return true;
+	if (PAGE_OF(addr) == c->checked_page)
+		return true;
+	if (!sys_readable((const void *)addr))
+		return false;
+	c->checked_page = PAGE_OF(addr);
+	return true;
+}
+
+enum step { STEP_ON, STEP_END, STEP_LOST };
+
+/* From a signal handler's return trampoline to what it interrupted. */
+static enum step step_signal(const struct stack *s, struct cursor *c)
+{
+	uint64_t regs = c->rsp + offsetof(ucontext_t, uc_mcontext.gregs);
+
+	if (!may_read(s, c, regs) || !may_read(s, c, regs + REG_RIP * 8))
+		return STEP_LOST;
+	c->slot = regs + REG_RIP * 8;
+	c->ra = load(c->slot);
+	c->rbp = load(regs + REG_RBP * 8);
+	c->rbp_slot = 0;
+	c->rsp = load(regs + REG_RSP * 8);
+	c->flags = FRAME_NO_VERIFY | FRAME_EXACT;
+	/* the handler may have run on a stack of its own; and may have been called from one */
+	c->foreign = c->rsp < s->low || c->rsp >= s->high;
+	return STEP_ON;
+}
+
+/* From the frame at c to its caller's; marks in *flags what the rule used. */
+static always_inline enum step step(const struct stack *s, struct cursor *c, uint64_t rule,
+				    uint32_t *flags)
+{
+	uint64_t cfa, rbp_at;
+
+	switch (RULE_KIND(rule)) {
+	case RULE_RSP:
+		cfa = c->rsp + (uint64_t)RULE_CFA_OFFSET(rule);
+		break;
+	case RULE_RBP:
+		cfa = c->rbp + (uint64_t)RULE_CFA_OFFSET(rule);
+		*flags |= FRAME_CFA_RBP;
+		break;
+	case RULE_DRAP:
+		cfa = c->rbp + (uint64_t)RULE_CFA_OFFSET(rule);
+		if (!may_read(s, c, cfa))
+			return STEP_LOST;
+		cfa = load(cfa);
+		*flags |= FRAME_CFA_RBP | FRAME_NO_VERIFY;
+		break;
+	case RULE_SIGNAL:
+		*flags |= FRAME_NO_VERIFY;
+		return step_signal(s, c);
+	case RULE_END:
+		return STEP_END;
+	default:
+		return STEP_LOST;
+	}
+	/* callers are further up, and not absurdly so */
+	if (unlikely(cfa < c->rsp + 8 || (cfa & 7) ||
+		     (c->foreign ? cfa - c->rsp > FOREIGN_GROWTH : cfa > s->high)))
+		return STEP_LOST;
+	if (unlikely(c->foreign && !may_read(s, c, cfa - 8)))
+		return STEP_LOST;
+	if (rule & RULE_RBP_SAVED) {
+		rbp_at = (rule & RULE_RBP_AT_RBP ? c->rbp : cfa) +
+			 (uint64_t)RULE_RBP_OFFSET(rule);
+		if (rule & RULE_RBP_AT_RBP)
+			*flags |= FRAME_CFA_RBP;
+		if (unlikely((rbp_at < c->rsp - 16 || rbp_at >= cfa || c->foreign) &&
+			     !may_read(s, c, rbp_at)))
+			return STEP_LOST;
+		c->rbp = load(rbp_at);
+		c->rbp_slot = rbp_at;
+	} else {
+		*flags |= FRAME_RBP_SAME;
+		c->rbp_slot = 0;
+	}
+	c->slot = cfa - 8;
+	c->ra = load(c->slot);
+	c->rsp = cfa;
+	c->flags = 0;
+	return STEP_ON;
+}
+
+/*
+ * Reads again what led from frame `from` outward to frame 0. Returns the index of the first frame
+ * (going outward) that is not as it was, or -1 when all are.
+ */
+static always_inline int32_t verify(const struct stack *s, uint32_t from)
+{
+	const struct frame *f = s->frame;
+	int32_t i = (int32_t)from - 1;
+
+	while (i >= 0) {
+		if (i >= 3) {
+			uint64_t bad = (load(f[i].slot) ^ f[i].ra) |
+				       (load(f[i - 1].slot) ^ f[i - 1].ra) |
+				       (load(f[i - 2].slot) ^ f[i - 2].ra) |
+				       (load(f[i - 3].slot) ^ f[i - 3].ra);
+			uint32_t flags =
+				f[i].flags | f[i - 1].flags | f[i - 2].flags | f[i - 3].flags;
+
+			if (!bad && !(flags & (FRAME_NEED_RBP | FRAME_NO_VERIFY))) {
+				i -= 4;
+				continue;
+			}
+		}
+		if ((f[i].flags & FRAME_NO_VERIFY) || load(f[i].slot) != f[i].ra)
+			return i;
+		if ((f[i].flags & FRAME_NEED_RBP) && f[i].rbp_slot &&
+		    load(f[i].rbp_slot) != f[i].rbp)
+			return i;
+		i--;
+	}
+	return -1;
+}
+
+static void frame_save(struct frame *f, const struct cursor *c, uint32_t flags)
+{
+	f->slot = c->slot;
+	f->ra = c->ra;
+	f->rbp = c->rbp;
+	f->rbp_slot = c->rbp_slot;
+	f->flags = c->flags | flags;
+}
+
+static uint64_t rule_of(const struct cursor *c)
+{
+	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
+
+	return rules_find(table, c->flags & FRAME_EXACT ? c->ra | RULES_EXACT : c->ra);
+}
+
+/* A frame that stands for no address. */
+static void frame_mark(struct frame *f, uint64_t what)
+{
+	memset(f, 0, sizeof(*f));
+	f->ra = what;
+	f->flags = FRAME_NO_VERIFY;
+}
+
+/* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
+static void stack_put(struct stack *s, uint32_t kept, uint32_t n)
+{
+	struct frame *to = s->frame + kept;
+	uint32_t need = kept ? s->frame[kept - 1].flags & FRAME_NEED_RBP : 0;
+
+	for (uint32_t i = n; i > 0; i--, to++) {
+		*to = s->fresh[i - 1];
+		if ((to->flags & FRAME_CFA_RBP) || ((to->flags & FRAME_RBP_SAME) && need))
+			to->flags |= FRAME_NEED_RBP;
+		else
+			to->flags &= ~(uint32_t)FRAME_NEED_RBP;
+		need = to->flags & FRAME_NEED_RBP;
+	}
+	s->count = kept + n;
+	if (s->sent > kept)
+		s->sent = kept;
+}
+
+/* For a stack whose words cannot be watched: the next walk joins nothing, but frames that are the
+ * same as before need not be recorded again. */
+static void stack_put_foreign(struct stack *s, uint32_t n)
+{
+	uint32_t same = 0;
+
+	while (same < s->count && same < n && s->frame[same].ra == s->fresh[n - 1 - same].ra)
+		same++;
+	if (s->sent > same)
+		s->sent = same;
+	same = s->sent;
+	stack_put(s, 0, n);
+	s->sent = same;
+	s->usable = 0;
+}
+
+/* Whether the outermost frames found for an earlier deep stack are still in their places. */
+static bool base_holds(const struct stack *s, const struct cursor *c)
+{
+	if (!s->base_count || c->foreign || c->slot >= s->base[0].slot)
+		return false;
+	for (uint32_t i = 0; i < s->base_count; i++)
+		if (load(s->base[i].slot) != s->base[i].ra)
+			return false;
+	return true;
+}
+
+/* Walks on from c to the outermost frame, keeping the last few. */
+static void base_find(struct stack *s, struct cursor *c)
+{
+	struct frame last[STACK_BASE_FRAMES];
+	uint32_t most = s->capacity / 4 < STACK_BASE_FRAMES ? s->capacity / 4 : STACK_BASE_FRAMES;
+	uint32_t found, first;
+	enum step how = STEP_ON;
+
+	for (found = 0; how == STEP_ON && found < DEEPEST_WALK; found++) {
+		uint64_t rule = rule_of(c);
+		uint32_t flags = 0;
+
+		frame_save(&last[found % most], c, 0);
+		how = step(s, c, rule, &flags);
+		last[found % most].flags |= flags;
+	}
+	s->base_count = found < most ? found : most;
+	first = found - s->base_count;
+	for (uint32_t i = 0; i < s->base_count; i++)
+		s->base[i] = last[(first + i) % most];
+	s->base_complete = how == STEP_END;
+}
+
+/* The walk went beyond what is kept: the outermost frames stay, the middle is cut. */
+static void stack_cut(struct stack *s, struct cursor *c, uint32_t n)
+{
+	uint32_t room = s->capacity - STACK_BASE_FRAMES - 2;
+
+	if (s->capacity / 4 < STACK_BASE_FRAMES)
+		room = s->capacity - s->capacity / 4 - 2;
+	if (!base_holds(s, c))
+		base_find(s, c);
+	n = n < room ? n : room;
+	frame_mark(&s->fresh[n++], LAR_RA_CUT);
+	for (uint32_t i = 0; i < s->base_count; i++)
+		s->fresh[n++] = s->base[i];
+	if (!s->base_complete)
+		frame_mark(&s->fresh[n++], LAR_RA_INCOMPLETE);
+	lar_lost_add(LAR_LOST_STACK_CUT, 1);
+	stack_put_foreign(s, n);
+}
+
+/* Whether the walk stands at frame k - 1 of the last stack. */
+static always_inline bool meets(const struct stack *s, uint32_t k, const struct cursor *c)
+{
+	const struct frame *f = &s->frame[k - 1];
+
+	return f->slot == c->slot && f->ra == c->ra && !(f->flags & FRAME_NO_VERIFY) &&
+	       (!(f->flags & FRAME_NEED_RBP) || f->rbp == c->rbp);
+}
+
+/* Walks until the outermost frame or an unchanged rest; false when it became too deep. */
+static always_inline bool walk(struct stack *s, struct cursor *c, uint32_t k)
+{
+	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
+	bool foreign = c->foreign;
+	enum step how = STEP_ON;
+	uint32_t n = 0;
+
+	while (how == STEP_ON) {
+		uint64_t rule;
+		uint32_t flags = 0;
+
+		while (k && s->frame[k - 1].slot < c->slot)
+			k--;
+		if (k && meets(s, k, c)) {
+			int32_t bad = verify(s, k - 1);
+
+			if (bad < 0) {
+				if (unlikely(k + n > s->capacity - 2))
+					return false;
+				stack_put(s, k, n);
+				s->usable = s->count;
+				return true;
+			}
+			/* not the same further out: walk on, past the frame that differs */
+			k = (uint32_t)bad;
+		}
+		if (unlikely(n >= s->capacity - 2)) {
+			stack_cut(s, c, n);
+			return true;
+		}
+		frame_save(&s->fresh[n], c, 0);
+		rule = likely(!(c->flags & FRAME_EXACT)) ? rules_find(table, c->ra) : rule_of(c);
+		how = step(s, c, rule, &flags);
+		s->fresh[n++].flags |= flags;
+		foreign |= c->foreign;
+	}
+	if (how == STEP_LOST)
+		frame_mark(&s->fresh[n++], LAR_RA_INCOMPLETE);
+	if (unlikely(foreign)) {
+		stack_put_foreign(s, n);
+	} else {
+		stack_put(s, 0, n);
+		s->usable = s->count;
+	}
+	return true;
+}
+
+static struct cursor cursor_at(const struct stack *s, uint64_t frame)
+{
+	return (struct cursor){ .slot = frame + 8,
+				.ra = load(frame + 8),
+				.rbp = load(frame),
+				.rbp_slot = frame,
+				.rsp = frame + 16,
+				.foreign = frame < s->low || frame >= s->high };
+}
+
+void unwind_capture(struct stack *s, uint64_t frame)
+{
+	struct cursor c = cursor_at(s, frame);
+	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
+
+	if (unlikely(s->generation != generation)) {
+		s->generation = generation;
+		s->usable = 0;
+		s->base_count = 0;
+	}
+	if (unlikely(!walk(s, &c, c.foreign ? 0 : s->usable))) {
+		c = cursor_at(s, frame);
+		walk(s, &c, 0);
+	}
+}
