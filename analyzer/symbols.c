@@ -198,29 +198,41 @@ static const char *symbol_text(struct symbols *s, const char *name)
 	return kept;
 }
 
+/* Whether a demangled name can be that of a function that the source calls `plain`. */
+static bool names_agree(const char *text, const char *plain)
+{
+	size_t length = strncmp(plain, "operator", 8) == 0 ? strlen(plain) : strcspn(plain, "<");
+	char *part = strndup(plain, length ? length : strlen(plain));
+	bool agree = part && strstr(text, part);
+
+	free(part);
+	return agree;
+}
+
 /*
  * gcc gives no linkage name to C++ functions that only one unit sees, as those in an anonymous
  * namespace; the symbol at their start has it, unless the linker folded another function into one.
  */
-static const char *mangled_at(struct module *m, const struct symdwarf_frame *f)
+static const char *mangled_text(struct symbols *s, struct module *m, const struct symdwarf_frame *f)
 {
-	const char *plain = f->name ? strrchr(f->name, ':') : NULL, *name;
 	uint64_t start;
+	const char *name = symtable_find(&m->table, f->entry, &start), *text;
 
-	name = symtable_find(&m->table, f->entry, &start);
 	if (!name || start != f->entry || !demangle_is_mangled(name))
 		return NULL;
-	plain = plain ? plain + 1 : f->name;
-	return !plain || strstr(name, plain) ? name : NULL;
+	text = symbol_text(s, name);
+	return text && names_agree(text, f->plain) ? text : NULL;
 }
 
 static const char *frame_text(struct symbols *s, struct module *m, const struct symdwarf_frame *f)
 {
-	const char *name = f->linkage;
+	const char *text = NULL;
 
-	if (!name && !f->inlined && f->name)
-		name = mangled_at(m, f);
-	return name ? symbol_text(s, name) : f->name;
+	if (f->linkage)
+		text = symbol_text(s, f->linkage);
+	else if (!f->inlined && f->name)
+		text = mangled_text(s, m, f);
+	return text ? text : f->name;
 }
 
 static const char *unnamed_text(struct symbols *s, uint32_t module, uint64_t address)

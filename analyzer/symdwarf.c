@@ -240,10 +240,13 @@ static void name_frame(struct symdwarf *d, struct symdwarf_frame *f, Dwarf_Die *
 	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
 	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
 		f->linkage = dwarf_formstring(&attribute);
+	f->plain = dwarf_diename(die);
+	if (!f->plain || !f->plain[0])
+		f->plain = f->linkage;
 	/* C has linkage names too, from asm labels: there the source's name is the better one. */
 	if (f->linkage && !demangle_is_mangled(f->linkage))
 		f->linkage = NULL;
-	f->name = f->linkage ? dwarf_diename(die) : symscope_name(&d->scope, die);
+	f->name = f->linkage ? f->plain : symscope_name(&d->scope, die, f->plain);
 }
 
 static const char *keep_path(struct symdwarf *d, struct unit *u, const char *path)
@@ -251,7 +254,8 @@ static const char *keep_path(struct symdwarf *d, struct unit *u, const char *pat
 	Dwarf_Attribute attribute;
 	const char *folder = NULL;
 
-	if (!path || !path[0])
+	/* "???" is libdw's word for a line that belongs to no file. */
+	if (!path || !path[0] || strcmp(path, "???") == 0)
 		return NULL;
 	if (dwarf_attr(&u->lines, DW_AT_comp_dir, &attribute))
 		folder = dwarf_formstring(&attribute);
@@ -336,7 +340,7 @@ uint32_t symdwarf_find(struct symdwarf *d, uint64_t address,
 		if (at == SYMSPAN_NONE)
 			break;
 		found = find_in_unit(d, &d->units[d->spans.list[at].item], address, frames);
-		if (found && frames[found - 1].name)
+		if (found > 1 || (found && frames[0].name))
 			return found;
 		if (found && !only_line.file)
 			only_line = frames[0];

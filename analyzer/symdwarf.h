@@ -19,6 +19,7 @@ struct symdwarf;
 struct symdwarf_frame {
 	const char *linkage; /* mangled name, NULL = none */
 	const char *name;    /* as in the source with its namespaces and classes; NULL = none */
+	const char *plain;   /* the same without them */
 	const char *file;    /* NULL = unknown */
 	uint32_t line;	     /* 0 = unknown */
 	bool inlined;

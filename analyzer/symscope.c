@@ -16,7 +16,7 @@
 #define NO_SCOPE		   UINT32_MAX
 
 struct scope {
-	const char *name;
+	Dwarf_Die die; /* named when needed */
 	uint32_t parent;
 };
 
@@ -68,19 +68,22 @@ bool symscope_holds_functions(int tag)
 	}
 }
 
-static const char *scope_name(Dwarf_Die *die, int tag)
+/* What a nameless class is shows in what it holds: a lambda holds its operator(). */
+static const char *scope_name(Dwarf_Die *die, const char *inner)
 {
 	const char *name = dwarf_diename(die);
 
 	if (name && name[0])
 		return name;
-	return tag == DW_TAG_namespace ? "(anonymous namespace)" : "(anonymous)";
+	if (dwarf_tag(die) == DW_TAG_namespace)
+		return "(anonymous namespace)";
+	return strcmp(inner, "operator()") == 0 ? "{lambda}" : "(anonymous)";
 }
 
 /* Number of the scope that `die` opens within `parent`. */
 static uint32_t add_scope(struct symscope_unit *u, Dwarf_Die *die, int tag, uint32_t parent)
 {
-	if (tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block)
+	if (tag == DW_TAG_lexical_block)
 		return parent;
 	if (u->scope_count == u->scope_room) {
 		uint32_t room = u->scope_room ? u->scope_room * 2 : 64;
@@ -93,8 +96,7 @@ static uint32_t add_scope(struct symscope_unit *u, Dwarf_Die *die, int tag, uint
 		u->scopes = scopes;
 		u->scope_room = room;
 	}
-	u->scopes[u->scope_count] =
-		(struct scope){ .name = scope_name(die, tag), .parent = parent };
+	u->scopes[u->scope_count] = (struct scope){ .die = *die, .parent = parent };
 	return u->scope_count++;
 }
 
@@ -116,6 +118,11 @@ static void add_member(struct symscope_unit *u, Dwarf_Die *die, uint32_t scope)
 	u->members[u->member_count++] = (struct member){ .die = die->addr, .scope = scope };
 }
 
+static bool is_function(const struct symscope_unit *u, uint32_t scope)
+{
+	return dwarf_tag(&u->scopes[scope].die) == DW_TAG_subprogram;
+}
+
 static void walk(struct symscope_unit *u, Dwarf_Die *parent, uint32_t scope, unsigned depth)
 {
 	Dwarf_Die die;
@@ -125,7 +132,8 @@ static void walk(struct symscope_unit *u, Dwarf_Die *parent, uint32_t scope, uns
 	do {
 		int tag = dwarf_tag(&die);
 
-		if (tag == DW_TAG_subprogram)
+		/* GNU C's functions inside functions are known by their own name. */
+		if (tag == DW_TAG_subprogram && (scope == NO_SCOPE || !is_function(u, scope)))
 			add_member(u, &die, scope);
 		if (symscope_holds_functions(tag) && dwarf_haschildren(&die) > 0)
 			walk(u, &die, add_scope(u, &die, tag, scope), depth + 1);
@@ -197,32 +205,34 @@ static char *write_backwards(const struct symscope_unit *u, uint32_t scope, cons
 	p -= part;
 	memcpy(p, name, part);
 	for (; scope != NO_SCOPE; scope = u->scopes[scope].parent) {
-		part = strlen(u->scopes[scope].name);
+		name = scope_name(&u->scopes[scope].die, name);
+		part = strlen(name);
 		if (part + 2 > (size_t)(p - buffer))
 			break;
 		p -= 2;
 		memcpy(p, "::", 2);
 		p -= part;
-		memcpy(p, u->scopes[scope].name, part);
+		memcpy(p, name, part);
 	}
 	return p;
 }
 
-const char *symscope_name(struct symscope *s, Dwarf_Die *function)
+const char *symscope_name(struct symscope *s, Dwarf_Die *function, const char *plain)
 {
 	char buffer[LONGEST_NAME], *start;
-	const char *name = dwarf_diename(function);
 	Dwarf_Die die = *function, unit;
 	struct symscope_unit *u;
 	uint32_t scope;
 
-	if (!name || !name[0])
+	if (!plain)
 		return NULL;
 	follow_origin(&die);
 	u = dwarf_diecu(&die, &unit, NULL, NULL) ? find_unit(s, &unit) : NULL;
 	scope = u ? member_scope(u, die.addr) : NO_SCOPE;
-	start = write_backwards(u, scope, name, buffer, sizeof(buffer));
-	return start ? symtext_keep(s->text, start, buffer + sizeof(buffer) - start) : name;
+	if (scope == NO_SCOPE)
+		return plain;
+	start = write_backwards(u, scope, plain, buffer, sizeof(buffer));
+	return start ? symtext_keep(s->text, start, buffer + sizeof(buffer) - start) : plain;
 }
 
 void symscope_free(struct symscope *s)

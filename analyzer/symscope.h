@@ -30,8 +30,11 @@ struct symscope {
 	struct symtext *text;
 };
 
-/* A function's name with its namespaces and classes, kept in `text`; NULL = it has none. */
-const char *symscope_name(struct symscope *s, Dwarf_Die *function);
+/*
+ * The name of `function`, which is `plain`, with its namespaces and classes, kept in `text`. NULL
+ * when plain is NULL.
+ */
+const char *symscope_name(struct symscope *s, Dwarf_Die *function, const char *plain);
 
 void symscope_free(struct symscope *s);
 

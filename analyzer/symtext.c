@@ -67,11 +67,21 @@ static size_t append(char *out, size_t size, bool absolute, const char *part, si
 	return size + part_size;
 }
 
+/* Where the directory is relative itself, libdw has joined some paths to it already. */
+static bool needs_directory(const char *directory, const char *path)
+{
+	size_t size = directory ? strlen(directory) : 0;
+
+	if (path[0] == '/' || size == 0)
+		return false;
+	return directory[0] == '/' || strncmp(path, directory, size) != 0 || path[size] != '/';
+}
+
 const char *symtext_keep_path(struct symtext *t, const char *directory, const char *path)
 {
 	char joined[PATH_MAX], out[PATH_MAX + 2];
 	size_t size = 0;
-	bool join = path[0] != '/' && directory && directory[0] == '/';
+	bool join = needs_directory(directory, path);
 	int n = snprintf(joined, sizeof(joined), "%s%s%s", join ? directory : "", join ? "/" : "",
 			 path);
 

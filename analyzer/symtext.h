@@ -18,8 +18,8 @@ struct symtext {
 const char *symtext_keep(struct symtext *t, const char *text, size_t size);
 
 /*
- * A source file's path, kept: joined to `directory` when relative (NULL or a relative directory:
- * as it is), without "//", "/./" and "dir/..".
+ * A source file's path, kept: joined to `directory` (NULL = unknown) when relative, without
+ * "//", "/./" and "dir/..".
  */
 const char *symtext_keep_path(struct symtext *t, const char *directory, const char *path);
 
