@@ -246,20 +246,23 @@ int run_options_export(const struct run_options *o)
 
 void run_options_help(FILE *out)
 {
-	fprintf(out, "usage: lariat run [OPTIONS] [--] COMMAND [ARGUMENT...]\n\n"
-		     "Runs COMMAND and records its heap, I/O, locks and threads into a trace "
-		     "file.\n\noptions, and the variables that do the same without the "
-		     "launcher:\n");
+	fprintf(out,
+		"Usage: lariat run [OPTIONS] [--] COMMAND [ARGUMENT...]\n\n"
+		"Runs COMMAND and records its heap, I/O, locks and threads into a trace file.\n\n"
+		"Options, each with the variable that does the same without `lariat run`:\n");
 	for (int i = 0; i < RUN_OPTIONS; i++) {
-		fprintf(out, "  %c%c%s --%s%s%s\n", table[i].letter ? '-' : ' ',
-			table[i].letter ? table[i].letter : ' ', table[i].letter ? "," : " ",
-			table[i].name, *table[i].argument ? " " : "", table[i].argument);
-		fprintf(out, "        %s", table[i].help);
+		char left[64], letter[8] = "    ";
+
+		if (table[i].letter)
+			snprintf(letter, sizeof(letter), "-%c, ", table[i].letter);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, table[i].name,
+			 *table[i].argument ? " " : "", table[i].argument);
+		fprintf(out, "  %-27s %s\n", left, table[i].env);
+		fprintf(out, "          %s\n", table[i].help);
 		if (*table[i].fallback)
-			fprintf(out, "; default %s", table[i].fallback);
-		fprintf(out, "  [%s]\n", table[i].env);
+			fprintf(out, "          default: %s\n", table[i].fallback);
 	}
-	fprintf(out, "  -h, --help\n        this text\n\n"
-		     "The exit status is COMMAND's; 128+N when signal N killed it, 125 when it "
-		     "cannot be\nrecorded, 126 when it cannot be run, 127 when it is not found.\n");
+	fprintf(out, "  -h, --help\n          show this\n\n"
+		     "The exit status is COMMAND's own; 128+N when signal N killed it, 125 when it "
+		     "cannot\nbe recorded, 126 when it cannot be run, 127 when it is not found.\n");
 }

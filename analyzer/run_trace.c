@@ -17,6 +17,8 @@
 #include "../preload/format/trace_format.h"
 #include "launch.h"
 
+#define ENDING ".lariat"
+
 /* A clock that is set while the program runs must not hide its trace. */
 #define CLOCK_SLACK_NS 1000000000ull
 
@@ -35,11 +37,15 @@ static char *glob_pattern(const char *pattern, pid_t pid)
 	char *text = NULL, host[256] = "";
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+	size_t length = strlen(pattern), ending = strlen(ENDING);
 
 	if (!out)
 		return NULL;
+	/* Where a name is taken the recorder puts a number in front of the ending. */
+	if (length > ending && !strcmp(pattern + length - ending, ENDING))
+		length -= ending;
 	gethostname(host, sizeof(host) - 1);
-	for (const char *s = pattern; *s; s++) {
+	for (const char *s = pattern; s < pattern + length; s++) {
 		if (*s != '%' || !s[1]) {
 			put_escaped(out, s, 1);
 			continue;
@@ -58,7 +64,6 @@ static char *glob_pattern(const char *pattern, pid_t pid)
 			fputc('*', out);
 		}
 	}
-	/* Where the name is taken (no %p, another image's) the recorder adds to it. */
 	fputc('*', out);
 	if (fclose(out)) {
 		free(text);
