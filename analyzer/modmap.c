@@ -77,9 +77,11 @@ static uint32_t entries_up_to(const struct modmap *map, uint32_t high, uint64_t 
 	return low;
 }
 
+/* What a search found: the entry, how far from its time, and when the next one takes over. */
 struct nearest {
 	const struct modmap_entry *entry;
 	uint64_t distance;
+	uint64_t next_from;
 };
 
 static void consider(struct nearest *best, const struct modmap_entry *e, uint64_t address,
@@ -89,17 +91,24 @@ static void consider(struct nearest *best, const struct modmap_entry *e, uint64_
 
 	if (address >= e->end)
 		return;
-	if (ticks < e->from)
+	if (ticks < e->from) {
 		distance = e->from - ticks;
-	else if (ticks >= e->until)
+		if (e->from < best->next_from)
+			best->next_from = e->from;
+	} else if (ticks >= e->until) {
 		distance = ticks - e->until + 1;
-	if (!best->entry || distance < best->distance)
-		*best = (struct nearest){ e, distance };
+	}
+	/* of two that overlap in time the later came without the earlier's end being noted */
+	if (!best->entry || distance < best->distance ||
+	    (distance == best->distance && e->from > best->entry->from)) {
+		best->entry = e;
+		best->distance = distance;
+	}
 }
 
 static struct nearest search(const struct modmap *map, uint64_t address, uint64_t ticks)
 {
-	struct nearest best = { NULL, 0 };
+	struct nearest best = { NULL, 0, UINT64_MAX };
 	uint32_t behind = entries_up_to(map, map->count, address, UINT64_MAX);
 
 	/* modules with one start after the other, downwards; in each the time decides */
@@ -114,8 +123,6 @@ static struct nearest search(const struct modmap *map, uint64_t address, uint64_
 			consider(&best, &map->entries[at - 1], address, ticks);
 		if (at < behind)
 			consider(&best, &map->entries[at], address, ticks);
-		if (best.entry && !best.distance)
-			break;
 		behind = start ? entries_up_to(map, behind, start - 1, UINT64_MAX) : 0;
 	}
 	return best;
@@ -124,19 +131,21 @@ static struct nearest search(const struct modmap *map, uint64_t address, uint64_
 uint32_t modmap_find(struct modmap *map, uint64_t address, uint64_t ticks)
 {
 	uint32_t slot = (uint32_t)((address * 0x9e3779b97f4a7c15ull) >> 52);
+	const struct modmap_entry *e;
 	struct nearest best;
 
 	if (map->cache[slot].address == address && ticks >= map->cache[slot].from &&
 	    ticks < map->cache[slot].until)
 		return map->cache[slot].module;
 	best = search(map, address, ticks);
-	if (!best.entry)
+	e = best.entry;
+	if (!e)
 		return MODMAP_NONE;
 	if (!best.distance) {
 		map->cache[slot].address = address;
-		map->cache[slot].from = best.entry->from;
-		map->cache[slot].until = best.entry->until;
-		map->cache[slot].module = best.entry->module;
+		map->cache[slot].from = e->from;
+		map->cache[slot].until = e->until < best.next_from ? e->until : best.next_from;
+		map->cache[slot].module = e->module;
 	}
-	return best.entry->module;
+	return e->module;
 }

@@ -288,7 +288,9 @@ static int deliver_ordered(struct stream *s)
 static int deliver_locks(struct stream *s)
 {
 	const struct staging *staging = &s->t->staging;
-	struct event e = { .kind = LAR_EV_LOCKSUM, .ticks = s->t->last_ticks };
+	struct event e = { .kind = LAR_EV_LOCKSUM,
+			   .flags = TRACE_FROM_LOCK_CELL,
+			   .ticks = s->t->last_ticks };
 	int rc = 0;
 
 	e.time_ns = tickclock_ns(&s->t->clock, e.ticks);

@@ -63,6 +63,15 @@ static int drop_sealed_slots(struct trace *t)
 	return rc;
 }
 
+/* Was the block being written when the process ended? Then a slot still has all its events. */
+static bool in_slot(const struct trace *t, uint64_t events)
+{
+	for (size_t i = 0; i < t->staging.count; i++)
+		if (!t->staging.slots[i].sealed && t->staging.slots[i].events == events)
+			return true;
+	return false;
+}
+
 /* Blocks that the header counts and the scan did not find. */
 static void count_missing_end(struct trace *t)
 {
@@ -79,11 +88,15 @@ static void count_missing_end(struct trace *t)
 		blocks = last->seq + 1;
 		events = add_saturated(last->events_before, last->events);
 	}
-	if (h->ring_blocks > blocks)
-		f->damage.blocks = add_saturated(f->damage.blocks, h->ring_blocks - blocks);
-	if (h->ring_blocks > blocks && h->ring_events > events)
-		f->damage.events_at_least =
-			add_saturated(f->damage.events_at_least, h->ring_events - events);
+	if (h->ring_blocks <= blocks)
+		return;
+	blocks = h->ring_blocks - blocks;
+	events = h->ring_events > events ? h->ring_events - events : 0;
+	/* the writer counts a block just before its commit */
+	if (blocks == 1 && (!events || in_slot(t, events)))
+		return;
+	f->damage.blocks = add_saturated(f->damage.blocks, blocks);
+	f->damage.events_at_least = add_saturated(f->damage.events_at_least, events);
 }
 
 static void count_events(struct trace *t)
@@ -278,6 +291,13 @@ uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame *
 uint32_t trace_stack_count(const struct trace *t)
 {
 	return t->stacks.count;
+}
+
+struct trace_frame trace_stack_leaf(const struct trace *t, uint32_t stack)
+{
+	const struct stacks_node *n = &t->stacks.nodes[stack < t->stacks.count ? stack : 0];
+
+	return (struct trace_frame){ n->address, n->module };
 }
 
 const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count)

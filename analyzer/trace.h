@@ -108,14 +108,19 @@ struct event {
 	uint64_t field[LAR_EVENT_MAX_FIELDS]; /* as in events.def, [0] is ticks */
 };
 
+/* In the flags of a LOCKSUM event made from a lock cell that was still in its slot. */
+#define TRACE_FROM_LOCK_CELL 0x80
+
 /* Return non-zero to stop; trace_events() then returns that value. */
 typedef int trace_event_fn(void *arg, const struct event *e);
 
 /*
  * Calls fn for every event that the file still has: ring blocks, then what the slots hold. With
  * `ordered` the events of all threads come merged by time (ties: frees before allocations);
- * without, each thread's are in order but threads are not. Can be called again.
- * Lock cells still in slots are delivered as LOCKSUM events at the end.
+ * without, each thread's are in order but threads are not. Can be called again. A thread's events
+ * keep their order even where one's time is a little before that of the one before.
+ * Lock cells still in slots are delivered as LOCKSUM events at the end, with
+ * TRACE_FROM_LOCK_CELL; they are not among the events that the facts count.
  */
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 
@@ -131,6 +136,9 @@ struct trace_frame {
  */
 uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame **frames);
 uint32_t trace_stack_count(const struct trace *t);
+
+/* The innermost frame alone, in constant time; of the empty stack address 0 in no module. */
+struct trace_frame trace_stack_leaf(const struct trace *t, uint32_t stack);
 
 /* Threads seen so far, complete after trace_events(). Index = number; [0] is unused. */
 const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count);

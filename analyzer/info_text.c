@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* `lariat info` for people. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cmd_info.h"
+#include "format.h"
+
+/* Text from the trace goes to a terminal: control characters become question marks. */
+static void put_safe(FILE *out, const char *s)
+{
+	for (; *s; s++)
+		fputc(iscntrl((unsigned char)*s) ? '?' : *s, out);
+}
+
+static void put_label(FILE *out, const char *label)
+{
+	fprintf(out, "%-12s", label);
+}
+
+static void put_end(FILE *out, const struct trace_facts *f)
+{
+	const struct lar_header *h = f->header;
+	const char *name;
+
+	switch (h->end) {
+	case LAR_END_EXIT:
+		fprintf(out, "exited with status %d", h->exit_code);
+		break;
+	case LAR_END_SIGNAL:
+		name = sigabbrev_np(h->exit_code);
+		fprintf(out, "killed by signal %d%s%s", h->exit_code, name ? ", SIG" : "",
+			name ? name : "");
+		break;
+	case LAR_END_EXEC:
+		fputs("went on as another program (exec)", out);
+		break;
+	case LAR_END_DETACHED:
+		fputs("recording was switched off", out);
+		break;
+	default:
+		fputs(f->running ? "running" : "ended without a word: killed, or it crashed", out);
+	}
+}
+
+static void put_process(FILE *out, const struct trace_facts *f)
+{
+	const struct lar_header *h = f->header;
+	char buf[FORMAT_SIZE];
+
+	put_label(out, "Program");
+	put_safe(out, *f->executable ? f->executable : f->command);
+	for (uint32_t i = 1; i < f->argc; i++) {
+		fputc(' ', out);
+		put_safe(out, f->argv[i]);
+	}
+	fputc('\n', out);
+	put_label(out, "Process");
+	fprintf(out, "%u (%s", h->pid, *f->command ? "" : "unnamed");
+	put_safe(out, f->command);
+	fprintf(out, "), child of %u", h->parent_pid);
+	if (*f->host) {
+		fputs(", on ", out);
+		put_safe(out, f->host);
+	}
+	if (*f->cwd) {
+		fputs(", in ", out);
+		put_safe(out, f->cwd);
+	}
+	fputc('\n', out);
+	put_label(out, "Time");
+	fprintf(out, "from %s", format_date(buf, h->start_unix_ns));
+	fprintf(out, " for %s; ", format_time(buf, f->duration_ns));
+	put_end(out, f);
+	fputc('\n', out);
+}
+
+static void put_options(FILE *out, const struct lar_header *h)
+{
+	char buf[FORMAT_SIZE];
+
+	put_label(out, "Options");
+	fprintf(out, "record%s%s%s%s%s", h->record & LAR_RECORD_ALL ? "" : " nothing",
+		h->record & LAR_RECORD_HEAP ? " heap" : "", h->record & LAR_RECORD_IO ? " io" : "",
+		h->record & LAR_RECORD_LOCKS ? " locks" : "",
+		h->record & LAR_RECORD_THREADS ? " threads" : "");
+	fprintf(out, ", depth %u", h->depth);
+	if (h->bound)
+		fprintf(out, ", size %s", format_bytes(buf, h->bound));
+	else
+		fputs(", size without bound", out);
+	if (h->sample_bytes)
+		fprintf(out, ", sampled every %s", format_bytes(buf, h->sample_bytes));
+	fputc('\n', out);
+}
+
+static void put_file(FILE *out, const struct trace_facts *f)
+{
+	char buf[FORMAT_SIZE];
+
+	put_label(out, "Trace");
+	put_safe(out, f->path);
+	fprintf(out, "\n");
+	put_label(out, "File");
+	fprintf(out, "%s on disk", format_bytes(buf, f->disk_bytes));
+	fprintf(out, ", %s with holes", format_bytes(buf, f->file_bytes));
+	fprintf(out, ", format version %u", f->header->version);
+	fprintf(out, ", %s blocks\n", format_count(buf, f->blocks_kept));
+}
+
+static void put_row(FILE *out, const char *what, uint64_t count, const char *meaning)
+{
+	char buf[FORMAT_SIZE];
+
+	fprintf(out, "  %-16s %15s", what, format_count(buf, count));
+	if (*meaning)
+		fprintf(out, "  %s", meaning);
+	fputc('\n', out);
+}
+
+static void put_events(FILE *out, const struct info *i)
+{
+	const struct trace_facts *f = i->facts;
+
+	fputs("\nEvents\n", out);
+	put_row(out, "written", f->events_written, "");
+	put_row(out, "kept", f->events_kept, "");
+	if (f->events_overwritten)
+		put_row(out, "overwritten", f->events_overwritten,
+			"the oldest gave way to newer ones; a larger --size keeps more");
+	if (f->damage.events_at_least || f->damage.blocks)
+		put_row(out, "damaged", f->damage.events_at_least,
+			"at least so many, in damaged blocks");
+	if (f->damage.skipped)
+		put_row(out, "unknown", f->damage.skipped, "of kinds from a newer version");
+	if (f->events_dropped)
+		put_row(out, "dropped", f->events_dropped, "never written, see below");
+	fputs("\nKept events by kind\n", out);
+	for (unsigned k = 0; k < LAR_EV_MAX; k++)
+		if (i->events[k])
+			put_row(out, event_kind_name(k), i->events[k], "");
+	if (i->lock_cells)
+		put_row(out, "lock cells", i->lock_cells, "sums of uncontended locks");
+}
+
+static void put_losses(FILE *out, const struct trace_facts *f)
+{
+	bool any = f->damage.blocks || f->damage.records || f->stacks_folded;
+
+	for (unsigned r = 0; r < LAR_LOST_REASONS; r++)
+		any |= f->header->lost[r] != 0;
+	if (!any) {
+		fputs("\nNothing was lost or damaged", out);
+		fputs(f->events_overwritten ? "; the oldest events were overwritten.\n" : ".\n",
+		      out);
+		return;
+	}
+	fputs("\nLost\n", out);
+	for (unsigned r = 0; r < LAR_LOST_REASONS; r++)
+		if (f->header->lost[r])
+			put_row(out, info_lost_name(r), f->header->lost[r], info_lost_meaning(r));
+	if (f->damage.blocks)
+		put_row(out, "blocks", f->damage.blocks,
+			"blocks of events that are missing or damaged");
+	if (f->damage.records)
+		put_row(out, "records", f->damage.records,
+			"damaged entries of the dictionary or of the staging area");
+	if (f->stacks_folded)
+		put_row(out, "frames", f->stacks_folded,
+			"innermost frames for which the reader had no room");
+}
+
+static const char *symbols_words(enum symbols_state state)
+{
+	switch (state) {
+	case SYMBOLS_UNUSED:
+		return "on no stack";
+	case SYMBOLS_DWARF:
+		return "functions and lines";
+	case SYMBOLS_ELF:
+		return "functions, no lines";
+	case SYMBOLS_STRIPPED:
+		return "no names (stripped)";
+	case SYMBOLS_MISSING:
+		return "file is gone";
+	case SYMBOLS_CHANGED:
+		return "file has changed";
+	}
+	return "";
+}
+
+static void put_modules(FILE *out, const struct info *i)
+{
+	const struct trace_facts *f = i->facts;
+	char buf[FORMAT_SIZE];
+
+	fprintf(out, "\nModules (%s)\n", format_count(buf, f->module_count));
+	for (uint32_t m = 0; m < f->module_count; m++) {
+		const struct trace_module *mod = &f->modules[m];
+
+		if (!*mod->path) {
+			fprintf(out, "  %-20s (its record is damaged)\n", "");
+			continue;
+		}
+		fprintf(out, "  %-20s ", symbols_words(i->module_state[m]));
+		put_safe(out, mod->path);
+		if (mod->unload_ticks != UINT64_MAX)
+			fprintf(out, ", unloaded at %s",
+				format_time(buf, trace_ns(i->trace, mod->unload_ticks)));
+		if (mod->flags & LAR_MODULE_SELF)
+			fputs(", the recorder", out);
+		fputc('\n', out);
+	}
+}
+
+int info_print_text(const struct cmd_context *c, const struct info *i)
+{
+	const struct trace_facts *f = i->facts;
+	char buf[FORMAT_SIZE];
+	uint32_t threads;
+	FILE *out = c->out;
+
+	put_file(out, f);
+	put_process(out, f);
+	put_options(out, f->header);
+	trace_threads(i->trace, &threads);
+	put_label(out, "Holds");
+	fprintf(out, "%s threads", format_count(buf, threads ? threads - 1 : 0));
+	fprintf(out, ", %s call paths", format_count(buf, trace_stack_count(i->trace) - 1));
+	fprintf(out, ", %s files and peers\n", format_count(buf, f->target_count - 1));
+	put_events(out, i);
+	put_losses(out, f);
+	put_modules(out, i);
+	if (f->note_count)
+		fputs("\nNotes\n", out);
+	for (uint32_t n = 0; n < f->note_count; n++) {
+		fputs("  ", out);
+		put_safe(out, f->notes[n]);
+		fputc('\n', out);
+	}
+	return 0;
+}
