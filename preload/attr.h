@@ -6,8 +6,8 @@
 #define LAR_EXPORT   __attribute__((visibility("default")))
 #define likely(x)    __builtin_expect(!!(x), 1)
 #define unlikely(x)  __builtin_expect(!!(x), 0)
-#define noinline     __attribute__((noinline))
-#define cold	     __attribute__((cold, noinline))
+#define lar_noinline  __attribute__((__noinline__))
+#define lar_cold      __attribute__((__cold__, __noinline__))
 #define always_inline inline __attribute__((always_inline))
 
 /* Initial-exec storage: one instruction away, never allocated on first touch. */

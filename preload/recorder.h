@@ -36,10 +36,27 @@ struct thread;
 #define RECORDER_MAX_SLOTS   4096
 #define RECORDER_MAX_MODULES 2048
 
+#define RECORDER_STARTS  1024 /* threads created and not yet running */
+#define RECORDER_HANDLES 8192
+
+/* From pthread_create to the new thread. */
+struct recorder_start {
+	_Atomic uint32_t taken;
+	uint32_t number, creator;
+	void *(*function)(void *);
+	void *argument;
+	uint64_t stack_size;
+};
+
+/* A thread's number by its pthread_t. */
+struct recorder_handle {
+	_Atomic uint64_t handle;
+	_Atomic uint32_t number;
+};
+
 struct recorder {
 	_Atomic uint32_t phase;
 	uint32_t pid;
-	uint32_t follow_checked;
 	bool tsc; /* ticks are the time-stamp counter, else CLOCK_MONOTONIC */
 	uint32_t time_shift;
 
@@ -59,12 +76,16 @@ struct recorder {
 	uint64_t ring_oldest_seq;
 	_Atomic uint32_t staging_ready; /* slots that have disk behind them */
 
-	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock;
+	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
+		target_lock;
 
 	_Atomic uint32_t generation; /* grows when code may have gone away */
 	_Atomic uint32_t threads;    /* numbers given out */
 	_Atomic(struct rules_table *) rules;
 	struct thread *thread[RECORDER_MAX_SLOTS]; /* by slot, kept for the slot's next owner */
+
+	struct recorder_start start[RECORDER_STARTS];
+	struct recorder_handle handle[RECORDER_HANDLES];
 
 	uint32_t module_count;
 	struct module {
@@ -74,7 +95,7 @@ struct recorder {
 
 	uint32_t target_count;
 	uint32_t *fd_target; /* by descriptor: target id + 1, 0 = not known */
-	uint32_t fd_count;
+	struct name_slot *names;
 	struct seal_context *seal_free;
 	uint32_t seal_contexts;
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * C++ operator new and delete. libstdc++'s reach malloc and free, which are wrapped too; those of
+ * jemalloc, tcmalloc and mimalloc do not. Either way each is recorded once: the outer wrapper names
+ * itself for the allocation inside, and records it itself when there was none.
+ *
+ * The symbols may come with a library that is opened later, out of sight of the global scope: then
+ * they are looked for at the first call.
+ */
+#include <string.h>
+
+#include "hook.h"
+
+/* How an operator new allocates, learned at its first call. */
+enum new_mode { NEW_UNKNOWN = 0, NEW_CALLS_MALLOC, NEW_IS_ALLOCATOR };
+
+static lar_cold void *late(void **pointer, const char *symbol)
+{
+	int e = errno;
+
+	if (!*pointer)
+		*pointer = real_find_late(symbol);
+	errno = e;
+	return *pointer;
+}
+
+#define REAL_CXX(symbol)                                                                           \
+	((__typeof__(symbol) *)(likely(real.symbol != NULL) ?                                      \
+					(void *)real.symbol :                                      \
+					late((void **)&real.symbol, #symbol)))
+
+static always_inline void new_enter(unsigned call)
+{
+	struct thread *t = lar_self;
+
+	if (likely(t->gate == GATE_OPEN))
+		t->new_call = call;
+}
+
+static always_inline void new_leave(unsigned call, uint8_t *mode, const void *p, size_t size,
+				    uint64_t frame)
+{
+	struct thread *t = lar_self;
+	uint32_t left = 0;
+	bool nested = false;
+
+	if (likely(t->gate == GATE_OPEN)) {
+		left = t->new_call;
+		nested = !left && t->new_result == p;
+		t->new_call = 0;
+	}
+	if (unlikely(*mode == NEW_UNKNOWN))
+		*mode = nested ? NEW_CALLS_MALLOC : NEW_IS_ALLOCATOR;
+	if (*mode == NEW_IS_ALLOCATOR)
+		hook_record_new(call, p, size, frame);
+}
+
+#define NEW(symbol, parameters, arguments)                                                         \
+	LAR_EXPORT void *symbol parameters                                                         \
+	{                                                                                          \
+		static uint8_t mode;                                                               \
+		void *p;                                                                           \
+                                                                                                   \
+		new_enter(LAR_CALL_##symbol);                                                      \
+		p = REAL_CXX(symbol) arguments;                                                    \
+		new_leave(LAR_CALL_##symbol, &mode, p, size, HOOK_FRAME);                          \
+		return p;                                                                          \
+	}
+
+/* Recorded before the real call, as free is; a free() of the same address inside stays silent. */
+static always_inline void delete_enter(unsigned call, const void *p, size_t size, uint64_t frame)
+{
+	struct thread *t;
+
+	if (!p)
+		return;
+	hook_record_delete(call, p, size, frame);
+	t = lar_self;
+	if (likely(t->gate == GATE_OPEN))
+		t->delete_pending = p;
+}
+
+static always_inline void delete_leave(void)
+{
+	struct thread *t = lar_self;
+
+	if (likely(t->gate == GATE_OPEN))
+		t->delete_pending = NULL;
+}
+
+#define DELETE(symbol, parameters, arguments, named_size)                                          \
+	LAR_EXPORT void symbol parameters                                                          \
+	{                                                                                          \
+		delete_enter(LAR_CALL_##symbol, p, named_size, HOOK_FRAME);                        \
+		REAL_CXX(symbol) arguments;                                                        \
+		delete_leave();                                                                    \
+	}
+
+NEW(_Znwm, (size_t size), (size))
+NEW(_Znam, (size_t size), (size))
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align))
+NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct nothrow *tag),
+    (size, align, tag))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct nothrow *tag),
+    (size, align, tag))
+DELETE(_ZdlPv, (void *p), (p), 0)
+DELETE(_ZdaPv, (void *p), (p), 0)
+DELETE(_ZdlPvm, (void *p, size_t size), (p, size), size)
+DELETE(_ZdaPvm, (void *p, size_t size), (p, size), size)
+DELETE(_ZdlPvRKSt9nothrow_t, (void *p, const struct nothrow *tag), (p, tag), 0)
+DELETE(_ZdaPvRKSt9nothrow_t, (void *p, const struct nothrow *tag), (p, tag), 0)
+DELETE(_ZdlPvSt11align_val_t, (void *p, size_t align), (p, align), 0)
+DELETE(_ZdaPvSt11align_val_t, (void *p, size_t align), (p, align), 0)
+DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t align), (p, size, align), size)
+DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t align), (p, size, align), size)
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const struct nothrow *tag),
+       (p, align, tag), 0)
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const struct nothrow *tag),
+       (p, align, tag), 0)

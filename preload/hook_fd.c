@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of descriptors: opening, duplicating, connecting, closing. */
+#include <stdarg.h>
+
+#include "hook.h"
+#include "hook_io.h"
+#include "target.h"
+
+static void record_open(struct io_call *io, int dir, const char *path, int fd)
+{
+	int e = errno;
+	uint32_t target = 0;
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_IO))
+		return;
+	/* signal handlers that interrupt the look-up of the name record elsewhere */
+	t = span_open(io->frame);
+	if (t) {
+		target = target_of_path(dir, path);
+		if (fd >= 0)
+			target_set(fd, target);
+		span_close(t);
+	}
+	errno = e;
+	io_record(io, fd, target, fd);
+}
+
+static inline bool needs_mode(int flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define OPEN_CALL(symbol) { LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME }
+
+/* The mode is an optional argument: fetched only when the flags say that it is there. */
+#define OPEN(symbol, parameters, arguments, dir)                                                   \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		struct io_call io = OPEN_CALL(symbol);                                             \
+		mode_t mode = 0;                                                                   \
+		va_list ap;                                                                        \
+		int fd;                                                                            \
+                                                                                                   \
+		va_start(ap, flags);                                                               \
+		if (needs_mode(flags))                                                             \
+			mode = va_arg(ap, mode_t);                                                 \
+		va_end(ap);                                                                        \
+		fd = REAL(symbol) arguments;                                                       \
+		record_open(&io, dir, path, fd);                                                   \
+		return fd;                                                                         \
+	}
+
+OPEN(open, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
+OPEN(open64, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
+OPEN(openat, (int dir, const char *path, int flags, ...), (dir, path, flags, mode), dir)
+OPEN(openat64, (int dir, const char *path, int flags, ...), (dir, path, flags, mode), dir)
+
+#define OPEN_FIXED(symbol, parameters, arguments, dir)                                             \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		struct io_call io = OPEN_CALL(symbol);                                             \
+		int fd = REAL(symbol) arguments;                                                   \
+                                                                                                   \
+		record_open(&io, dir, path, fd);                                                   \
+		return fd;                                                                         \
+	}
+
+OPEN_FIXED(creat, (const char *path, mode_t mode), (path, mode), AT_FDCWD)
+OPEN_FIXED(creat64, (const char *path, mode_t mode), (path, mode), AT_FDCWD)
+OPEN_FIXED(__open_2, (const char *path, int flags), (path, flags), AT_FDCWD)
+OPEN_FIXED(__open64_2, (const char *path, int flags), (path, flags), AT_FDCWD)
+OPEN_FIXED(__openat_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
+OPEN_FIXED(__openat64_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
+
+/* New descriptors without a path: what they are is asked at first use. */
+#define NEW_FD(symbol, parameters, arguments)                                                      \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		struct io_call io = OPEN_CALL(symbol);                                             \
+		int fd = REAL(symbol) arguments;                                                   \
+                                                                                                   \
+		if (fd >= 0)                                                                       \
+			target_forget(fd);                                                         \
+		io_record(&io, fd, 0, fd);                                                         \
+		if (fd >= 0) /* a socket has no peer yet */                                        \
+			target_forget(fd);                                                         \
+		return fd;                                                                         \
+	}
+
+NEW_FD(socket, (int domain, int type, int protocol), (domain, type, protocol))
+NEW_FD(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listening, a, n))
+NEW_FD(accept4, (int fd_listening, struct sockaddr *a, socklen_t *n, int flags),
+       (fd_listening, a, n, flags))
+NEW_FD(eventfd, (unsigned value, int flags), (value, flags))
+NEW_FD(epoll_create, (int size), (size))
+NEW_FD(epoll_create1, (int flags), (flags))
+NEW_FD(memfd_create, (const char *name, unsigned flags), (name, flags))
+
+static void record_pair(const struct io_call *io, const int *fds, int result)
+{
+	int e = errno;
+
+	for (int i = 0; result == 0 && i < 2; i++)
+		target_forget(fds[i]);
+	io_record(io, result ? -1 : fds[0], 0, result);
+	errno = e;
+}
+
+LAR_EXPORT int pipe(int fds[2])
+{
+	struct io_call io = OPEN_CALL(pipe);
+	int result = REAL(pipe)(fds);
+
+	record_pair(&io, fds, result);
+	return result;
+}
+
+LAR_EXPORT int pipe2(int fds[2], int flags)
+{
+	struct io_call io = OPEN_CALL(pipe2);
+	int result = REAL(pipe2)(fds, flags);
+
+	record_pair(&io, fds, result);
+	return result;
+}
+
+LAR_EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
+{
+	struct io_call io = OPEN_CALL(socketpair);
+	int result = REAL(socketpair)(domain, type, protocol, fds);
+
+	record_pair(&io, fds, result);
+	return result;
+}
+
+LAR_EXPORT int dup(int old)
+{
+	struct io_call io = OPEN_CALL(dup);
+	int fd = REAL(dup)(old);
+
+	if (fd >= 0)
+		target_forget(fd);
+	io_record(&io, fd, 0, fd);
+	return fd;
+}
+
+LAR_EXPORT int dup2(int old, int fd)
+{
+	struct io_call io = OPEN_CALL(dup2);
+	int result = REAL(dup2)(old, fd);
+
+	if (result >= 0)
+		target_forget(fd);
+	io_record(&io, result, 0, result);
+	return result;
+}
+
+LAR_EXPORT int dup3(int old, int fd, int flags)
+{
+	struct io_call io = OPEN_CALL(dup3);
+	int result = REAL(dup3)(old, fd, flags);
+
+	if (result >= 0)
+		target_forget(fd);
+	io_record(&io, result, 0, result);
+	return result;
+}
+
+LAR_EXPORT int connect(int fd, const struct sockaddr *to, socklen_t n)
+{
+	struct io_call io = OPEN_CALL(connect);
+	int result = REAL(connect)(fd, to, n);
+
+	target_forget(fd); /* now it has a peer */
+	io_record(&io, fd, 0, result);
+	return result;
+}
+
+/* The name must be known before the descriptor goes, and forgotten before another thread can be
+ * given the same number. */
+static uint32_t closing(int fd, uint64_t frame)
+{
+	uint32_t target = 0;
+	int e = errno;
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_IO))
+		return 0;
+	t = span_open(frame);
+	if (t) {
+		target = target_of_fd(fd);
+		target_forget(fd);
+		span_close(t);
+	}
+	errno = e;
+	return target;
+}
+
+LAR_EXPORT int close(int fd)
+{
+	struct io_call io = OPEN_CALL(close);
+	uint32_t target = closing(fd, io.frame);
+	int result;
+
+	if (io.before)
+		io.before = lar_ticks();
+	result = REAL(close)(fd);
+	io_record(&io, fd, target, result);
+	return result;
+}
+
+LAR_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	struct io_call io = OPEN_CALL(close_range);
+	int result;
+
+	target_forget_range(first, last);
+	result = REAL(close_range)(first, last, flags);
+	io_record(&io, -1, 0, result);
+	return result;
+}
+
+LAR_EXPORT void closefrom(int first)
+{
+	struct io_call io = OPEN_CALL(closefrom);
+
+	target_forget_range(first < 0 ? 0 : (unsigned)first, ~0u);
+	REAL(closefrom)(first);
+	io_record(&io, -1, 0, 0);
+}

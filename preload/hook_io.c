@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading and writing through descriptors. While the real call blocks nothing of ours is held: a
+ * cancelled thread unwinds through the wrapper without a trace.
+ */
+#include "hook_io.h"
+
+#include <stdarg.h>
+
+#include "hook.h"
+#include "target.h"
+
+void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
+{
+	int e = errno;
+	struct thread *t;
+	uint64_t *r;
+
+	if (unlikely(!hook_wants(LAR_RECORD_IO)))
+		return;
+	t = span_open(c->frame);
+	if (unlikely(!t))
+		return;
+	if (!target)
+		target = target_of_fd(fd);
+	r = span_record_stack(t, LAR_EV_IO, target ? 0 : LAR_IO_NO_TARGET, c->call, 6, c->frame);
+	if (likely(r != NULL)) {
+		r[0] = lar_ticks();
+		r[1] = c->before ? r[0] - c->before : 0;
+		r[2] = lar_fd_target(fd, target);
+		r[3] = (uint64_t)(result < 0 ? -(int64_t)e : result);
+		r[4] = c->requested;
+		r[5] = c->offset;
+		span_commit(t);
+	}
+	span_close(t);
+	errno = e;
+}
+
+static uint64_t iov_bytes(const struct iovec *iov, int n)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+/* A wrapper around `real call`: parameters, arguments, bytes asked for, offset. */
+#define IO(type, symbol, parameters, arguments, bytes, at)                                         \
+	LAR_EXPORT type symbol parameters                                                          \
+	{                                                                                          \
+		struct io_call io = { LAR_CALL_##symbol, hook_ticks(), 0, (uint64_t)(at),          \
+				      HOOK_FRAME };                                                \
+		type result = REAL(symbol) arguments;                                              \
+                                                                                                   \
+		io.requested = result < 0 && errno == EFAULT ? 0 : (uint64_t)(bytes);              \
+		io_record(&io, fd, 0, result);                                                     \
+		return result;                                                                     \
+	}
+
+IO(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO(ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
+IO(ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+IO(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
+IO(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),
+   IO_NO_OFFSET)
+IO(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),
+   IO_NO_OFFSET)
+IO(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
+   iov_bytes(v, n), at)
+IO(ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
+   iov_bytes(v, n), at)
+IO(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
+   iov_bytes(v, n), at)
+IO(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
+   iov_bytes(v, n), at)
+IO(ssize_t, preadv2, (int fd, const struct iovec *v, int n, off_t at, int flags),
+   (fd, v, n, at, flags), iov_bytes(v, n), at)
+IO(ssize_t, preadv64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
+   (fd, v, n, at, flags), iov_bytes(v, n), at)
+IO(ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int flags),
+   (fd, v, n, at, flags), iov_bytes(v, n), at)
+IO(ssize_t, pwritev64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
+   (fd, v, n, at, flags), iov_bytes(v, n), at)
+IO(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n,
+   IO_NO_OFFSET)
+IO(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t size),
+   (fd, buf, n, at, size), n, at)
+IO(ssize_t, __pread64_chk, (int fd, void *buf, size_t n, off64_t at, size_t size),
+   (fd, buf, n, at, size), n, at)
+
+IO(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags), n,
+   IO_NO_OFFSET)
+IO(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags), n, IO_NO_OFFSET)
+IO(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags),
+   (fd, buf, n, size, flags), n, IO_NO_OFFSET)
+IO(ssize_t, sendto,
+   (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t len),
+   (fd, buf, n, flags, to, len), n, IO_NO_OFFSET)
+IO(ssize_t, recvfrom,
+   (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *len),
+   (fd, buf, n, flags, from, len), n, IO_NO_OFFSET)
+IO(ssize_t, __recvfrom_chk,
+   (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *len),
+   (fd, buf, n, size, flags, from, len), n, IO_NO_OFFSET)
+IO(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags),
+   iov_bytes(m->msg_iov, (int)m->msg_iovlen), IO_NO_OFFSET)
+IO(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags),
+   iov_bytes(m->msg_iov, (int)m->msg_iovlen), IO_NO_OFFSET)
+
+/* One call, several messages: the bytes of all of them are its result. */
+static int64_t mmsg_bytes(const struct mmsghdr *m, int n)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += m[i].msg_len;
+	return n < 0 ? n : sum;
+}
+
+static uint64_t mmsg_requested(const struct mmsghdr *m, unsigned n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += iov_bytes(m[i].msg_hdr.msg_iov, (int)m[i].msg_hdr.msg_iovlen);
+	return sum;
+}
+
+LAR_EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+{
+	struct io_call io = { LAR_CALL_sendmmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	int result = REAL(sendmmsg)(fd, m, n, flags);
+
+	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
+	io_record(&io, fd, 0, mmsg_bytes(m, result));
+	return result;
+}
+
+LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
+{
+	struct io_call io = { LAR_CALL_recvmmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	int result = REAL(recvmmsg)(fd, m, n, flags, timeout);
+
+	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
+	io_record(&io, fd, 0, mmsg_bytes(m, result));
+	return result;
+}
+
+IO(int, fsync, (int fd), (fd), 0, IO_NO_OFFSET)
+IO(int, fdatasync, (int fd), (fd), 0, IO_NO_OFFSET)

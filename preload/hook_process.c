@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes: fork, exec, the end, and libraries that go away. */
+#include <alloca.h>
+#include <stdarg.h>
+
+#include "hook.h"
+#include "life.h"
+#include "module.h"
+#include "sys.h"
+
+static void record_process(unsigned call, uint64_t before, int64_t pid, int64_t result,
+			   uint64_t frame)
+{
+	struct thread *t;
+	uint64_t *r;
+
+	if (!hook_wants(LAR_RECORD_THREADS))
+		return;
+	t = span_open(frame);
+	if (!t)
+		return;
+	r = span_record_stack(t, LAR_EV_PROCESS, 0, call, 4, frame);
+	if (r) {
+		r[0] = lar_ticks();
+		r[1] = before ? r[0] - before : 0;
+		r[2] = (uint64_t)pid;
+		r[3] = (uint64_t)result;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+LAR_EXPORT pid_t fork(void)
+{
+	uint64_t before = hook_ticks();
+	pid_t pid = REAL(fork)();
+	int e = errno;
+
+	/* the child starts its own trace at its first event */
+	if (pid)
+		record_process(LAR_CALL_fork, before, pid > 0 ? pid : 0, pid > 0 ? 0 : -e,
+			       HOOK_FRAME);
+	errno = e;
+	return pid;
+}
+
+/* The image is about to be replaced: what is in the buffers is sealed now. A failed exec returns
+ * and the recording goes on. Does nothing in a vfork child, whose memory is its parent's. */
+static void exec_begin(unsigned call, uint64_t frame)
+{
+	int e = errno;
+
+	if (life_own_process()) {
+		record_process(call, 0, 0, 0, frame);
+		life_end(LAR_END_EXEC, 0);
+	}
+	errno = e;
+}
+
+static int exec_failed(int result)
+{
+	int e = errno;
+
+	life_not_ended();
+	errno = e;
+	return result;
+}
+
+#define EXEC(symbol, parameters, arguments)                                                        \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		exec_begin(LAR_CALL_##symbol, HOOK_FRAME);                                         \
+		return exec_failed(REAL(symbol) arguments);                                        \
+	}
+
+EXEC(execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))
+EXEC(execv, (const char *path, char *const argv[]), (path, argv))
+EXEC(execvp, (const char *file, char *const argv[]), (file, argv))
+EXEC(execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))
+EXEC(fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))
+EXEC(execveat, (int dir, const char *path, char *const argv[], char *const envp[], int flags),
+     (dir, path, argv, envp, flags))
+
+/* The argument list of an execl form as an array, on the stack: these are async-signal-safe. */
+#define ARGV_COLLECT(argv, first, ap)                                                              \
+	do {                                                                                       \
+		va_list count_;                                                                    \
+		size_t n_ = 1;                                                                     \
+                                                                                                   \
+		va_copy(count_, ap);                                                               \
+		while (va_arg(count_, char *))                                                     \
+			n_++;                                                                      \
+		va_end(count_);                                                                    \
+		argv = alloca((n_ + 1) * sizeof(*argv));                                           \
+		argv[0] = (char *)(uintptr_t)first;                                                \
+		for (size_t i_ = 1; i_ <= n_; i_++)                                                \
+			argv[i_] = va_arg(ap, char *);                                             \
+	} while (0)
+
+LAR_EXPORT int execl(const char *path, const char *arg, ...)
+{
+	char **argv;
+	va_list ap;
+
+	va_start(ap, arg);
+	ARGV_COLLECT(argv, arg, ap);
+	va_end(ap);
+	exec_begin(LAR_CALL_execl, HOOK_FRAME);
+	return exec_failed(REAL(execv)(path, argv));
+}
+
+LAR_EXPORT int execlp(const char *file, const char *arg, ...)
+{
+	char **argv;
+	va_list ap;
+
+	va_start(ap, arg);
+	ARGV_COLLECT(argv, arg, ap);
+	va_end(ap);
+	exec_begin(LAR_CALL_execlp, HOOK_FRAME);
+	return exec_failed(REAL(execvp)(file, argv));
+}
+
+LAR_EXPORT int execle(const char *path, const char *arg, ...)
+{
+	char **argv;
+	char *const *envp;
+	va_list ap;
+
+	va_start(ap, arg);
+	ARGV_COLLECT(argv, arg, ap);
+	envp = va_arg(ap, char *const *);
+	va_end(ap);
+	exec_begin(LAR_CALL_execle, HOOK_FRAME);
+	return exec_failed(REAL(execve)(path, argv, envp));
+}
+
+LAR_EXPORT void _exit(int code)
+{
+	life_end(LAR_END_EXIT, code);
+	REAL(_exit)(code);
+	__builtin_unreachable();
+}
+
+LAR_EXPORT void _Exit(int code)
+{
+	life_end(LAR_END_EXIT, code);
+	REAL(_Exit)(code);
+	__builtin_unreachable();
+}
+
+LAR_EXPORT void quick_exit(int code)
+{
+	life_end(LAR_END_EXIT, code);
+	REAL(quick_exit)(code);
+	__builtin_unreachable();
+}
+
+LAR_EXPORT int dlclose(void *handle)
+{
+	int result = REAL(dlclose)(handle);
+	int e = errno;
+
+	if (lar && atomic_load(&lar->phase) == PHASE_ON)
+		module_check_unloaded();
+	errno = e;
+	return result;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: creation, start and end, joining, names. */
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "dict.h"
+#include "hook.h"
+#include "sys.h"
+
+/* What the creator hands to the new thread; from a fixed table in the wiped state, not the heap. */
+static struct recorder_start *start_take(void)
+{
+	for (uint32_t i = 0; lar && i < RECORDER_STARTS; i++) {
+		uint32_t none = 0;
+
+		if (atomic_compare_exchange_strong(&lar->start[i].taken, &none, 1))
+			return &lar->start[i];
+	}
+	return NULL;
+}
+
+static uint32_t known_hash(uint64_t handle)
+{
+	return (uint32_t)((handle * 0x9e3779b97f4a7c15ull) >> 40) % RECORDER_HANDLES;
+}
+
+/* The thread's number by its pthread_t; a handle that is used again replaces the old one. */
+static void handle_enter(uint64_t handle, uint32_t number)
+{
+	uint32_t at = known_hash(handle);
+
+	for (uint32_t i = 0; i < 16; i++) {
+		struct recorder_handle *h = &lar->handle[(at + i) % RECORDER_HANDLES];
+		uint64_t found = atomic_load(&h->handle);
+
+		if (found == handle ||
+		    (!found && atomic_compare_exchange_strong(&h->handle, &found, handle))) {
+			atomic_store(&h->number, number);
+			return;
+		}
+	}
+}
+
+static uint32_t handle_number(uint64_t handle)
+{
+	uint32_t at = known_hash(handle);
+
+	for (uint32_t i = 0; lar && i < 16; i++) {
+		struct recorder_handle *h = &lar->handle[(at + i) % RECORDER_HANDLES];
+
+		if (atomic_load(&h->handle) == handle)
+			return atomic_load(&h->number);
+	}
+	return 0;
+}
+
+static void record_simple(unsigned kind, uint64_t a, uint64_t b, unsigned fields)
+{
+	struct thread *t = span_open((uint64_t)__builtin_frame_address(0));
+	uint64_t *r;
+
+	if (!t)
+		return;
+	r = span_record(t, kind, 0, 0, fields);
+	if (r) {
+		r[0] = lar_ticks();
+		r[1] = a;
+		if (fields > 2)
+			r[2] = b;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+/* Runs when the start function returns, calls pthread_exit, or is cancelled. */
+static void thread_over(uint32_t *number)
+{
+	if (hook_wants(LAR_RECORD_THREADS))
+		record_simple(LAR_EV_THREAD_END, *number, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 3);
+	thread_end();
+}
+
+static void *trampoline(void *arg)
+{
+	struct recorder_start *s = arg;
+	void *(*function)(void *) = s->function;
+	void *argument = s->argument;
+	uint32_t number __attribute__((cleanup(thread_over))) = s->number;
+
+	thread_begin(number, s->creator, s->stack_size);
+	atomic_store(&s->taken, 0);
+	if (hook_wants(LAR_RECORD_THREADS))
+		record_simple(LAR_EV_THREAD_START, number, 0, 2);
+	return function(argument);
+}
+
+static uint64_t stack_size_of(const pthread_attr_t *attr)
+{
+	size_t size = 0;
+	pthread_attr_t standard;
+
+	if (attr)
+		return pthread_attr_getstacksize(attr, &size) ? 0 : size;
+	if (pthread_attr_init(&standard))
+		return 0;
+	if (pthread_attr_getstacksize(&standard, &size))
+		size = 0;
+	pthread_attr_destroy(&standard);
+	return size;
+}
+
+static void record_thread(unsigned kind, unsigned call, uint64_t before, uint32_t number,
+			  int result, uint64_t frame)
+{
+	struct thread *t;
+	uint64_t *r;
+
+	if (!hook_wants(LAR_RECORD_THREADS))
+		return;
+	t = span_open(frame);
+	if (!t)
+		return;
+	r = span_record_stack(t, kind, 0, call, 4, frame);
+	if (r) {
+		r[0] = lar_ticks();
+		r[1] = before ? r[0] - before : 0;
+		r[2] = number;
+		r[3] = (uint64_t)result;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
+LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			      void *(*function)(void *), void *argument)
+{
+	uint64_t before = hook_ticks();
+	uint32_t creator = thread_number(), number;
+	struct recorder_start *s = creator ? start_take() : NULL;
+	int result;
+
+	if (!s)
+		return REAL(pthread_create)(thread, attr, function, argument);
+	number = thread_number_new();
+	s->function = function;
+	s->argument = argument;
+	s->number = number;
+	s->creator = creator;
+	s->stack_size = stack_size_of(attr);
+	result = REAL(pthread_create)(thread, attr, trampoline, s);
+	if (result)
+		atomic_store(&s->taken, 0);
+	else
+		handle_enter((uint64_t)*thread, number);
+	record_thread(LAR_EV_THREAD_CREATE, LAR_CALL_pthread_create, before, number, result,
+		      HOOK_FRAME);
+	return result;
+}
+
+#define JOIN(symbol, parameters, arguments)                                                        \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		uint64_t before = hook_ticks();                                                    \
+		uint32_t number = handle_number((uint64_t)thread);                                 \
+		int result = REAL(symbol) arguments;                                               \
+                                                                                                   \
+		record_thread(LAR_EV_THREAD_JOIN, LAR_CALL_##symbol, before, number, result,       \
+			      HOOK_FRAME);                                                         \
+		return result;                                                                     \
+	}
+
+JOIN(pthread_join, (pthread_t thread, void **value), (thread, value))
+JOIN(pthread_tryjoin_np, (pthread_t thread, void **value), (thread, value))
+JOIN(pthread_timedjoin_np, (pthread_t thread, void **value, const struct timespec *until),
+     (thread, value, until))
+JOIN(pthread_clockjoin_np,
+     (pthread_t thread, void **value, clockid_t clock, const struct timespec *until),
+     (thread, value, clock, until))
+JOIN(pthread_detach, (pthread_t thread), (thread))
+
+LAR_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
+{
+	uint32_t number = pthread_equal(thread, pthread_self()) ? thread_number() :
+								  handle_number((uint64_t)thread);
+	int result = REAL(pthread_setname_np)(thread, name);
+	struct {
+		struct lar_dict_thread d;
+		char name[16];
+	} record;
+
+	if (result || !number || !hook_wants(LAR_RECORD_THREADS))
+		return result;
+	memset(&record, 0, sizeof(record));
+	record.d.ticks = hook_ticks();
+	memcpy(record.name, name, strnlen(name, sizeof(record.name) - 1));
+	dict_append(LAR_DICT_THREAD, number, &record, sizeof(record));
+	return result;
+}

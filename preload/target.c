@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* What descriptors refer to; see target.h. */
+#include "target.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "dict.h"
+#include "note.h"
+#include "pool.h"
+#include "recorder.h"
+#include "sys.h"
+
+#define FD_MAX	   65536u /* descriptors beyond have no name */
+#define NAMES_MAX  65536u /* distinct targets; the table is twice that */
+#define NAME_SLOTS (NAMES_MAX * 2)
+#define NAME_SIZE  1100
+
+struct name_slot {
+	uint64_t hash;
+	uint32_t id;
+};
+
+static uint64_t name_hash(uint32_t kind, const char *name, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325ull ^ kind;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)name[i]) * 0x100000001b3ull;
+	h ^= h >> 29;
+	return h ? h : 1;
+}
+
+static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
+{
+	struct {
+		struct lar_dict_target t;
+		char name[NAME_SIZE];
+	} record;
+	struct name_slot *table = lar->names;
+	uint64_t hash = name_hash(kind, name, n);
+	uint32_t i;
+
+	if (!table) {
+		table = lar->names = pool_map(NAME_SLOTS * sizeof(*table));
+		if (!table)
+			return 0;
+	}
+	for (i = (uint32_t)hash & (NAME_SLOTS - 1); table[i].hash; i = (i + 1) & (NAME_SLOTS - 1))
+		if (table[i].hash == hash)
+			return table[i].id;
+	if (lar->target_count >= NAMES_MAX)
+		return 0;
+	memset(&record.t, 0, sizeof(record.t));
+	record.t.kind = kind;
+	memcpy(record.name, name, n);
+	record.name[n] = 0;
+	if (!dict_append(LAR_DICT_TARGET, lar->target_count + 1, &record,
+			 offsetof(__typeof__(record), name) + n + 1))
+		return 0;
+	table[i].hash = hash;
+	table[i].id = ++lar->target_count;
+	return table[i].id;
+}
+
+/* The number of a name, entered in the dictionary when it is new. */
+static uint32_t intern(uint32_t kind, const char *name, size_t n)
+{
+	uint32_t id = 0;
+	uint64_t mask;
+
+	if (n >= NAME_SIZE)
+		n = NAME_SIZE - 1;
+	sys_block_signals(&mask);
+	if (spin_lock(&lar->target_lock)) {
+		id = intern_locked(kind, name, n);
+		spin_unlock(&lar->target_lock);
+	}
+	sys_restore_signals(&mask);
+	if (!id)
+		lar_lost_add(LAR_LOST_TARGET, 1);
+	return id;
+}
+
+static uint32_t *fd_entry(int fd)
+{
+	uint32_t *table = __atomic_load_n(&lar->fd_target, __ATOMIC_ACQUIRE), *none = NULL;
+
+	if (fd < 0 || (unsigned)fd >= FD_MAX)
+		return NULL;
+	if (!table) {
+		table = pool_map(FD_MAX * sizeof(*table));
+		if (!table)
+			return NULL;
+		if (!__atomic_compare_exchange_n(&lar->fd_target, &none, table, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			pool_unmap(table, FD_MAX * sizeof(*table));
+			table = none;
+		}
+	}
+	return &table[fd];
+}
+
+static const char *ip_protocol(int fd)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	sys_call6(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)&type, (long)&n, 0);
+	return type == SOCK_STREAM ? "tcp" : type == SOCK_DGRAM ? "udp" : "ip";
+}
+
+static size_t address_text(int fd, const struct sockaddr_storage *a, socklen_t len, char *out,
+			   size_t size)
+{
+	char ip[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *in = (const void *)a;
+	const struct sockaddr_in6 *in6 = (const void *)a;
+	const struct sockaddr_un *un = (const void *)a;
+
+	if (a->ss_family == AF_INET) {
+		const uint8_t *b = (const uint8_t *)&in->sin_addr;
+
+		return note_format(out, size, "%s %u.%u.%u.%u:%u", ip_protocol(fd), b[0], b[1], b[2],
+				   b[3], ntohs(in->sin_port));
+	}
+	if (a->ss_family == AF_INET6) {
+		/* inet_ntop formats with sprintf, no allocation */
+		if (!inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip)))
+			return 0;
+		return note_format(out, size, "%s [%s]:%u", ip_protocol(fd), ip,
+				   ntohs(in6->sin6_port));
+	}
+	if (a->ss_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path) + 1)
+		return note_format(out, size, "unix %s%s", un->sun_path[0] ? "" : "@",
+				   un->sun_path[0] ? un->sun_path : un->sun_path + 1);
+	return 0;
+}
+
+/* "tcp 192.0.2.1:80", "unix /run/x", "tcp listening 0.0.0.0:80", or what the link says. */
+static size_t socket_text(int fd, char *out, size_t size)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a) - 1;
+	size_t n = 0;
+	int listening = 0;
+	socklen_t ilen = sizeof(listening);
+
+	memset(&a, 0, sizeof(a));
+	if (!sys_call3(SYS_getpeername, fd, (long)&a, (long)&len))
+		n = address_text(fd, &a, len, out, size);
+	if (n)
+		return n;
+	sys_call6(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, (long)&listening, (long)&ilen, 0);
+	len = sizeof(a) - 1;
+	memset(&a, 0, sizeof(a));
+	if (sys_call3(SYS_getsockname, fd, (long)&a, (long)&len))
+		return 0;
+	n = address_text(fd, &a, len, out, size);
+	if (n && listening && n + 12 < size) {
+		memcpy(out + n, " (listening)", 13);
+		n += 12;
+	}
+	return n;
+}
+
+static uint32_t kind_of(int fd, const char *link)
+{
+	struct stat st;
+
+	if (!strncmp(link, "socket:", 7))
+		return LAR_TARGET_SOCKET;
+	if (!strncmp(link, "pipe:", 5))
+		return LAR_TARGET_PIPE;
+	if (!strncmp(link, "anon_inode:", 11) || !strncmp(link, "/memfd:", 7))
+		return LAR_TARGET_ANON;
+	if (!strncmp(link, "/dev/pts/", 9) || !strcmp(link, "/dev/tty") ||
+	    !strcmp(link, "/dev/console"))
+		return LAR_TARGET_TTY;
+	if (sys_call3(SYS_fstat, fd, (long)&st, 0))
+		return LAR_TARGET_FILE;
+	return S_ISDIR(st.st_mode)  ? LAR_TARGET_DIR :
+	       S_ISCHR(st.st_mode)  ? LAR_TARGET_CHARDEV :
+	       S_ISFIFO(st.st_mode) ? LAR_TARGET_PIPE :
+				      LAR_TARGET_FILE;
+}
+
+static uint32_t ask_system(int fd)
+{
+	char link[40], name[NAME_SIZE];
+	ssize_t n;
+	uint32_t kind;
+
+	note_format(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = sys_readlink(link, name, sizeof(name) - 1);
+	if (n <= 0)
+		return 0;
+	name[n] = 0;
+	kind = kind_of(fd, name);
+	if (kind == LAR_TARGET_SOCKET) {
+		size_t len = socket_text(fd, name, sizeof(name));
+
+		n = len ? (ssize_t)len : n;
+	}
+	return intern(kind, name, (size_t)n);
+}
+
+uint32_t target_of_fd(int fd)
+{
+	uint32_t *entry = fd_entry(fd), target;
+
+	if (!entry)
+		return fd < 0 ? 0 : ask_system(fd);
+	target = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	if (target)
+		return target - 1;
+	target = ask_system(fd);
+	if (target)
+		__atomic_store_n(entry, target + 1, __ATOMIC_RELAXED);
+	return target;
+}
+
+uint32_t target_of_path(int dir, const char *path)
+{
+	char name[NAME_SIZE];
+	size_t n, at = 0;
+
+	/* the call may be about to fail because of a bad pointer: the kernel shall say so */
+	if (!path || !sys_readable((const void *)((uint64_t)path & ~7ull)))
+		return 0;
+	if (*path != '/') {
+		char link[40];
+		ssize_t len;
+
+		if (dir == AT_FDCWD)
+			memcpy(link, "/proc/self/cwd", 15);
+		else
+			note_format(link, sizeof(link), "/proc/self/fd/%d", dir);
+		len = sys_readlink(link, name, sizeof(name) - 2);
+		if (len > 0) {
+			at = (size_t)len;
+			if (name[at - 1] != '/')
+				name[at++] = '/';
+		}
+		while (path[0] == '.' && path[1] == '/')
+			path += 2;
+	}
+	n = strnlen(path, sizeof(name) - at - 1);
+	memcpy(name + at, path, n);
+	return intern(LAR_TARGET_FILE, name, at + n);
+}
+
+void target_set(int fd, uint32_t target)
+{
+	uint32_t *entry = lar ? fd_entry(fd) : NULL;
+
+	if (entry)
+		__atomic_store_n(entry, target ? target + 1 : 0, __ATOMIC_RELAXED);
+}
+
+void target_forget(int fd)
+{
+	if (lar && lar->fd_target)
+		target_set(fd, 0);
+}
+
+void target_forget_range(unsigned first, unsigned last)
+{
+	if (!lar || !lar->fd_target)
+		return;
+	for (unsigned fd = first; fd <= last && fd < FD_MAX; fd++)
+		__atomic_store_n(&lar->fd_target[fd], 0, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What descriptors refer to: files, pipes, sockets and their peers, by number of a dictionary
+ * record. A descriptor's target is found once, at its opening or first use, and forgotten when it
+ * is closed or replaced.
+ *
+ * Any thread, any context; locks are taken with signals blocked and only for names not seen before.
+ */
+#ifndef LARIAT_TARGET_H
+#define LARIAT_TARGET_H
+
+#include <stdint.h>
+
+/* The target of an open descriptor; asks the system at first use. 0 = not known. */
+uint32_t target_of_fd(int fd);
+
+/* The target of a path that a call named; dir as for openat(). 0 = not known. */
+uint32_t target_of_path(int dir, const char *path);
+
+/* A descriptor has just been opened: what it was before does not count. */
+void target_set(int fd, uint32_t target);
+
+/* A descriptor, or all from first to last, goes away. */
+void target_forget(int fd);
+void target_forget_range(unsigned first, unsigned last);
+
+#endif
