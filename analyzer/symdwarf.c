@@ -86,7 +86,7 @@ static int add_units(struct symdwarf *d)
 	return 0;
 }
 
-static uint32_t unit_of(const struct symdwarf *d, const Dwarf_Die *die)
+static struct unit *unit_of(struct symdwarf *d, const Dwarf_Die *die)
 {
 	uint32_t low = 0, high = d->count;
 
@@ -98,7 +98,7 @@ static uint32_t unit_of(const struct symdwarf *d, const Dwarf_Die *die)
 		else
 			high = mid;
 	}
-	return low < d->count && d->units[low].lines.addr == die->addr ? low : SYMSPAN_NONE;
+	return low < d->count && d->units[low].lines.addr == die->addr ? &d->units[low] : NULL;
 }
 
 /* Some producers give a unit's ranges in .debug_aranges alone. */
@@ -115,14 +115,14 @@ static int add_aranges(struct symdwarf *d)
 		Dwarf_Word length;
 		Dwarf_Off offset;
 		Dwarf_Die die;
-		uint32_t unit;
+		struct unit *unit;
 
 		if (dwarf_getarangeinfo(range, &start, &length, &offset) != 0 || start == 0 ||
 		    !dwarf_offdie(d->dwarf, offset, &die))
 			continue;
 		unit = unit_of(d, &die);
-		if (unit != SYMSPAN_NONE && !d->units[unit].has_ranges &&
-		    symspans_add(&d->spans, start, start + length, 0, unit) < 0)
+		if (unit && !unit->has_ranges &&
+		    symspans_add(&d->spans, start, start + length, 0, unit - d->units) < 0)
 			return -1;
 	}
 	return 0;

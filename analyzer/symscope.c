@@ -193,28 +193,34 @@ static uint32_t member_scope(const struct symscope_unit *u, const void *die)
 								   : NO_SCOPE;
 }
 
+/* Puts `text` in front of what *start points to; false when it would begin before `buffer`. */
+static bool prepend(const char *buffer, char **start, const char *text)
+{
+	size_t size = strlen(text);
+
+	if (size > (size_t)(*start - buffer))
+		return false;
+	for (*start -= size; size-- > 0;)
+		(*start)[size] = text[size];
+	return true;
+}
+
 /* Writes "a::b::name" so that it ends at the buffer's end; returns its start. */
 static char *write_backwards(const struct symscope_unit *u, uint32_t scope, const char *name,
 			     char *buffer, size_t size)
 {
-	char *p = buffer + size;
-	size_t part = strlen(name);
+	char *start = buffer + size;
 
-	if (part > size)
+	if (!prepend(buffer, &start, name))
 		return NULL;
-	p -= part;
-	memcpy(p, name, part);
 	for (; scope != NO_SCOPE; scope = u->scopes[scope].parent) {
+		char *whole = start;
+
 		name = scope_name(&u->scopes[scope].die, name);
-		part = strlen(name);
-		if (part + 2 > (size_t)(p - buffer))
-			break;
-		p -= 2;
-		memcpy(p, "::", 2);
-		p -= part;
-		memcpy(p, name, part);
+		if (!prepend(buffer, &start, "::") || !prepend(buffer, &start, name))
+			return whole;
 	}
-	return p;
+	return start;
 }
 
 const char *symscope_name(struct symscope *s, Dwarf_Die *function, const char *plain)
