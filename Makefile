@@ -163,7 +163,7 @@ tests: all $(UNIT_BIN) $(VICTIM_BIN)
 check:
 	@scripts/deps
 	@$(MAKE) --no-print-directory $(JOBS) tests
-	@BUILD=$(BUILD) WERROR=$(WERROR) tests/run $(TESTS)
+	@BUILD=$(BUILD) WERROR=$(WERROR) MAKE_OVERRIDES='$(subst ','\'',$(MAKEOVERRIDES))' tests/run $(TESTS)
 
 demo:
 	@scripts/deps build
