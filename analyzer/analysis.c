@@ -20,9 +20,9 @@ static uint32_t group_of_stack(void *arg, uint32_t stack)
 	const struct frame *frame;
 	uint32_t n = frames_of_stack(a->frames, stack, &frame);
 	const struct frame *lead = &frame[frames_lead(frame, n)];
-	const char *label = a->context->by == CMD_BY_FUNCTION ? lead->function :
-			    a->context->by == CMD_BY_FILE     ? lead->file :
-								lead->module_path;
+	const char *label = a->context->by == CMD_BY_FUNCTION ? lead->function
+			    : a->context->by == CMD_BY_FILE   ? lead->file
+							      : lead->module_path;
 	uint64_t hash = 0xcbf29ce484222325ull;
 	uint32_t group;
 
@@ -101,6 +101,8 @@ static int take_event(void *arg, const struct event *e)
 	struct analysis *a = arg;
 	struct event copy;
 
+	if (!a->events)
+		a->first_ns = e->time_ns;
 	if (++a->events >= a->progress_next)
 		progress(a);
 	/* sums of locks are of the whole run, whatever the window */
@@ -245,6 +247,20 @@ bool analysis_partial(const struct analysis *a)
 	const struct trace_facts *f = a->facts;
 
 	return f->events_overwritten || f->events_dropped || f->damage.blocks || f->damage.records;
+}
+
+const char *analysis_end_name(const struct analysis *a)
+{
+	switch (a->facts->header->end) {
+	case LAR_END_EXIT:
+		return "exit";
+	case LAR_END_SIGNAL:
+		return "signal";
+	case LAR_END_EXEC:
+		return "exec";
+	default:
+		return a->facts->running ? "running" : "unknown";
+	}
 }
 
 const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number)

@@ -42,7 +42,8 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
-	uint64_t events; /* given to the models */
+	uint64_t events;   /* given to the models */
+	uint64_t first_ns; /* time of the first */
 	uint64_t progress_next, progress_at_ns;
 	bool progress_shown;
 };
@@ -57,6 +58,9 @@ void analysis_free(struct analysis *a);
 
 /* Are the figures of a part of the run only: was something overwritten, dropped or damaged? */
 bool analysis_partial(const struct analysis *a);
+
+/* "exit", "signal", "exec", "running" or "unknown". */
+const char *analysis_end_name(const struct analysis *a);
 
 /* A list in order: indices into an array of figures. */
 struct ranking {
@@ -91,5 +95,18 @@ const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t nu
 
 extern const struct sort_key heap_sort_keys[], leak_sort_keys[], io_sort_keys[], lock_sort_keys[],
 	thread_sort_keys[];
+
+/* The lists of the parts, as analysis_rank(). */
+int heap_rank_sites(struct analysis *a, struct ranking *r);
+int leak_rank_sites(struct analysis *a, struct ranking *r);
+int io_rank_sites(struct analysis *a, struct ranking *r);
+int io_rank_targets(struct analysis *a, struct ranking *r);
+int lock_rank_sites(struct analysis *a, struct ranking *r);
+int lock_rank_locks(struct analysis *a, struct ranking *r);
+int lock_rank_conditions(struct analysis *a, struct ranking *r);
+int thread_rank(struct analysis *a, struct ranking *r);
+
+/* ENOENT and kin; "unknown". */
+const char *io_error_name(uint32_t number);
 
 #endif

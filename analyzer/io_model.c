@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TARGET_READ, TARGET_WRITE, TARGET_OTHER };
-
 const char *io_op_name(enum io_op op)
 {
 	static const char *const name[] = {
@@ -56,7 +54,7 @@ void io_model_fini(struct io_model *m)
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		figures_fini(&m->total[op]);
 	for (uint32_t i = 0; i < m->target_map.count && i < m->target_size; i++)
-		for (unsigned d = 0; d < 3; d++)
+		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
 			figures_fini(&m->target[i].op[d]);
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
 		histogram_fini(&m->site[i].latency_ns);
@@ -106,7 +104,9 @@ static void figures_add(struct io_figures *f, const struct io_call *c)
 static int target_add(struct io_model *m, const struct io_call *c)
 {
 	uint32_t n = keymap_number(&m->target_map, c->target);
-	unsigned d = c->op == IO_READ ? TARGET_READ : c->op == IO_WRITE ? TARGET_WRITE : TARGET_OTHER;
+	enum io_target_op d = c->op == IO_READ	  ? IO_TARGET_READ
+			      : c->op == IO_WRITE ? IO_TARGET_WRITE
+						  : IO_TARGET_OTHER;
 	struct io_target *t;
 
 	if (n == KEYMAP_NONE ||
@@ -114,6 +114,11 @@ static int target_add(struct io_model *m, const struct io_call *c)
 		return -ENOMEM;
 	t = &m->target[n];
 	t->id = c->target;
+	t->calls++;
+	t->bytes += c->bytes;
+	t->errors += c->failed;
+	t->short_calls += c->is_short;
+	t->time_ns += c->end_ns - c->start_ns;
 	if (!t->op[d].calls)
 		histogram_init(&t->op[d].latency_ns, HISTOGRAM_FINE);
 	figures_add(&t->op[d], c);

@@ -44,9 +44,13 @@ struct io_figures {
 	struct busy_time busy;
 };
 
+/* What is told apart per target. */
+enum io_target_op { IO_TARGET_READ, IO_TARGET_WRITE, IO_TARGET_OTHER, IO_TARGET_OPS };
+
 struct io_target {
 	uint32_t id; /* index into the trace's targets; 0 = unknown */
-	struct io_figures op[3]; /* IO_READ, IO_WRITE, and all else */
+	uint64_t calls, bytes, errors, short_calls, time_ns; /* of all operations */
+	struct io_figures op[IO_TARGET_OPS];
 };
 
 struct io_site {

@@ -26,10 +26,10 @@ static struct thread_figures *thread_get(struct thread_model *m, uint32_t number
 	if (number && number <= m->map.count && m->thread[number - 1].number == number)
 		return &m->thread[number - 1];
 	n = keymap_number(&m->map, number);
-	if (n == KEYMAP_NONE ||
-	    array_reserve((void **)&m->thread, &m->size, n, sizeof(*m->thread)))
+	if (n == KEYMAP_NONE || array_reserve((void **)&m->thread, &m->size, n, sizeof(*m->thread)))
 		return NULL;
 	m->thread[n].number = number;
+	m->thread[n].number_order = UINT64_MAX - number;
 	return &m->thread[n];
 }
 
@@ -57,9 +57,8 @@ static void thread_end(struct thread_model *m, struct thread_figures *t, const s
 
 static int take_life(struct thread_model *m, const struct event *e)
 {
-	uint64_t number = e->field[e->kind == LAR_EV_THREAD_CREATE || e->kind == LAR_EV_THREAD_JOIN ?
-					   2 :
-					   1];
+	uint64_t number =
+		e->field[e->kind == LAR_EV_THREAD_CREATE || e->kind == LAR_EV_THREAD_JOIN ? 2 : 1];
 	struct thread_figures *t;
 
 	if (e->kind == LAR_EV_THREAD_CREATE && e->field[3]) {

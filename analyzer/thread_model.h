@@ -14,6 +14,7 @@
 
 struct thread_figures {
 	uint32_t number, tid, creator;
+	uint64_t number_order; /* UINT64_MAX - number: the key of a list by number */
 	uint32_t stack; /* of its creation, 0 = unknown */
 	bool created;	/* its pthread_create was seen */
 	bool started, ended, joined, detached;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* The I/O of a JSON report. */
+#include <string.h>
+
+#include "report_json.h"
+
+static json_t *op_json(const struct io_figures *f)
+{
+	json_t *o = json_object();
+
+	json_set_u64(o, "calls", f->calls);
+	json_set_u64(o, "bytes", f->bytes);
+	json_set_u64(o, "errors", f->errors);
+	json_set_u64(o, "short", f->short_calls);
+	json_set_u64(o, "time_ns", f->latency_ns.sum);
+	json_set_u64(o, "union_ns", busy_time_sum(&f->busy));
+	if (f->busy.at_least)
+		json_set(o, "union_at_least", json_true());
+	json_set(o, "latency_ns", json_latency(&f->latency_ns, false));
+	return o;
+}
+
+/* The operations that every program does are there even when it did none. */
+static json_t *totals_json(const struct io_model *m)
+{
+	json_t *o = json_object();
+
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		if (m->total[op].calls || op <= IO_SYNC)
+			json_set(o, io_op_name(op), op_json(&m->total[op]));
+	return o;
+}
+
+static json_t *target_json(struct analysis *a, uint32_t i)
+{
+	const struct io_target *t = &a->io->target[i];
+	json_t *o = json_object();
+
+	json_set_target(a, o, t->id);
+	json_set_u64(o, "calls", t->calls);
+	json_set_u64(o, "bytes", t->bytes);
+	json_set_u64(o, "errors", t->errors);
+	json_set_u64(o, "time_ns", t->time_ns);
+	json_set(o, "read", op_json(&t->op[IO_TARGET_READ]));
+	json_set(o, "write", op_json(&t->op[IO_TARGET_WRITE]));
+	json_set(o, "other", op_json(&t->op[IO_TARGET_OTHER]));
+	return o;
+}
+
+static json_t *site_json(struct analysis *a, uint32_t i)
+{
+	const struct io_site *s = &a->io->site[i];
+	json_t *o = json_object(), *operations = json_object(), *target = json_object();
+
+	json_set_site(a, o, &a->io->sites, i);
+	json_set_u64(o, "calls", s->calls);
+	json_set_u64(o, "bytes", s->bytes);
+	json_set_u64(o, "read_bytes", s->read_bytes);
+	json_set_u64(o, "written_bytes", s->written_bytes);
+	json_set_u64(o, "errors", s->errors);
+	json_set_u64(o, "short", s->short_calls);
+	json_set_u64(o, "time_ns", s->time_ns);
+	json_set(o, "latency_ns", json_latency(&s->latency_ns, false));
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		if (s->by_op[op])
+			json_set_u64(operations, io_op_name(op), s->by_op[op]);
+	json_set(o, "operations", operations);
+	json_set_target(a, target, s->target);
+	json_set(o, "target", target);
+	json_set(o, "more_targets", json_boolean(s->more_targets));
+	return o;
+}
+
+static json_t *slow_json(struct analysis *a, const struct io_slow *s)
+{
+	json_t *o = json_object(), *target = json_object();
+
+	json_set(o, "call", json_text(call_name(s->call)));
+	json_set_u64(o, "time_ns", s->took_ns);
+	json_set_u64(o, "at_ns", s->start_ns);
+	json_set_u64(o, "asked_bytes", s->asked_bytes);
+	json_set(o, "result", json_integer(s->result));
+	if (s->result < 0)
+		json_set(o, "error", json_text(io_error_name((uint32_t)-s->result)));
+	json_set(o, "fd", json_integer(s->fd));
+	json_set_u64(o, "thread", s->thread);
+	json_set_target(a, target, s->target);
+	json_set(o, "target", target);
+	json_set_stack(a, o, s->stack);
+	return o;
+}
+
+static json_t *errors_json(const struct io_model *m)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < m->error_map.count; i++) {
+		json_t *o = json_object();
+
+		json_set(o, "operation", json_string(io_op_name(m->error[i].op)));
+		json_set(o, "error", json_text(io_error_name(m->error[i].number)));
+		json_set_u64(o, "errno", m->error[i].number);
+		json_set_u64(o, "count", m->error[i].count);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+json_t *json_io(struct analysis *a)
+{
+	json_t *o = json_object(), *slowest = json_array();
+
+	json_set(o, "totals", totals_json(a->io));
+	json_set_list(a, o, "targets", "target_count", io_rank_targets, target_json);
+	json_set_list(a, o, "sites", "site_count", io_rank_sites, site_json);
+	for (uint32_t i = 0; i < a->io->slow_count; i++)
+		json_array_append_new(slowest, slow_json(a, &a->io->slow[i]));
+	json_set(o, "slowest", slowest);
+	json_set(o, "errors", errors_json(a->io));
+	return o;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* The lists of the parts and the orders that --sort knows; see analysis.h. */
+#include <stddef.h>
+#include <string.h>
+
+#include "analysis.h"
+
+const struct sort_key heap_sort_keys[] = {
+	{ "allocated_bytes", offsetof(struct heap_site, allocated_bytes) },
+	{ "allocations", offsetof(struct heap_site, allocations) },
+	{ "peak_bytes", offsetof(struct heap_site, peak_bytes) },
+	{ "at_peak_bytes", offsetof(struct heap_site, at_peak_bytes) },
+	{ "live_bytes", offsetof(struct heap_site, live_bytes) },
+	{ "live_blocks", offsetof(struct heap_site, live_blocks) },
+	{ "temporary_allocations", offsetof(struct heap_site, temporary) },
+	{ "frees", offsetof(struct heap_site, frees) },
+	{ "failed", offsetof(struct heap_site, failed) },
+	{ NULL, 0 },
+};
+
+const struct sort_key leak_sort_keys[] = {
+	{ "bytes", offsetof(struct heap_site, live_bytes) },
+	{ "blocks", offsetof(struct heap_site, live_blocks) },
+	{ NULL, 0 },
+};
+
+static int heap_rank(struct analysis *a, const struct sort_key *keys, size_t needed,
+		     struct ranking *r)
+{
+	const struct heap_model *m = a->heap;
+	struct rankable what = { .array = m->site,
+				 .stride = sizeof(*m->site),
+				 .count = m->sites.count,
+				 .keys = keys,
+				 .sites = &m->sites,
+				 .needed = needed };
+
+	return analysis_rank(a, &what, r);
+}
+
+int heap_rank_sites(struct analysis *a, struct ranking *r)
+{
+	return heap_rank(a, heap_sort_keys, RANK_ALL, r);
+}
+
+int leak_rank_sites(struct analysis *a, struct ranking *r)
+{
+	return heap_rank(a, leak_sort_keys, offsetof(struct heap_site, live_blocks), r);
+}
+
+const struct sort_key io_sort_keys[] = {
+	{ "time_ns", offsetof(struct io_site, time_ns) },
+	{ "calls", offsetof(struct io_site, calls) },
+	{ "bytes", offsetof(struct io_site, bytes) },
+	{ "errors", offsetof(struct io_site, errors) },
+	{ "short", offsetof(struct io_site, short_calls) },
+	{ NULL, 0 },
+};
+
+static const struct sort_key io_target_sort_keys[] = {
+	{ "time_ns", offsetof(struct io_target, time_ns) },
+	{ "calls", offsetof(struct io_target, calls) },
+	{ "bytes", offsetof(struct io_target, bytes) },
+	{ "errors", offsetof(struct io_target, errors) },
+	{ "short", offsetof(struct io_target, short_calls) },
+	{ NULL, 0 },
+};
+
+int io_rank_targets(struct analysis *a, struct ranking *r)
+{
+	const struct io_model *m = a->io;
+	struct rankable what = { .array = m->target,
+				 .stride = sizeof(*m->target),
+				 .count = m->target_map.count,
+				 .keys = io_target_sort_keys,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+int io_rank_sites(struct analysis *a, struct ranking *r)
+{
+	const struct io_model *m = a->io;
+	struct rankable what = { .array = m->site,
+				 .stride = sizeof(*m->site),
+				 .count = m->sites.count,
+				 .keys = io_sort_keys,
+				 .sites = &m->sites,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+const char *io_error_name(uint32_t number)
+{
+	const char *name = strerrorname_np((int)number);
+
+	return name ? name : "unknown";
+}
+
+const struct sort_key lock_sort_keys[] = {
+	{ "wait_ns", offsetof(struct lock_site, f.wait_ns.sum) },
+	{ "contended", offsetof(struct lock_site, f.contended) },
+	{ "acquisitions", offsetof(struct lock_site, f.acquisitions) },
+	{ "hold_ns", offsetof(struct lock_site, f.hold_ns) },
+	{ "failed_try", offsetof(struct lock_site, f.failed_try) },
+	{ "timeouts", offsetof(struct lock_site, f.timeouts) },
+	{ NULL, 0 },
+};
+
+static const struct sort_key one_lock_sort_keys[] = {
+	{ "wait_ns", offsetof(struct lock_one, f.wait_ns.sum) },
+	{ "contended", offsetof(struct lock_one, f.contended) },
+	{ "acquisitions", offsetof(struct lock_one, f.acquisitions) },
+	{ "hold_ns", offsetof(struct lock_one, f.hold_ns) },
+	{ "failed_try", offsetof(struct lock_one, f.failed_try) },
+	{ "timeouts", offsetof(struct lock_one, f.timeouts) },
+	{ NULL, 0 },
+};
+
+static const struct sort_key condition_sort_keys[] = {
+	{ "wait_ns", offsetof(struct condition_site, wait_ns.sum) },
+	{ NULL, 0 },
+};
+
+int lock_rank_sites(struct analysis *a, struct ranking *r)
+{
+	const struct lock_model *m = a->locks;
+	struct rankable what = { .array = m->site,
+				 .stride = sizeof(*m->site),
+				 .count = m->sites.count,
+				 .keys = lock_sort_keys,
+				 .sites = &m->sites,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+int lock_rank_locks(struct analysis *a, struct ranking *r)
+{
+	const struct lock_model *m = a->locks;
+	struct rankable what = { .array = m->lock,
+				 .stride = sizeof(*m->lock),
+				 .count = m->lock_map.count,
+				 .keys = one_lock_sort_keys,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+int lock_rank_conditions(struct analysis *a, struct ranking *r)
+{
+	const struct lock_model *m = a->locks;
+	struct rankable what = { .array = m->condition,
+				 .stride = sizeof(*m->condition),
+				 .count = m->condition_sites.count,
+				 .keys = condition_sort_keys,
+				 .sites = &m->condition_sites,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+const struct sort_key thread_sort_keys[] = {
+	{ "cpu_ns", offsetof(struct thread_figures, cpu_ns) },
+	{ "allocations", offsetof(struct thread_figures, allocations) },
+	{ "allocated_bytes", offsetof(struct thread_figures, allocated_bytes) },
+	{ "io_calls", offsetof(struct thread_figures, io_calls) },
+	{ "io_bytes", offsetof(struct thread_figures, io_bytes) },
+	{ "io_time_ns", offsetof(struct thread_figures, io_ns) },
+	{ "lock_wait_ns", offsetof(struct thread_figures, lock_wait_ns) },
+	{ NULL, 0 },
+};
+
+/* Without --sort in the order of their numbers, which is that of their creation. */
+int thread_rank(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key by_number[] = {
+		{ "number", offsetof(struct thread_figures, number_order) },
+		{ NULL, 0 },
+	};
+	const struct thread_model *m = a->threads;
+	struct rankable what = { .array = m->thread,
+				 .stride = sizeof(*m->thread),
+				 .count = m->map.count,
+				 .keys = a->context->sort ? thread_sort_keys : by_number,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}

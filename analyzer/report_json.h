@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A report as JSON, schema lariat/1; also what CSV is made from. Integers are exact up to
+ * INT64_MAX and stop there. One thread at a time.
+ */
+#ifndef LARIAT_REPORT_JSON_H
+#define LARIAT_REPORT_JSON_H
+
+#include <jansson.h>
+
+#include "analysis.h"
+
+/* The report of one trace with the parts asked for; NULL = no memory. The caller's. */
+json_t *report_json(struct analysis *a);
+
+/* One part's object; NULL = no memory. */
+json_t *json_heap(struct analysis *a);
+json_t *json_leaks(struct analysis *a);
+json_t *json_io(struct analysis *a);
+json_t *json_locks(struct analysis *a);
+json_t *json_threads(struct analysis *a);
+
+/* ---- helpers of the parts ---- */
+
+json_t *json_u64(uint64_t v);
+
+/* A string; bytes that are not UTF-8 become question marks. NULL becomes null. */
+json_t *json_text(const char *s);
+
+/* Sets `key`, taking the value over; a NULL value makes the object unusable: see json_whole(). */
+void json_set(json_t *object, const char *key, json_t *value);
+void json_set_u64(json_t *object, const char *key, uint64_t v);
+
+/* { "function", "file", "line", "module", "stack" } of a stack. */
+void json_set_stack(struct analysis *a, json_t *object, uint32_t stack);
+
+/* ... of a site, or what a folded site is called. */
+void json_set_site(struct analysis *a, json_t *object, const struct sites *sites, uint32_t site);
+
+/* { "min", "mean", "p50", "p90", "p99", "p999", "max" }, with "sum" where asked for. */
+json_t *json_latency(const struct histogram *h, bool with_sum);
+
+/* A list and how many entries it would have without --limit. */
+void json_set_list(struct analysis *a, json_t *object, const char *key, const char *count_key,
+		   int (*rank)(struct analysis *a, struct ranking *r),
+		   json_t *(*make)(struct analysis *a, uint32_t i));
+
+/* { "kind", "name" } of a target. */
+void json_set_target(struct analysis *a, json_t *object, uint32_t id);
+
+/* "file", "socket", ...: enum lar_target_kind. */
+const char *target_kind_name(uint32_t kind);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* A report's head, foot and what its parts share; see report_text.h. */
+#include "report_text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "utf8.h"
+
+static void print_alert(const struct analysis *a, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+void text_heading(const struct analysis *a, const char *title)
+{
+	fputc('\n', a->context->out);
+	style_print(a->context, STYLE_TITLE, title);
+	fputc('\n', a->context->out);
+}
+
+/* Words up to the width, further lines indented alike. */
+static void print_wrapped(const struct cmd_context *c, enum style style, const char *first,
+			  const char *text)
+{
+	const char *indent = "  ";
+	const char *p = text;
+
+	for (const char *lead = first; *p; lead = indent) {
+		size_t room = c->width - utf8_columns(lead);
+		size_t take = utf8_prefix(p, room), cut = take;
+		char line[512];
+
+		while (p[take] && cut && p[cut] != ' ')
+			cut--;
+		if (!p[take] || !cut)
+			cut = take;
+		snprintf(line, sizeof(line), "%s%.*s", lead, (int)cut, p);
+		style_print(c, style, line);
+		fputc('\n', c->out);
+		for (p += cut; *p == ' '; p++)
+			;
+	}
+}
+
+void text_say(const struct analysis *a, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	print_wrapped(a->context, STYLE_PLAIN, "  ", text);
+}
+
+static void print_alert(const struct analysis *a, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	print_wrapped(a->context, STYLE_ALERT, "! ", text);
+}
+
+void text_caption(const struct analysis *a, const char *what, uint32_t shown, uint32_t count)
+{
+	char total[FORMAT_SIZE], some[FORMAT_SIZE], text[160];
+
+	if (shown < count)
+		snprintf(text, sizeof(text), "  %s (%s of %s)", what, format_count(some, shown),
+			 format_count(total, count));
+	else
+		snprintf(text, sizeof(text), "  %s", what);
+	fputc('\n', a->context->out);
+	style_print(a->context, STYLE_BOLD, text);
+	fputc('\n', a->context->out);
+}
+
+uint32_t text_shown(const struct analysis *a, bool brief, uint32_t count)
+{
+	uint64_t limit = a->context->limit;
+
+	if (brief && !a->context->limit_given)
+		limit = 5;
+	return count < limit ? count : (uint32_t)limit;
+}
+
+/* "file.c:12", the module where no file is known. */
+static void place_of(const struct frame *f, char *buf, size_t size)
+{
+	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
+
+	if (f->file && f->line)
+		snprintf(buf, size, "%s:%" PRIu32, slash ? slash + 1 : f->file, f->line);
+	else if (f->file)
+		snprintf(buf, size, "%s", slash ? slash + 1 : f->file);
+	else if (strncmp(f->function, f->module, strlen(f->module)))
+		snprintf(buf, size, "%s", f->module);
+	else /* "module+0x123" says it already */
+		*buf = '\0';
+}
+
+static void stack_lines(struct analysis *a, struct table *t, uint32_t stack, unsigned callers,
+			enum style first)
+{
+	const struct frame *frame;
+	uint32_t n = frames_of_stack(a->frames, stack, &frame);
+	uint32_t lead = frames_lead(frame, n);
+	uint32_t end = n - lead - 1 > callers ? lead + 1 + callers : n;
+	char place[256];
+
+	/* the start of the program, behind main, tells nothing */
+	for (uint32_t i = lead; i < end; i++)
+		if (!strcmp(frame[i].function, "main"))
+			end = i + 1;
+	for (uint32_t i = lead; i < end; i++) {
+		place_of(&frame[i], place, sizeof(place));
+		table_function(t, i == lead ? first : STYLE_DIM, frame[i].function, place);
+	}
+}
+
+void text_stack(struct analysis *a, struct table *t, uint32_t stack, unsigned callers)
+{
+	stack_lines(a, t, stack, callers, STYLE_BOLD);
+}
+
+void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned count)
+{
+	if (count)
+		stack_lines(a, t, stack, count - 1, STYLE_DIM);
+}
+
+void text_site(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
+	       unsigned callers)
+{
+	const char *label = analysis_site_label(a, sites, site);
+
+	if (!label)
+		text_stack(a, t, sites->stack[site], callers);
+	else if (a->context->by == CMD_BY_FUNCTION)
+		table_function(t, STYLE_BOLD, label, NULL);
+	else
+		table_line(t, STYLE_BOLD, label, NULL);
+}
+
+void cell_bytes(struct table *t, uint64_t v)
+{
+	char buf[FORMAT_SIZE];
+
+	table_cell(t, format_bytes(buf, v));
+}
+
+void cell_count(struct table *t, uint64_t v)
+{
+	char buf[FORMAT_SIZE];
+
+	table_cell(t, format_count(buf, v));
+}
+
+void cell_time(struct table *t, uint64_t ns)
+{
+	char buf[FORMAT_SIZE];
+
+	table_cell(t, format_time(buf, ns));
+}
+
+const char *text_target(const struct analysis *a, uint32_t id)
+{
+	const struct trace_target *t = id < a->facts->target_count ? &a->facts->targets[id] : NULL;
+
+	return t && *t->name ? t->name : "(unnamed)";
+}
+
+static void print_command(const struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	char line[600];
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < f->argc && used < sizeof(line) - 1; i++) {
+		const char *base = strrchr(f->argv[i], '/');
+		int n = snprintf(line + used, sizeof(line) - used, "%s%s", i ? " " : "",
+				 !i && base ? base + 1 : f->argv[i]);
+
+		used += n > 0 ? (size_t)n : 0;
+	}
+	if (!f->argc)
+		snprintf(line, sizeof(line), "%s", f->command);
+	utf8_tame(line);
+	if (utf8_columns(line) > a->context->width)
+		strcpy(line + utf8_prefix(line, a->context->width - 3), "...");
+	style_print(a->context, STYLE_TITLE, line);
+	fputc('\n', a->context->out);
+}
+
+static void print_end(const struct analysis *a, char *buf, size_t size)
+{
+	const struct lar_header *h = a->facts->header;
+	char took[FORMAT_SIZE];
+	const char *end = analysis_end_name(a), *name;
+
+	format_time(took, a->facts->duration_ns);
+	if (!strcmp(end, "exit"))
+		snprintf(buf, size, "ran %s and exited with %" PRId32, took, h->exit_code);
+	else if (!strcmp(end, "signal"))
+		snprintf(buf, size, "ran %s and was killed by SIG%s", took,
+			 (name = sigabbrev_np(h->exit_code)) ? name : "?");
+	else if (!strcmp(end, "exec"))
+		snprintf(buf, size, "ran %s and became another program", took);
+	else if (!strcmp(end, "running"))
+		snprintf(buf, size, "has been running for %s", took);
+	else
+		snprintf(buf, size, "ran at least %s; how it ended is not known", took);
+}
+
+static void print_alerts(const struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	if (f->events_overwritten)
+		print_alert(a,
+			    "The trace was full: %s of %s events are overwritten. All figures are "
+			    "of what was kept, from %s on. Record with a larger --size to keep all.",
+			    format_count(x, f->events_overwritten),
+			    format_count(y, f->events_written), format_time(z, a->first_ns));
+	if (f->events_dropped)
+		print_alert(a, "%s events could not be recorded; `lariat info` says why.",
+			    format_count(x, f->events_dropped));
+	if (f->damage.blocks || f->damage.records)
+		print_alert(a,
+			    "The file is damaged: %s blocks and %s records cannot be read. The "
+			    "figures are of the rest.",
+			    format_count(x, f->damage.blocks), format_count(y, f->damage.records));
+	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
+		print_alert(a, "Only from %s to %s.", format_time(x, a->context->since_ns),
+			    a->context->until_ns == UINT64_MAX ?
+				    "the end" :
+				    format_time(y, a->context->until_ns));
+}
+
+static void print_head(const struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	char end[120], size[FORMAT_SIZE], events[FORMAT_SIZE], date[FORMAT_SIZE];
+
+	print_command(a);
+	print_end(a, end, sizeof(end));
+	text_say(a, "pid %" PRIu32 ", started %s, %s", f->header->pid,
+		 format_date(date, f->header->start_unix_ns), end);
+	text_say(a, "%s: %s events in %s", f->path, format_count(events, f->events_kept),
+		 format_bytes(size, f->disk_bytes));
+	print_alerts(a);
+}
+
+/* Where to go on from the overview. */
+static void print_hints(const struct analysis *a)
+{
+	fputc('\n', a->context->out);
+	style_print(a->context, STYLE_DIM,
+		    "More: lariat alloc | leaks | io | locks | threads | info TRACE; --help lists "
+		    "options");
+	fputc('\n', a->context->out);
+}
+
+void text_report(struct analysis *a, bool apart)
+{
+	static const struct {
+		unsigned part;
+		const char *name;
+		void (*print)(struct analysis *a, bool brief);
+	} parts[] = {
+		{ PART_HEAP, "Heap", text_heap },   { PART_LEAKS, "Not freed", text_leaks },
+		{ PART_IO, "I/O", text_io },	    { PART_LOCKS, "Locks", text_locks },
+		{ PART_THREADS, "Threads", text_threads },
+	};
+	bool brief = (a->parts & (a->parts - 1)) != 0;
+
+	if (apart)
+		fputs("\n\n", a->context->out);
+	print_head(a);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		if (a->recorded & parts[i].part) {
+			parts[i].print(a, brief);
+		} else if (a->parts == parts[i].part) {
+			text_heading(a, parts[i].name);
+			text_say(a, "Not recorded: --record left it out.");
+		}
+	}
+	if (brief)
+		print_hints(a);
+}
+
+void text_family_add(struct family_total *f, const struct analysis *a)
+{
+	f->traces++;
+	f->parts |= a->recorded;
+	if (a->heap) {
+		f->allocations += a->heap->total.allocations;
+		f->allocated_bytes += a->heap->total.allocated_bytes;
+		f->live_blocks += a->heap->total.live_blocks;
+		f->live_bytes += a->heap->total.live_bytes;
+	}
+	if (a->io) {
+		for (unsigned op = 0; op < IO_OP_COUNT; op++)
+			f->io_calls += a->io->total[op].calls;
+		f->read_bytes += a->io->total[IO_READ].bytes;
+		f->written_bytes += a->io->total[IO_WRITE].bytes;
+	}
+	if (a->locks)
+		f->lock_wait_ns += a->locks->total.wait_ns.sum;
+	if (a->threads)
+		f->threads += a->threads->created;
+}
+
+void text_family(const struct cmd_context *c, const struct family_total *f)
+{
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE], text[600];
+	size_t n = 0;
+
+	n += (size_t)snprintf(text, sizeof(text), "All %s processes:", format_count(x, f->traces));
+	if (f->parts & PART_HEAP)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s allocations of %s;",
+				      format_count(x, f->allocations),
+				      format_bytes(y, f->allocated_bytes));
+	if (f->parts & PART_LEAKS)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s blocks of %s not freed;",
+				      format_count(x, f->live_blocks),
+				      format_bytes(y, f->live_bytes));
+	if (f->parts & PART_IO)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      " %s I/O calls, %s read, %s written;",
+				      format_count(x, f->io_calls), format_bytes(y, f->read_bytes),
+				      format_bytes(z, f->written_bytes));
+	if (f->parts & PART_LOCKS)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s waited for locks;",
+				      format_time(x, f->lock_wait_ns));
+	if (f->parts & PART_THREADS)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s threads created;",
+				      format_count(x, f->threads));
+	text[n - 1] = text[n - 1] == ';' ? '.' : text[n - 1];
+	fputs("\n\n", c->out);
+	print_wrapped(c, STYLE_BOLD, "", text);
+}

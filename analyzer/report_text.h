@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* A report as text for a person. One thread at a time. */
+#ifndef LARIAT_REPORT_TEXT_H
+#define LARIAT_REPORT_TEXT_H
+
+#include <stdio.h>
+
+#include "analysis.h"
+#include "format.h"
+#include "table.h"
+
+/* The report of one trace, short where several parts were asked for. */
+void text_report(struct analysis *a, bool apart);
+
+/* Sums over the traces of a family. */
+struct family_total {
+	uint64_t traces, allocations, allocated_bytes, live_blocks, live_bytes;
+	uint64_t io_calls, read_bytes, written_bytes, lock_wait_ns, threads;
+	unsigned parts; /* that some trace recorded */
+};
+void text_family_add(struct family_total *f, const struct analysis *a);
+void text_family(const struct cmd_context *c, const struct family_total *f);
+
+/* One part each. `brief`: a few lines for the overview. */
+void text_heap(struct analysis *a, bool brief);
+void text_leaks(struct analysis *a, bool brief);
+void text_io(struct analysis *a, bool brief);
+void text_locks(struct analysis *a, bool brief);
+void text_threads(struct analysis *a, bool brief);
+
+/* ---- helpers of the parts ---- */
+
+/* A part's heading, behind a blank line. */
+void text_heading(const struct analysis *a, const char *title);
+
+/* A sentence, indented, wrapped to the width. */
+void text_say(const struct analysis *a, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* "What, the first 5 of 231" above a table. `what` starts a sentence. */
+void text_caption(const struct analysis *a, const char *what, uint32_t shown, uint32_t count);
+
+/* Entries to show of a list of `count`. */
+uint32_t text_shown(const struct analysis *a, bool brief, uint32_t count);
+
+/* The lines of a site: its telling frame, then up to `callers` frames further out. */
+void text_site(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
+	       unsigned callers);
+void text_stack(struct analysis *a, struct table *t, uint32_t stack, unsigned callers);
+/* The same, all of them less prominent: what a row's first line is not about. */
+void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned count);
+
+/* Cells. */
+void cell_bytes(struct table *t, uint64_t v);
+void cell_count(struct table *t, uint64_t v);
+void cell_time(struct table *t, uint64_t ns);
+
+/* A target's name as people say it. */
+const char *text_target(const struct analysis *a, uint32_t id);
+
+#define TEXT_CALLERS 5 /* of a site, in a part's own report */
+
+#endif

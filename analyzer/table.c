@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Aligned text output; see table.h. */
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbols.h"
+#include "utf8.h"
+
+#define CELL_SIZE 32
+#define INDENT	  2
+#define GAP	  2
+#define LEAST_LAST_WIDTH 24
+
+struct line {
+	char *head, *tail;
+	enum style style;
+	bool is_function;
+};
+
+struct row {
+	char cell[TABLE_COLUMNS][CELL_SIZE];
+	unsigned cells;
+	struct line *lines;
+	unsigned line_count;
+};
+
+struct table {
+	const struct cmd_context *c;
+	const char *title[TABLE_COLUMNS];
+	bool dropped[TABLE_COLUMNS];
+	unsigned columns;
+	const char *last;
+	struct row *rows;
+	uint32_t count, size;
+	bool spaced, failed;
+};
+
+void style_print(const struct cmd_context *c, enum style style, const char *text)
+{
+	static const char *const code[] = { [STYLE_PLAIN] = "",
+					    [STYLE_BOLD] = "\033[1m",
+					    [STYLE_DIM] = "\033[2m",
+					    [STYLE_TITLE] = "\033[1;36m",
+					    [STYLE_ALERT] = "\033[1;33m" };
+	char *tame = strdup(text);
+
+	if (!tame)
+		return;
+	utf8_tame(tame);
+	if (c->color && style != STYLE_PLAIN)
+		fprintf(c->out, "%s%s\033[0m", code[style], tame);
+	else
+		fputs(tame, c->out);
+	free(tame);
+}
+
+struct table *table_new(const struct cmd_context *c, const char *const *titles, const char *last)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->c = c;
+	t->last = last;
+	while (titles[t->columns] && t->columns < TABLE_COLUMNS) {
+		t->title[t->columns] = titles[t->columns];
+		t->columns++;
+	}
+	return t;
+}
+
+void table_row(struct table *t)
+{
+	if (!t)
+		return;
+	if (array_reserve((void **)&t->rows, &t->size, t->count, sizeof(*t->rows)))
+		t->failed = true;
+	else
+		t->count++;
+}
+
+void table_cell(struct table *t, const char *text)
+{
+	struct row *r;
+
+	if (!t || t->failed || !t->count)
+		return;
+	r = &t->rows[t->count - 1];
+	if (r->cells < t->columns)
+		snprintf(r->cell[r->cells++], CELL_SIZE, "%s", text);
+}
+
+static void line_add(struct table *t, enum style style, const char *head, const char *tail,
+		     bool is_function)
+{
+	struct row *r;
+	struct line *grown;
+
+	if (!t || t->failed || !t->count)
+		return;
+	r = &t->rows[t->count - 1];
+	grown = reallocarray(r->lines, r->line_count + 1, sizeof(*grown));
+	if (!grown)
+		return;
+	r->lines = grown;
+	grown[r->line_count] = (struct line){ strdup(head), strdup(tail ? tail : ""), style,
+					      is_function };
+	if (grown[r->line_count].head && grown[r->line_count].tail)
+		r->line_count++;
+}
+
+void table_line(struct table *t, enum style style, const char *head, const char *tail)
+{
+	line_add(t, style, head, tail, false);
+}
+
+void table_function(struct table *t, enum style style, const char *function, const char *tail)
+{
+	line_add(t, style, function, tail, true);
+}
+
+void table_space_rows(struct table *t)
+{
+	if (t)
+		t->spaced = true;
+}
+
+void table_drop_empty(struct table *t, unsigned column)
+{
+	if (!t || column >= t->columns)
+		return;
+	for (uint32_t i = 0; i < t->count; i++) {
+		const char *cell = t->rows[i].cell[column];
+
+		if (strcmp(cell, "0") && strcmp(cell, "0 B") && strcmp(cell, "-") &&
+		    strcmp(cell, "0 ns"))
+			return;
+	}
+	t->dropped[column] = true;
+}
+
+void table_drop(struct table *t, unsigned column)
+{
+	if (t && column < t->columns)
+		t->dropped[column] = true;
+}
+
+static void spaces(FILE *out, unsigned n)
+{
+	fprintf(out, "%*s", (int)n, "");
+}
+
+/* At most `width` columns of a text, its middle left out when it is longer. */
+static void fit_middle(char *s, size_t width)
+{
+	size_t columns = utf8_columns(s), front, back;
+	char *end;
+
+	if (columns <= width || width < 4)
+		return;
+	front = utf8_prefix(s, (width - 2) / 3);
+	back = utf8_prefix(s, columns - (width - 2 - (width - 2) / 3));
+	end = s + back;
+	memmove(s + front + 2, end, strlen(end) + 1);
+	memcpy(s + front, "..", 2);
+}
+
+static void print_line(const struct table *t, const struct line *l, unsigned width)
+{
+	char head[512], tail[512];
+	size_t tail_columns;
+	unsigned lead = l->style == STYLE_DIM && l->is_function ? 2 : 0;
+
+	width -= lead;
+	snprintf(tail, sizeof(tail), "%s", l->tail);
+	utf8_tame(tail);
+	fit_middle(tail, width * 3 / 5);
+	tail_columns = *tail ? utf8_columns(tail) + 2 : 0;
+	if (l->is_function) {
+		char name[256];
+		size_t room = width - tail_columns + 1;
+
+		symbols_short_name(l->head, name, room < sizeof(name) ? room : sizeof(name));
+		snprintf(head, sizeof(head), "%s", name);
+	} else {
+		snprintf(head, sizeof(head), "%s", l->head);
+	}
+	utf8_tame(head);
+	fit_middle(head, width - tail_columns);
+	spaces(t->c->out, lead);
+	style_print(t->c, l->style, head);
+	if (*tail) {
+		fputs("  ", t->c->out);
+		style_print(t->c, STYLE_DIM, tail);
+	}
+	fputc('\n', t->c->out);
+}
+
+static void print_title(const struct table *t, const unsigned *width)
+{
+	char text[256] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < t->columns; i++)
+		if (!t->dropped[i] && used < sizeof(text) - 64)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%*s%*s",
+						 (int)width[i], t->title[i], GAP, "");
+	snprintf(text + used, sizeof(text) - used, "%s", t->last ? t->last : "");
+	for (used = strlen(text); used && text[used - 1] == ' '; used--)
+		text[used - 1] = '\0';
+	spaces(t->c->out, INDENT);
+	style_print(t->c, STYLE_DIM, text);
+	fputc('\n', t->c->out);
+}
+
+static void print_row(const struct table *t, const struct row *r, const unsigned *width,
+		      unsigned figures, unsigned last_width)
+{
+	spaces(t->c->out, INDENT);
+	for (unsigned i = 0; i < t->columns; i++) {
+		if (t->dropped[i])
+			continue;
+		fprintf(t->c->out, "%*s", (int)width[i], r->cell[i]);
+		if (r->line_count || i + 1 < t->columns)
+			spaces(t->c->out, GAP);
+	}
+	for (unsigned i = 0; i < r->line_count; i++) {
+		if (i)
+			spaces(t->c->out, INDENT + figures);
+		print_line(t, &r->lines[i], last_width);
+	}
+	if (!r->line_count)
+		fputc('\n', t->c->out);
+}
+
+static void table_free(struct table *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		for (unsigned k = 0; k < t->rows[i].line_count; k++) {
+			free(t->rows[i].lines[k].head);
+			free(t->rows[i].lines[k].tail);
+		}
+		free(t->rows[i].lines);
+	}
+	free(t->rows);
+	free(t);
+}
+
+void table_print(struct table *t)
+{
+	unsigned width[TABLE_COLUMNS], figures = 0, last_width;
+
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->columns; i++) {
+		width[i] = (unsigned)strlen(t->title[i]);
+		for (uint32_t k = 0; k < t->count; k++)
+			if (utf8_columns(t->rows[k].cell[i]) > width[i])
+				width[i] = (unsigned)utf8_columns(t->rows[k].cell[i]);
+		if (!t->dropped[i])
+			figures += width[i] + GAP;
+	}
+	last_width = t->c->width > INDENT + figures + LEAST_LAST_WIDTH ?
+			     t->c->width - INDENT - figures :
+			     LEAST_LAST_WIDTH;
+	if (t->count)
+		print_title(t, width);
+	for (uint32_t i = 0; i < t->count; i++) {
+		if (i && t->spaced)
+			fputc('\n', t->c->out);
+		print_row(t, &t->rows[i], width, figures, last_width);
+	}
+	table_free(t);
+}

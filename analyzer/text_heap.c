@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap and the leaks as text. */
+#include <inttypes.h>
+
+#include "report_text.h"
+
+static void say_totals(struct analysis *a)
+{
+	const struct heap_totals *t = &a->heap->total;
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	text_say(a, "%s allocations of %s in all, %s freed", format_count(x, t->allocations),
+		 format_bytes(y, t->allocated_bytes), format_count(z, t->frees));
+	text_say(a, "%s at the most, %s after the start", format_bytes(x, t->peak_bytes),
+		 format_time(y, t->peak_at_ns));
+	if (t->temporary)
+		text_say(a, "%s were temporary (%s): freed by the thread's next heap call",
+			 format_count(x, t->temporary),
+			 format_percent(y, t->temporary, t->allocations));
+	if (t->reallocations)
+		text_say(a, "%s reallocations, each counted as a free and an allocation",
+			 format_count(x, t->reallocations));
+	if (t->failed)
+		text_say(a, "%s allocations failed", format_count(x, t->failed));
+	if (t->unpaired_frees)
+		text_say(a, "%s frees of blocks from before the record, left out",
+			 format_count(x, t->unpaired_frees));
+	if (t->implied_frees)
+		text_say(a, "%s blocks were freed unseen: their address was given out again",
+			 format_count(x, t->implied_frees));
+}
+
+static void say_mapped(struct analysis *a)
+{
+	const struct heap_mapped *m = &a->heap->mapped;
+	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	if (m->maps || m->unmaps)
+		text_say(a, "Apart from the heap: %s mappings of %s, %s unmapped (%s)",
+			 format_count(w, m->maps), format_bytes(x, m->mapped_bytes),
+			 format_count(y, m->unmaps), format_bytes(z, m->unmapped_bytes));
+}
+
+/* "16 B to 4.00 KiB each, half live less than 1.20 us, 35 % temporary" */
+static void site_detail(struct table *t, const struct heap_site *s)
+{
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], text[200];
+	size_t n;
+
+	if (!s->allocations)
+		return;
+	if (s->size_min == s->size_max)
+		n = (size_t)snprintf(text, sizeof(text), "%s each", format_bytes(x, s->size_min));
+	else
+		n = (size_t)snprintf(text, sizeof(text), "%s to %s", format_bytes(x, s->size_min),
+				     format_bytes(y, s->size_max));
+	if (s->temporary)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %s temporary",
+				      format_percent(x, s->temporary, s->allocations));
+	if (s->lifetime_ns.count)
+		snprintf(text + n, sizeof(text) - n, ", life %s",
+			 format_time(x, histogram_quantile(&s->lifetime_ns, 500)));
+	table_line(t, STYLE_DIM, text, NULL);
+}
+
+static void print_sites(struct analysis *a, const char *caption, const struct ranking *r,
+			bool brief)
+{
+	static const char *const titles[] = { "ALLOCATED", "CALLS", "AT PEAK", "LEFT", NULL };
+	struct table *t = table_new(a->context, titles, "SITE");
+	uint32_t shown = text_shown(a, brief, r->count);
+
+	text_caption(a, caption, shown, r->count);
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct heap_site *s = &a->heap->site[r->index[i]];
+
+		table_row(t);
+		cell_bytes(t, s->allocated_bytes);
+		cell_count(t, s->allocations);
+		cell_bytes(t, s->at_peak_bytes);
+		cell_bytes(t, s->live_bytes);
+		text_site(a, t, &a->heap->sites, r->index[i], brief ? 1 : TEXT_CALLERS);
+		if (!brief)
+			site_detail(t, s);
+	}
+	table_drop_empty(t, 3);
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+}
+
+void text_heap(struct analysis *a, bool brief)
+{
+	struct ranking r;
+
+	text_heading(a, "Heap");
+	say_totals(a);
+	say_mapped(a);
+	if (heap_rank_sites(a, &r))
+		return;
+	if (r.count)
+		print_sites(a, brief ? "Most allocated" : "Allocation sites", &r, brief);
+	ranking_fini(&r);
+}
+
+void text_leaks(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "BYTES", "BLOCKS", NULL };
+	const struct heap_totals *total = &a->heap->total;
+	char x[FORMAT_SIZE], y[FORMAT_SIZE];
+	struct ranking r;
+	struct table *t;
+	uint32_t shown;
+
+	text_heading(a, "Not freed");
+	if (!total->live_blocks) {
+		text_say(a, "Nothing: every block was freed.");
+		return;
+	}
+	text_say(a, "%s in %s blocks at the end; what was still in use is not told from what was "
+		    "lost", format_bytes(x, total->live_bytes), format_count(y, total->live_blocks));
+	if (leak_rank_sites(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Where it was allocated", shown, r.count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct heap_site *s = &a->heap->site[r.index[i]];
+
+		table_row(t);
+		cell_bytes(t, s->live_bytes);
+		cell_count(t, s->live_blocks);
+		text_site(a, t, &a->heap->sites, r.index[i], brief ? 1 : 2 * TEXT_CALLERS);
+	}
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+	ranking_fini(&r);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* I/O as text. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "report_json.h"
+#include "report_text.h"
+
+/* The sum of times says more than the union only where operations overlapped. */
+static void print_totals(struct analysis *a)
+{
+	static const char *const titles[] = { "CALLS", "BYTES", "ERRORS", "SHORT", "TIME",
+					      "BUSY",  "P50",	"P99",	  "MAX",   NULL };
+	struct table *t = table_new(a->context, titles, "OPERATION");
+	bool overlap = false;
+
+	for (unsigned op = 0; op < IO_OP_COUNT; op++) {
+		const struct io_figures *f = &a->io->total[op];
+		uint64_t busy = busy_time_sum(&f->busy);
+
+		if (!f->calls)
+			continue;
+		overlap |= busy != f->latency_ns.sum;
+		table_row(t);
+		cell_count(t, f->calls);
+		cell_bytes(t, f->bytes);
+		cell_count(t, f->errors);
+		cell_count(t, f->short_calls);
+		cell_time(t, f->latency_ns.sum);
+		cell_time(t, busy);
+		cell_time(t, histogram_quantile(&f->latency_ns, 500));
+		cell_time(t, histogram_quantile(&f->latency_ns, 990));
+		cell_time(t, f->latency_ns.max);
+		table_line(t, STYLE_BOLD, io_op_name(op), NULL);
+	}
+	table_drop_empty(t, 2);
+	table_drop_empty(t, 3);
+	table_drop(t, overlap ? TABLE_COLUMNS : 5);
+	fputc('\n', a->context->out);
+	table_print(t);
+}
+
+static void print_errors(struct analysis *a)
+{
+	char text[600] = "Errors:", count[FORMAT_SIZE];
+	size_t n = strlen(text);
+
+	for (uint32_t i = 0; i < a->io->error_map.count && n < sizeof(text) - 80; i++) {
+		const struct io_error *e = &a->io->error[i];
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %s %s %s", i ? "," : "",
+				      format_count(count, e->count), io_op_name(e->op),
+				      io_error_name(e->number));
+	}
+	if (!a->io->error_map.count)
+		return;
+	fputc('\n', a->context->out);
+	text_say(a, "%s", text);
+}
+
+static void print_targets(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "TIME", "READ", "WRITTEN", "CALLS", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (io_rank_targets(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Targets", shown, r.count);
+	t = table_new(a->context, titles, "NAME");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct io_target *target = &a->io->target[r.index[i]];
+		uint32_t kind = target->id < a->facts->target_count ?
+					a->facts->targets[target->id].kind :
+					LAR_TARGET_UNKNOWN;
+
+		table_row(t);
+		cell_time(t, target->time_ns);
+		cell_bytes(t, target->op[IO_TARGET_READ].bytes);
+		cell_bytes(t, target->op[IO_TARGET_WRITE].bytes);
+		cell_count(t, target->calls);
+		table_line(t, STYLE_BOLD, text_target(a, target->id),
+			   kind == LAR_TARGET_FILE || kind == LAR_TARGET_SOCKET ||
+					   kind == LAR_TARGET_UNKNOWN ?
+				   NULL :
+				   target_kind_name(kind));
+	}
+	table_drop_empty(t, 1);
+	table_drop_empty(t, 2);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+static void print_sites(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "TIME", "BYTES", "CALLS", "P99", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (io_rank_sites(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Sites", shown, r.count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct io_site *s = &a->io->site[r.index[i]];
+		char where[600];
+
+		table_row(t);
+		cell_time(t, s->time_ns);
+		cell_bytes(t, s->bytes);
+		cell_count(t, s->calls);
+		cell_time(t, histogram_quantile(&s->latency_ns, 990));
+		text_site(a, t, &a->io->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
+		if (brief || s->more_targets)
+			continue;
+		snprintf(where, sizeof(where), "on %s", text_target(a, s->target));
+		table_line(t, STYLE_DIM, where, NULL);
+	}
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+static void print_slowest(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "TIME", "AT", "RESULT", NULL };
+	struct table *t = table_new(a->context, titles, "CALL");
+	uint32_t shown = text_shown(a, brief, a->io->slow_count);
+
+	shown = brief && shown > 3 ? 3 : shown;
+	fputc('\n', a->context->out);
+	style_print(a->context, STYLE_BOLD, "  Slowest calls");
+	fputc('\n', a->context->out);
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct io_slow *s = &a->io->slow[i];
+		enum lar_operation op = call_operation(s->call);
+
+		table_row(t);
+		cell_time(t, s->took_ns);
+		cell_time(t, s->start_ns);
+		if (s->result < 0)
+			table_cell(t, io_error_name((uint32_t)-s->result));
+		else if (op == LAR_OP_READ || op == LAR_OP_WRITE)
+			cell_bytes(t, (uint64_t)s->result);
+		else
+			table_cell(t, "ok");
+		table_line(t, STYLE_BOLD, call_name(s->call), text_target(a, s->target));
+		if (!brief)
+			text_callers(a, t, s->stack, 3);
+	}
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+}
+
+void text_io(struct analysis *a, bool brief)
+{
+	uint64_t calls = 0;
+
+	text_heading(a, "I/O");
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		calls += a->io->total[op].calls;
+	if (!calls) {
+		text_say(a, "None recorded.");
+		return;
+	}
+	print_totals(a);
+	print_errors(a);
+	print_targets(a, brief);
+	if (!brief)
+		print_sites(a, brief);
+	print_slowest(a, brief);
+}

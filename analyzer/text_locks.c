@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks as text. */
+#include <inttypes.h>
+
+#include "report_text.h"
+
+static void say_totals(struct analysis *a)
+{
+	const struct lock_model *m = a->locks;
+	const struct lock_figures *f = &m->total;
+	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	text_say(a, "%s acquisitions of %s locks, held for %s in all, %s at the longest",
+		 format_count(w, f->acquisitions), format_count(x, m->lock_map.count),
+		 format_time(y, f->hold_ns), format_time(z, f->hold_max_ns));
+	if (f->contended)
+		text_say(a, "%s found the lock taken (%s) and waited %s in all",
+			 format_count(w, f->contended),
+			 format_percent(x, f->contended, f->acquisitions),
+			 format_time(y, f->wait_ns.sum));
+	else
+		text_say(a, "None found its lock taken.");
+	if (f->failed_try || f->timeouts)
+		text_say(a, "%s trylocks failed, %s waits timed out",
+			 format_count(w, f->failed_try), format_count(x, f->timeouts));
+	if (f->errors)
+		text_say(a, "%s lock calls failed for other reasons", format_count(w, f->errors));
+	if (m->unowned_unlocks)
+		text_say(a, "%s unlocks by a thread that did not hold the lock",
+			 format_count(w, m->unowned_unlocks));
+	if (m->condition_total.waits)
+		text_say(a, "%s waits on conditions, %s in all (no contention)",
+			 format_count(w, m->condition_total.waits),
+			 format_time(x, m->condition_total.wait_ns.sum));
+	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
+		text_say(a, "Acquisitions and hold times are of the whole run.");
+}
+
+static void print_sites(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "WAITED",	  "CONTENDED", "ACQUIRED",
+					      "P99 WAIT", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (lock_rank_sites(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Where locks are taken", shown, r.count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct lock_site *s = &a->locks->site[r.index[i]];
+		char what[80];
+
+		table_row(t);
+		cell_time(t, s->f.wait_ns.sum);
+		cell_count(t, s->f.contended);
+		cell_count(t, s->f.acquisitions);
+		cell_time(t, histogram_quantile(&s->f.wait_ns, 990));
+		text_site(a, t, &a->locks->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
+		if (brief)
+			continue;
+		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s",
+			 lock_kind(a->locks->lock[s->lock].call), a->locks->lock[s->lock].address,
+			 s->more_locks ? " and others" : "");
+		table_line(t, STYLE_DIM, what, NULL);
+	}
+	table_drop_empty(t, 0);
+	table_drop_empty(t, 1);
+	table_drop_empty(t, 3);
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+static void print_locks(struct analysis *a)
+{
+	static const char *const titles[] = { "WAITED", "CONTENDED", "ACQUIRED",
+					      "HELD",	"LONGEST",   NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (lock_rank_locks(a, &r))
+		return;
+	shown = text_shown(a, false, r.count);
+	text_caption(a, "Locks", shown, r.count);
+	t = table_new(a->context, titles, "LOCK");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct lock_one *l = &a->locks->lock[r.index[i]];
+		char what[80];
+
+		table_row(t);
+		cell_time(t, l->f.wait_ns.sum);
+		cell_count(t, l->f.contended);
+		cell_count(t, l->f.acquisitions);
+		cell_time(t, l->f.hold_ns);
+		cell_time(t, l->f.hold_max_ns);
+		snprintf(what, sizeof(what), "%s 0x%" PRIx64, lock_kind(l->call), l->address);
+		table_line(t, STYLE_BOLD, what, NULL);
+	}
+	table_drop_empty(t, 0);
+	table_drop_empty(t, 1);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+static void print_conditions(struct analysis *a)
+{
+	static const char *const titles[] = { "WAITED", "WAITS", "TIMEOUTS", "P99", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (!a->locks->condition_total.waits || lock_rank_conditions(a, &r))
+		return;
+	shown = text_shown(a, false, r.count);
+	text_caption(a, "Waits on conditions", shown, r.count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct condition_site *s = &a->locks->condition[r.index[i]];
+
+		table_row(t);
+		cell_time(t, s->wait_ns.sum);
+		cell_count(t, s->waits);
+		cell_count(t, s->timeouts);
+		cell_time(t, histogram_quantile(&s->wait_ns, 990));
+		text_site(a, t, &a->locks->condition_sites, r.index[i], 2);
+	}
+	table_drop_empty(t, 2);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+void text_locks(struct analysis *a, bool brief)
+{
+	text_heading(a, "Locks");
+	if (!a->locks->lock_map.count && !a->locks->condition_total.waits) {
+		text_say(a, "None taken.");
+		return;
+	}
+	say_totals(a);
+	if (!brief || a->locks->total.contended)
+		print_sites(a, brief);
+	if (brief)
+		return;
+	print_locks(a);
+	print_conditions(a);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads as text. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report_text.h"
+
+static void say_totals(struct analysis *a)
+{
+	const struct thread_model *m = a->threads;
+	char x[FORMAT_SIZE], y[FORMAT_SIZE];
+	uint64_t unjoined = thread_model_unjoined(m);
+
+	if (!m->created) {
+		text_say(a, "One: none was created.");
+		return;
+	}
+	text_say(a, "%s created, at most %s at once, the first included", format_count(x, m->created),
+		 format_count(y, m->peak));
+	if (unjoined)
+		text_say(a, "%s neither joined nor detached", format_count(x, unjoined));
+	if (m->create_failures)
+		text_say(a, "%s could not be created", format_count(x, m->create_failures));
+}
+
+static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool brief)
+{
+	const struct thread_figures *f = &a->threads->thread[i];
+	const struct trace_thread *named = analysis_thread(a, f->number);
+	const char *fate = f->joined ? "" : f->detached ? "detached" : f->ended ? "not joined" : "";
+	char name[80], buf[FORMAT_SIZE];
+
+	table_row(t);
+	cell_time(t, f->end_ns - f->start_ns);
+	table_cell(t, f->ended ? format_time(buf, f->cpu_ns) : "-");
+	cell_count(t, f->allocations);
+	cell_bytes(t, f->allocated_bytes);
+	cell_bytes(t, f->io_bytes);
+	cell_time(t, f->lock_wait_ns);
+	snprintf(name, sizeof(name), "%" PRIu32 " %s", f->number,
+		 *named->name	   ? named->name :
+		 f->number == 1	   ? "main" :
+				     "");
+	table_line(t, STYLE_BOLD, name, f->created ? fate : NULL);
+	if (f->stack && !brief)
+		text_callers(a, t, f->stack, 2);
+}
+
+void text_threads(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "LIFE",	   "CPU", "ALLOCS", "ALLOCATED",
+					      "I/O BYTES", "LOCK WAIT", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	text_heading(a, "Threads");
+	say_totals(a);
+	if ((brief && !a->threads->created) || thread_rank(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Each thread", shown, r.count);
+	t = table_new(a->context, titles, "THREAD");
+	for (uint32_t i = 0; i < shown; i++)
+		thread_row(a, t, r.index[i], brief);
+	table_drop_empty(t, 1);
+	table_drop_empty(t, 4);
+	table_drop_empty(t, 5);
+	table_print(t);
+	ranking_fini(&r);
+}
