@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Programs started where the recorder cannot have what it wants: no descriptors, no room in files,
+# little address space, no standard streams, a folder that cannot be written, another user's rights.
+# The program runs as ever; a trace there may be or not.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+no_trace=1
+
+victim=$victims/harm_ends
+limited() { # NAME SETTING
+	harmless "$1" sh -c "$2; exec \"\$0\" exit" "$victim"
+}
+
+limited no-descriptors 'ulimit -n 4'
+limited no-file-size 'ulimit -f 0'
+limited small-file-size 'ulimit -f 100'
+limited little-memory 'ulimit -v 40000'
+limited small-stack 'ulimit -s 100'
+limited no-stdin 'exec <&-'
+limited no-stderr 'exec 2>&-'
+limited no-streams 'exec <&- >&- 2>&-'
+limited no-cores 'ulimit -c 0'
+
+# What a program opens first must not depend on us, whichever streams are closed.
+for closed in '<&-' '>&-' '2>&-' '<&- 2>&-'; do
+	harmless "first-descriptor-$closed" sh -c "exec $closed; exec \"\$0\" standard" \
+		"$victims/harm_fds"
+done
+
+mkdir readonly
+chmod 555 readonly
+for where in /dev/full /nowhere/at/all/%p "$PWD/readonly/%p" /dev/null /proc/self/%p; do
+	options=LARIAT_OUTPUT=$where harmless "output-${where//\//-}" "$victim" exit
+done
+for bad in LARIAT_SIZE=banana LARIAT_SIZE=1 LARIAT_DEPTH=-3 LARIAT_RECORD=everything \
+	LARIAT_INTERVAL=never; do
+	options=$bad harmless "$bad" "$victim" exit
+done
+
+# Another user may not write here at all.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	harmless other-user setpriv --reuid 65534 --regid 65534 --clear-groups "$victim" exit
+fi
+
+# A smallest ring that wraps many times.
+no_trace=
+options=LARIAT_SIZE=1M harmless smallest "$victims/heap_threads"
+for depth in 8 4096; do
+	options=LARIAT_DEPTH=$depth harmless "depth-$depth" "$victims/harm_stack" deep
+done
+finish

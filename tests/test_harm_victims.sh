@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Programs that do what breaks interposers, run plainly and recorded: same output, same status, and
+# a trace that can be read.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+run() { # VICTIM [ARG...]
+	harmless "$(tr ' /' '--' <<<"$*")" "$victims/$1" "${@:2}"
+}
+
+run harm_ctor
+run harm_signal write
+run harm_signal malloc
+run harm_signal threads
+run harm_fork
+run harm_fork grand
+run harm_spawn
+run harm_tls
+run harm_cancel
+run harm_longjmp
+for mode in alt caught uncaught small deep; do run harm_stack $mode; done
+for mode in closefrom close_range loop standard cwd; do run harm_fds $mode; done
+run harm_coro
+for end in return kill term abort crash trap double-free bad-free _exit _Exit quick_exit exit \
+	'chain 5' thread-exit thread-_exit thread-crash thread-last; do
+	# shellcheck disable=SC2086
+	run harm_ends $end
+done
+for limit in nofile fsize as seccomp; do run harm_limits $limit; done
+run harm_errno
+run harm_state
+run harm_plugin throw
+run harm_plugin reload
+
+rm -f daemon.out
+run harm_fds daemon
+for _ in $(seq 100); do [ -s daemon.out ] && break; sleep 0.1; done
+same 'what the daemon left' 'the daemon was here, 3' "$(cat daemon.out 2>&1)"
+finish

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Every entry point of the heap is counted once, with its bytes and failures, under glibc's
+# allocator and under those that are preloaded after the recorder.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq
+
+record calls "$victims/heap_calls"
+counts_right calls
+record map "$victims/heap_map"
+counts_right map
+record threads-nothing "$victims/heap_threads" nothing
+record threads "$victims/heap_threads"
+counts_right threads threads-nothing
+
+cxx() { # SUFFIX
+	local victim
+	for victim in heap_new heap_newhandler heap_ownnew; do
+		record "$victim-nothing$1" "$victims/$victim" nothing
+		record "$victim$1" "$victims/$victim"
+		counts_right "$victim$1" "$victim-nothing$1"
+	done
+}
+cxx ''
+
+# Blocks that go from one arena of addresses to another's hands: none may look leaked.
+for i in 1 2 3; do
+	GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0 \
+		record "race$i-nothing" "$victims/heap_threads" nothing
+	GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0 \
+		record "race$i" "$victims/heap_threads"
+	counts_right "race$i" "race$i-nothing"
+done
+
+for allocator in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
+	preload=$allocator
+	native there true
+	if grep -q "$allocator" "$work/there.err"; then
+		echo "left out: $allocator is not installed"
+		continue
+	fi
+	record "calls-nothing-$allocator" "$victims/heap_calls" nothing
+	record "calls-$allocator" "$victims/heap_calls" portable
+	counts_right "calls-$allocator" "calls-nothing-$allocator"
+	record "threads-nothing-$allocator" "$victims/heap_threads" nothing
+	record "threads-$allocator" "$victims/heap_threads"
+	counts_right "threads-$allocator" "threads-nothing-$allocator"
+	cxx "-$allocator"
+done
+finish

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Every wrapped I/O call is counted once, with its bytes and errors, short ones apart, and under
+# the path of the file that it was for.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq nm
+
+record files "$victims/io_files"
+counts_right files
+record short "$victims/io_files" short
+counts_right short
+record sockets "$victims/io_sockets"
+counts_right sockets
+
+# The program must really call the checked twins, or this would test nothing.
+for twin in __read_chk __pread_chk __pread64_chk __recv_chk __recvfrom_chk __open_2 __open64_2 \
+	__openat_2 __openat64_2; do
+	nm -D "$victims/io_fortified" | grep -q " U $twin\(@\|$\)" ||
+		fail "io_fortified does not call $twin"
+done
+record fortified "$victims/io_fortified"
+counts_right fortified
+
+target() { field files "[.io.targets[] | select(.name == \"$1\")] | length, (.[0] | $2)"; }
+same 'only_this: one target; writes, their bytes, reads, their bytes' '1 3 3000 2 1000' \
+	"$(target "$PWD/only_this" '.write.calls, .write.bytes, .read.calls, .read.bytes' | xargs)"
+same 'by_openat: known by its path however it was opened' '1 by_openat' \
+	"$(target "$PWD/by_openat" '.name' | xargs | sed "s,$PWD/,,")"
+finish
