@@ -158,6 +158,10 @@ static bool option_set(struct config *c, enum option option, const char *s)
 
 void config_read(struct config *c, char **env)
 {
+	const char *quiet = config_get(env, option_table[OPTION_QUIET].env);
+
+	/* first, so that what follows keeps silent too */
+	note_set_quiet(quiet && option_set(c, OPTION_QUIET, quiet) && c->quiet);
 	for (int i = 0; i < OPTIONS; i++) {
 		const char *value = config_get(env, option_table[i].env);
 
@@ -166,5 +170,4 @@ void config_read(struct config *c, char **env)
 			note_once(NOTE_CONFIG, "%s=%s makes no sense, using %s",
 				  option_table[i].env, value, option_table[i].fallback);
 	}
-	note_set_quiet(c->quiet);
 }

@@ -85,14 +85,19 @@ EXEC(execveat, (int dir, const char *path, char *const argv[], char *const envp[
 #define ARGV_COLLECT(argv, first, ap)                                                              \
 	do {                                                                                       \
 		va_list count_;                                                                    \
-		size_t n_ = 1;                                                                     \
+		uintptr_t first_ = (uintptr_t)first;                                               \
+		size_t n_;                                                                         \
+                                                                                                   \
+		/* declared nonnull, yet programs pass NULL */                                     \
+		__asm__("" : "+r"(first_));                                                        \
+		n_ = first_ ? 1 : 0;                                                               \
                                                                                                    \
 		va_copy(count_, ap);                                                               \
-		while (va_arg(count_, char *))                                                     \
+		while (n_ && va_arg(count_, char *))                                               \
 			n_++;                                                                      \
 		va_end(count_);                                                                    \
 		argv = alloca((n_ + 1) * sizeof(*argv));                                           \
-		argv[0] = (char *)(uintptr_t)first;                                                \
+		argv[0] = (char *)first_;                                                \
 		for (size_t i_ = 1; i_ <= n_; i_++)                                                \
 			argv[i_] = va_arg(ap, char *);                                             \
 	} while (0)

@@ -33,6 +33,8 @@ uint32_t lar_wants = LAR_RECORD_ALL;
 /* Not wiped on fork: what a child must drop of its parent's. */
 static uint8_t *inherited_base;
 static uint64_t inherited_size;
+/* Options of the first recording: a child's environment may no longer be what ours was. */
+static struct config inherited_config;
 
 bool spin_lock(struct spin *s)
 {
@@ -179,15 +181,55 @@ static const char *error_text(int error)
 	}
 }
 
-/* With signals blocked, phase STARTING. */
-static bool start(void)
+/*
+ * Children shall not be recorded: takes the recorder out of LD_PRELOAD in the environment, for the
+ * programs that this one starts. The other entries stay.
+ */
+static void environment_leave(char **env)
+{
+	static const char name[] = "LD_PRELOAD=", self[] = "liblariat.so";
+	char *value, *out;
+
+	while (*env && strncmp(*env, name, sizeof(name) - 1))
+		env++;
+	if (!*env)
+		return;
+	value = out = *env + sizeof(name) - 1;
+	while (*value) {
+		size_t n = strcspn(value, ": "), tail = n < sizeof(self) - 1 ? n : sizeof(self) - 1;
+
+		if (tail < sizeof(self) - 1 || memcmp(value + n - tail, self, tail)) {
+			if (out > *env + sizeof(name) - 1)
+				*out++ = ':';
+			memmove(out, value, n);
+			out += n;
+		}
+		value += n + (value[n] != 0);
+	}
+	*out = 0;
+	if (out == *env + sizeof(name) - 1)
+		for (; *env; env++)
+			env[0] = env[1];
+}
+
+/* With signals blocked, phase STARTING. child: of a recorded process, by fork. */
+static bool start(bool child)
 {
 	const char *what;
 	int result;
 
 	real_resolve();
-	config_read(&lar->config, environ);
+	if (child)
+		lar->config = inherited_config;
+	else
+		config_read(&lar->config, environ);
+	inherited_config = lar->config;
 	lar_wants = lar->config.record;
+	if (!lar->config.follow) {
+		if (child)
+			return false;
+		environment_leave(environ);
+	}
 	lar->pid = (uint32_t)sys_getpid();
 	lar->tsc = tsc_usable();
 	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;
@@ -224,7 +266,7 @@ bool life_start(void)
 {
 	uint32_t phase = PHASE_NONE;
 	uint64_t mask;
-	bool on;
+	bool on, child;
 
 	if (!reserve())
 		return false;
@@ -234,11 +276,12 @@ bool life_start(void)
 		return phase == PHASE_ON;
 	}
 	sys_block_signals(&mask);
-	if (inherited_base) { /* a child: the mapping is of its parent's trace */
+	child = inherited_base != NULL;
+	if (child) { /* the mapping is of its parent's trace */
 		sys_munmap(inherited_base, inherited_size);
 		inherited_base = NULL;
 	}
-	on = start();
+	on = start(child);
 	atomic_store(&lar->phase, on ? PHASE_ON : PHASE_OFF);
 	sys_restore_signals(&mask);
 	return on;
@@ -261,17 +304,12 @@ void life_stop(void)
 
 void life_end(enum lar_end end, int code)
 {
-	struct thread *t = lar_self;
 	struct lar_header *h;
 
 	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
 		return;
 	h = lar->header;
-	if (t->gate == GATE_OPEN) {
-		t->gate = GATE_BUSY;
-		seal_now(t);
-		t->gate = GATE_OPEN;
-	}
+	thread_seal_all();
 	tracefile_clock_pair();
 	h->exit_code = code;
 	h->end_ticks = lar_ticks();
@@ -299,11 +337,6 @@ __attribute__((constructor(101))) static void lariat_begin(void)
 /* After the destructors of all that was loaded before us: late events are in the slots. */
 __attribute__((destructor(101))) static void lariat_finish(void)
 {
-	struct thread *t = lar_self;
-
-	if (t->gate == GATE_OPEN && life_own_process()) {
-		t->gate = GATE_BUSY;
-		seal_now(t);
-		t->gate = GATE_OPEN;
-	}
+	if (lar && atomic_load(&lar->phase) == PHASE_ON && life_own_process())
+		thread_seal_all();
 }

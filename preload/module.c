@@ -99,26 +99,36 @@ static bool module_known(const struct cfi_object *object)
 	return false;
 }
 
+/* With the lock held: takes the place of an unloaded module, or a new one. */
+static void module_enter(const struct cfi_object *object)
+{
+	uint32_t n = 0;
+
+	while (n < lar->module_count && lar->module[n].id)
+		n++;
+	if (n == RECORDER_MAX_MODULES) {
+		lar_lost_add(LAR_LOST_MODULE, 1);
+		return;
+	}
+	lar->module[n].start = object->start;
+	lar->module[n].end = object->end;
+	lar->module[n].bias = object->bias;
+	module_write(object, ++lar->module_ids);
+	__atomic_store_n(&lar->module[n].id, lar->module_ids, __ATOMIC_RELEASE);
+	if (n == lar->module_count)
+		__atomic_store_n(&lar->module_count, n + 1, __ATOMIC_RELEASE);
+}
+
 void module_register(const struct cfi_object *object)
 {
 	uint64_t mask;
-	uint32_t n;
 
 	if (module_known(object))
 		return;
 	sys_block_signals(&mask);
 	if (spin_lock(&lar->module_lock)) {
-		n = lar->module_count;
-		if (!module_known(object) && n < RECORDER_MAX_MODULES) {
-			lar->module[n].start = object->start;
-			lar->module[n].end = object->end;
-			lar->module[n].bias = object->bias;
-			lar->module[n].id = n + 1;
-			module_write(object, n + 1);
-			__atomic_store_n(&lar->module_count, n + 1, __ATOMIC_RELEASE);
-		} else if (n >= RECORDER_MAX_MODULES) {
-			lar_lost_add(LAR_LOST_MODULE, 1);
-		}
+		if (!module_known(object))
+			module_enter(object);
 		spin_unlock(&lar->module_lock);
 	} else {
 		lar_lost_add(LAR_LOST_MODULE, 1);

@@ -74,7 +74,7 @@ struct recorder {
 	uint64_t ring_size;
 	uint64_t ring_ready;
 	uint64_t ring_oldest_seq;
-	_Atomic uint32_t staging_ready; /* slots that have disk behind them */
+	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
 		target_lock;
@@ -88,6 +88,7 @@ struct recorder {
 	struct recorder_handle handle[RECORDER_HANDLES];
 
 	uint32_t module_count;
+	uint32_t module_ids; /* given out */
 	struct module {
 		uint64_t start, end, bias;
 		uint32_t id; /* 0 = unloaded */

@@ -10,8 +10,9 @@
 #include "recorder.h"
 #include "tracefile.h"
 
-#define RING_STEP_FIRST (256u << 10)
-#define RING_STEP	(4u << 20)
+/* Disk is taken in steps that grow with the trace: a short program's stays small. */
+#define RING_STEP_LEAST (64u << 10)
+#define RING_STEP_MOST	(4u << 20)
 
 static struct lar_block *block_at(uint64_t at)
 {
@@ -48,8 +49,10 @@ static void evict_range(struct lar_header *h, uint64_t at, uint64_t size)
 /* Where a block of `total` bytes goes: at the head, or at the start again. -1 = nowhere. */
 static int64_t place(struct lar_header *h, uint64_t total)
 {
-	uint64_t at = h->ring_head, step = at < RING_STEP ? RING_STEP_FIRST : RING_STEP;
+	uint64_t at = h->ring_head, step = RING_STEP_LEAST;
 
+	while (step < at / 4 && step < RING_STEP_MOST)
+		step *= 2;
 	if (total > h->ring_limit)
 		return -1;
 	if (at + total <= h->ring_limit) {

@@ -194,12 +194,13 @@ bool seal_make_room(struct thread *t, uint32_t words)
 	return room;
 }
 
-void seal_now(struct thread *t)
+void seal_finish(struct thread *t)
 {
-	uint64_t mask;
-
-	sys_block_signals(&mask);
 	if (t->head > t->buffer + 5)
 		seal(t);
-	sys_restore_signals(&mask);
+	if (t->ready <= SLOT_STEP)
+		return;
+	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
+	t->ready = SLOT_STEP;
+	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
 }

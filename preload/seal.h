@@ -15,8 +15,11 @@
  */
 bool seal_make_room(struct thread *t, uint32_t words);
 
-/* Seals what t has, whatever it is; for the end of the process. */
-void seal_now(struct thread *t);
+/*
+ * Seals what t has and gives the disk behind the rest of its slot back; for the end of the process.
+ * The slot stays usable. Call with signals blocked.
+ */
+void seal_finish(struct thread *t);
 
 /* Enters the THREAD record that every buffer starts with. */
 void seal_begin_buffer(struct thread *t);

@@ -23,6 +23,8 @@ extern void *__libc_stack_end;
 #define STACK_DEFAULT (8ull << 20)
 #define STACK_MOST    (1ull << 32)
 #define SLOT_FIRST    (32u << 10)
+#define NESTED_BIT    (1u << 31)
+#define SHARED_OWNER  (NESTED_BIT - 1) /* no thread's id */
 
 static struct thread closed;
 LAR_TLS struct thread *lar_self = &closed;
@@ -32,6 +34,12 @@ static LAR_TLS struct {
 	uint32_t pid, number, creator;
 	uint64_t stack_size;
 } introduced;
+
+/* A thread that found no slot uses a shared one and looks again after so many events. */
+#define SLOTLESS_RETRY 4096
+static LAR_TLS struct {
+	uint32_t pid, events_to_try;
+} slotless;
 
 uint32_t thread_number_new(void)
 {
@@ -83,11 +91,14 @@ static void stack_bounds(struct stack *s, uint64_t frame, bool initial)
 	s->low = s->high - (size ? size : STACK_DEFAULT);
 }
 
+static struct lar_slot *slot_at(uint32_t index)
+{
+	return (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
+}
+
 static bool slot_take(uint32_t index, uint32_t old, uint32_t tid)
 {
-	struct lar_slot *slot = (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
-
-	return __atomic_compare_exchange_n(&slot->owner_tid, &old, tid, false, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(&slot_at(index)->owner_tid, &old, tid, false, __ATOMIC_ACQ_REL,
 					   __ATOMIC_RELAXED);
 }
 
@@ -96,38 +107,54 @@ static bool tid_dead(uint32_t tid)
 	return sys_call3(SYS_tgkill, (long)lar->pid, tid, 0) == -ESRCH;
 }
 
+static uint32_t slot_first_bytes(void)
+{
+	return SLOT_FIRST < lar->slot_size ? SLOT_FIRST : lar->slot_size;
+}
+
+/* The last slots are shared by the threads that find no other. */
+static uint32_t slots_shared(void)
+{
+	return lar->slot_count / 16 ? lar->slot_count / 16 : 1;
+}
+
+/* Puts a never used slot into service. */
+static bool slot_begin(uint32_t index, uint32_t owner)
+{
+	struct lar_slot *slot = slot_at(index);
+	uint64_t ready = 0;
+
+	if (!tracefile_extend((uint8_t *)slot, &ready, slot_first_bytes(), lar->slot_size, 4096))
+		return false;
+	slot->index = index;
+	slot->buffer_size = lar->slot_size - LAR_SLOT_HEADER_SIZE;
+	slot->owner_tid = owner;
+	__atomic_store_n(&slot->magic, LAR_SLOT_MAGIC, __ATOMIC_RELEASE);
+	return true;
+}
+
 /* A slot for `tid`, or -1. Nested slots have the owner's tid with the top bit set. */
 static int32_t slot_find(uint32_t tid)
 {
 	struct lar_section *section = tracefile_section(LAR_SECTION_STAGING);
-	uint64_t used = __atomic_load_n(&section->used, __ATOMIC_ACQUIRE), ready;
+	uint32_t used = atomic_load(&lar->slots_used);
 	int32_t found = -1;
 
-	for (uint64_t i = 0; i < used; i++) {
-		struct lar_slot *slot = (struct lar_slot *)(lar->staging + i * lar->slot_size);
-		uint32_t owner = __atomic_load_n(&slot->owner_tid, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < used; i++) {
+		uint32_t owner = __atomic_load_n(&slot_at(i)->owner_tid, __ATOMIC_ACQUIRE);
 
-		if ((!owner || owner == tid || tid_dead(owner & ~(1u << 31))) &&
-		    slot_take((uint32_t)i, owner, tid))
+		if ((!owner || owner == tid || tid_dead(owner & ~NESTED_BIT)) &&
+		    slot_take(i, owner, tid))
 			return (int32_t)i;
 	}
 	if (!spin_lock(&lar->slot_lock))
 		return -1;
-	used = section->used;
-	if (used < lar->slot_count) {
-		struct lar_slot *slot =
-			(struct lar_slot *)(lar->staging + used * lar->slot_size);
-
-		ready = 0;
-		if (tracefile_extend((uint8_t *)slot, &ready, SLOT_FIRST < lar->slot_size ?
-				     SLOT_FIRST : lar->slot_size, lar->slot_size, 4096)) {
-			slot->index = (uint32_t)used;
-			slot->buffer_size = lar->slot_size - LAR_SLOT_HEADER_SIZE;
-			slot->owner_tid = tid;
-			slot->magic = LAR_SLOT_MAGIC;
+	used = atomic_load(&lar->slots_used);
+	if (used + slots_shared() < lar->slot_count && slot_begin(used, tid)) {
+		atomic_store(&lar->slots_used, used + 1);
+		if (section->used < used + 1)
 			__atomic_store_n(&section->used, used + 1, __ATOMIC_RELEASE);
-			found = (int32_t)used;
-		}
+		found = (int32_t)used;
 	}
 	spin_unlock(&lar->slot_lock);
 	return found;
@@ -150,50 +177,60 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.fresh = t->stack.frame + capacity;
 	t->stack.capacity = capacity;
 	t->index = index;
-	t->slot = (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
+	t->slot = slot_at(index);
 	t->buffer = (uint64_t *)((uint8_t *)t->slot + LAR_SLOT_HEADER_SIZE);
 	t->head = t->buffer;
-	t->ready = SLOT_FIRST < lar->slot_size ? SLOT_FIRST : lar->slot_size;
+	t->ready = slot_first_bytes();
 	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
 	lar->thread[index] = t;
 	return t;
 }
 
+/* From here on the slot's records are of another thread: its stacks start afresh. */
+static void owner_record(struct thread *t)
+{
+	uint64_t *r;
+
+	t->slot->thread_no = t->number;
+	t->stack.count = t->stack.usable = t->stack.sent = t->stack.base_count = 0;
+	if (t->head == t->buffer) {
+		seal_begin_buffer(t);
+		return;
+	}
+	/* room for a stackless record is made without looking at the stack */
+	if (t->head + 5 > t->limit && !seal_make_room(t, 5))
+		return;
+	if (t->head == t->buffer + 5) { /* sealed just now: the record is there */
+		return;
+	}
+	r = t->head;
+	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0, 0);
+	r[1] = lar_ticks();
+	r[2] = t->tid;
+	r[3] = t->number;
+	r[4] = t->creator;
+	t->head = r + 5;
+	span_commit(t);
+}
+
 /* With signals blocked. nested_in: the struct whose recording a signal handler interrupted. */
 static struct thread *enter(uint64_t frame, struct thread *nested_in)
 {
-	uint32_t tid = (uint32_t)sys_gettid(), owner = nested_in ? tid | 1u << 31 : tid;
+	uint32_t tid = (uint32_t)sys_gettid(), owner = nested_in ? tid | NESTED_BIT : tid;
 	uint32_t number = thread_number();
 	int32_t index = slot_find(owner);
 	struct thread *t;
 
-	if (index < 0 || !(t = struct_of_slot((uint32_t)index))) {
-		lar_lost_add(LAR_LOST_NO_SLOT, 1);
+	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
-	}
 	t->tid = tid;
 	t->number = number;
 	t->creator = introduced.creator;
-	t->slot->thread_no = number;
 	t->new_call = 0;
 	t->new_result = t->delete_pending = NULL;
 	t->nested = NULL;
-	t->stack.count = t->stack.usable = t->stack.sent = t->stack.base_count = 0;
 	stack_bounds(&t->stack, frame, tid == lar->pid);
-	if (t->head == t->buffer) {
-		seal_begin_buffer(t);
-	} else if (t->head + 5 <= t->limit || seal_make_room(t, 5)) {
-		/* the slot goes on where its last owner stopped */
-		uint64_t *r = t->head;
-
-		r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0, 0);
-		r[1] = lar_ticks();
-		r[2] = tid;
-		r[3] = number;
-		r[4] = t->creator;
-		t->head = r + 5;
-		span_commit(t);
-	}
+	owner_record(t);
 	t->gate = GATE_OPEN;
 	return t;
 }
@@ -213,6 +250,69 @@ static struct thread *enter_blocked(uint64_t frame, struct thread *nested_in)
 	return t;
 }
 
+/* The shared slot for a thread, put into service when needed. With signals blocked. */
+static struct thread *shared_struct(uint32_t tid)
+{
+	struct lar_section *section = tracefile_section(LAR_SECTION_STAGING);
+	uint32_t index = lar->slot_count - 1 - tid % slots_shared();
+	struct thread *t;
+
+	if (!spin_lock(&lar->slot_lock))
+		return NULL;
+	if (slot_at(index)->magic != LAR_SLOT_MAGIC && !slot_begin(index, SHARED_OWNER)) {
+		t = NULL;
+	} else {
+		__atomic_store_n(&section->used, lar->slot_count, __ATOMIC_RELEASE);
+		t = lar->thread[index];
+		if (!t && (t = struct_of_slot(index)))
+			t->gate = GATE_OPEN;
+	}
+	spin_unlock(&lar->slot_lock);
+	return t;
+}
+
+/*
+ * More threads than slots: this event goes to a slot that several threads share. Its gate is the
+ * lock, from here to span_close(); the thread stays without a slot of its own. Waiting for it has a
+ * bound, and a signal handler that interrupts the holder does not wait at all.
+ */
+static struct thread *shared_open(uint64_t frame)
+{
+	uint32_t tid = (uint32_t)sys_gettid(), number = thread_number();
+	struct thread *t;
+	uint64_t mask;
+
+	sys_block_signals(&mask);
+	t = shared_struct(tid);
+	for (unsigned i = 0; t; i++) {
+		uint32_t open = GATE_OPEN;
+
+		if (__atomic_compare_exchange_n(&t->gate, &open, GATE_BUSY, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			break;
+		if (t->tid == tid || i > 10000)
+			t = NULL;
+		else
+			sys_yield();
+	}
+	if (t) {
+		t->stack.usable = 0;
+		t->new_call = 0;
+		t->delete_pending = NULL;
+		if (t->number != number) {
+			t->tid = tid;
+			t->number = number;
+			t->creator = introduced.creator;
+			stack_bounds(&t->stack, frame, tid == lar->pid);
+			owner_record(t);
+		}
+	}
+	sys_restore_signals(&mask);
+	if (!t)
+		lar_lost_add(LAR_LOST_NO_SLOT, 1);
+	return t;
+}
+
 /* A wrapper runs while this thread is inside the recorder: in a signal handler. */
 static struct thread *slow_nested(struct thread *t, uint64_t frame)
 {
@@ -223,28 +323,40 @@ static struct thread *slow_nested(struct thread *t, uint64_t frame)
 	if (frame > t->busy_frame && frame < s->high && t->busy_frame >= s->low) {
 		t->stack.usable = t->stack.count = t->stack.sent = 0;
 		t->stack.base_count = 0;
-		if (t->slot->state > t->slot_seq)
-			t->head = (uint64_t *)((uint8_t *)t->buffer + (uint32_t)t->slot->state);
+		t->head = (uint64_t *)((uint8_t *)t->buffer + (uint32_t)t->slot->state);
 		return t;
 	}
 	if (t->nested && t->nested->gate == GATE_OPEN)
 		return t->nested;
-	if (t->nested) {
-		lar_lost_add(LAR_LOST_NESTED, 1);
-		return NULL;
+	if (!t->nested) {
+		struct thread *nested = enter_blocked(frame, t);
+
+		if (nested)
+			return nested;
 	}
-	return enter_blocked(frame, t);
+	lar_lost_add(LAR_LOST_NESTED, 1);
+	return NULL;
 }
 
 struct thread *thread_slow(struct thread *t, uint64_t frame)
 {
+	struct thread *own;
+
 	if (t->gate == GATE_BUSY)
 		return slow_nested(t, frame);
 	if (!lar || atomic_load(&lar->phase) != PHASE_ON) {
 		if (!life_start())
 			return NULL;
 	}
-	return enter_blocked(frame, NULL);
+	if (slotless.pid == lar->pid && --slotless.events_to_try)
+		return shared_open(frame);
+	own = enter_blocked(frame, NULL);
+	if (own)
+		return own;
+	/* looking for a slot asks the system about every thread: not at each event */
+	slotless.pid = lar->pid;
+	slotless.events_to_try = SLOTLESS_RETRY;
+	return shared_open(frame);
 }
 
 void thread_end(void)
@@ -260,4 +372,29 @@ void thread_end(void)
 		__atomic_store_n(&t->nested->slot->owner_tid, 0, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&t->slot->owner_tid, 0, __ATOMIC_RELEASE);
+}
+
+void thread_seal_all(void)
+{
+	uint32_t used = lar ? atomic_load(&lar->slots_used) : 0, me = (uint32_t)sys_gettid();
+	uint64_t mask;
+
+	sys_block_signals(&mask);
+	for (uint32_t i = 0; i < used; i++) {
+		uint32_t owner = __atomic_load_n(&slot_at(i)->owner_tid, __ATOMIC_ACQUIRE);
+		struct thread *t = lar->thread[i];
+
+		if (owner == me) {
+			if (t && t == lar_self && t->gate == GATE_OPEN) {
+				t->gate = GATE_BUSY;
+				seal_finish(t);
+				t->gate = GATE_OPEN;
+			}
+		} else if ((!owner || tid_dead(owner & ~NESTED_BIT)) && slot_take(i, owner, me)) {
+			if (t)
+				seal_finish(t);
+			__atomic_store_n(&slot_at(i)->owner_tid, 0, __ATOMIC_RELEASE);
+		}
+	}
+	sys_restore_signals(&mask);
 }

@@ -105,8 +105,7 @@ void thread_begin(uint32_t number, uint32_t creator, uint64_t stack_size);
 /* The calling thread is about to end: its slot becomes free for another. */
 void thread_end(void);
 
-/* Forgets all stacks before the next event: code may have changed at known addresses. */
-#define thread_stale(t) ((t)->stack.generation != atomic_load_explicit(&lar->generation,           \
-								       memory_order_relaxed))
+/* Seals what this thread and threads that have ended left in slots; for the end of the process. */
+void thread_seal_all(void);
 
 #endif

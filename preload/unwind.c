@@ -165,12 +165,14 @@ static uint64_t rule_of(const struct cursor *c)
 	return rules_find(table, c->flags & FRAME_EXACT ? c->ra | RULES_EXACT : c->ra);
 }
 
-/* A frame that stands for no address. */
+/* A frame that stands for no address: it holds as long as the frames further in do. */
 static void frame_mark(struct frame *f, uint64_t what)
 {
+	static const uint64_t words[] = { 0, LAR_RA_CUT, LAR_RA_INCOMPLETE };
+
 	memset(f, 0, sizeof(*f));
+	f->slot = (uint64_t)&words[what];
 	f->ra = what;
-	f->flags = FRAME_NO_VERIFY;
 }
 
 /* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
@@ -328,7 +330,7 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.foreign = frame < s->low || frame >= s->high };
 }
 
-void unwind_capture(struct stack *s, uint64_t frame)
+static always_inline void capture(struct stack *s, uint64_t frame)
 {
 	struct cursor c = cursor_at(s, frame);
 	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
@@ -342,4 +344,38 @@ void unwind_capture(struct stack *s, uint64_t frame)
 		c = cursor_at(s, frame);
 		walk(s, &c, 0);
 	}
+}
+
+#ifdef LAR_UNWIND_CHECK
+/* The test build walks every stack a second time from scratch and counts differences. */
+static void check(const struct stack *s, uint64_t frame)
+{
+	static _Atomic uint64_t checked, different;
+	static LAR_TLS struct frame space[2 * LAR_MAX_DEPTH];
+	struct stack full = *s;
+	struct cursor c;
+	bool same;
+
+	full.frame = space;
+	full.fresh = space + LAR_MAX_DEPTH;
+	full.count = full.usable = full.sent = 0;
+	c = cursor_at(&full, frame);
+	walk(&full, &c, 0);
+	same = full.count == s->count;
+	for (uint32_t i = 0; same && i < s->count; i++)
+		same = full.frame[i].ra == s->frame[i].ra;
+	atomic_fetch_add(&checked, 1);
+	if (!same)
+		atomic_fetch_add(&different, 1);
+	lar->header->reserved1[0] = checked;
+	lar->header->reserved1[1] = different;
+}
+#endif
+
+void unwind_capture(struct stack *s, uint64_t frame)
+{
+	capture(s, frame);
+#ifdef LAR_UNWIND_CHECK
+	check(s, frame);
+#endif
 }
