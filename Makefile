@@ -133,8 +133,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(ANALYZER_OBJ) $(PRELOAD_OBJ)
 	$(Q)objs="$(call line_of,link)"; \
 	if [ -n "$$objs" ]; then set -- $$(printf '$(BUILD)/%s ' $$objs); \
 	else set -- $(filter-out $(BUILD)/analyzer/main.o,$(ANALYZER_OBJ)); fi; \
-	$(CC) $(ANALYZER_CFLAGS) -MMD -MP -MF $@.d $(call line_of,build) -I analyzer -I preload \
-		-I preload/format -o $@ $< "$$@" $(ANALYZER_LIBS) -lcmocka
+	$(CC) $(ANALYZER_CFLAGS) -MMD -MP -MF $@.d $(call line_of,build) \
+		-o $@ $< "$$@" $(ANALYZER_LIBS) -lcmocka
 
 # Programs to be recorded. A lib*.c or lib*.cc becomes a shared library for tests of dlopen.
 $(BUILD)/victims/lib%.so: tests/victims/lib%.c $(BUILD)/flags
