@@ -214,6 +214,8 @@ static int analysis_run(struct analysis *a)
 		heap_model_finish(a->heap);
 	if (a->io)
 		io_model_finish(a->io);
+	if (a->locks)
+		lock_model_finish(a->locks);
 	return 0;
 }
 

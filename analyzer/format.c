@@ -46,6 +46,14 @@ const char *format_count(char *buf, uint64_t count)
 	return buf;
 }
 
+const char *format_things(char *buf, uint64_t count, const char *thing)
+{
+	size_t used = strlen(format_count(buf, count));
+
+	snprintf(buf + used, FORMAT_SIZE - used, " %s%s", thing, count == 1 ? "" : "s");
+	return buf;
+}
+
 const char *format_time(char *buf, uint64_t ns)
 {
 	uint64_t seconds = ns / 1000000000;

@@ -84,8 +84,8 @@ static uint32_t frame_expand(struct frames *f, const struct trace_frame *at, uin
 		frame = frame_room(f, count);
 		if (!frame)
 			return count;
-		frame->function = at->address == LAR_RA_CUT ? "[frames left out]" :
-							      "[callers unknown]";
+		frame->function =
+			at->address == LAR_RA_CUT ? "[frames left out]" : "[callers unknown]";
 		frame->module = frame->module_path = "";
 		frame->marks_cut = true;
 		return count + 1;
@@ -134,9 +134,9 @@ static bool starts(const char *s, const char *prefix)
 
 static bool is_runtime_module(const char *module)
 {
-	static const char *const libraries[] = { "libc.so",	 "libc-",     "ld-linux",
-						 "libstdc++.so", "libgcc_s",  "libc++.so",
-						 "libpthread",	 "libm.so",   "liblariat.so",
+	static const char *const libraries[] = { "libc.so",	 "libc-",      "ld-linux",
+						 "libstdc++.so", "libgcc_s",   "libc++.so",
+						 "libpthread",	 "libm.so",    "liblariat.so",
 						 "ld-musl",	 "linux-vdso", "[vdso]" };
 
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
@@ -149,23 +149,71 @@ static bool is_runtime_module(const char *module)
 static bool is_wrapper(const char *function)
 {
 	static const char *const exact[] = {
-		"malloc",    "calloc",	    "realloc",	  "reallocarray", "free",
-		"strdup",    "strndup",	    "xmalloc",	  "xcalloc",	  "xrealloc",
-		"xzalloc",   "xstrdup",	    "xstrndup",	  "xmemdup",	  "xmemdup0",
-		"xnmalloc",  "xnrealloc",   "x2realloc",  "x2nrealloc",	  "xpalloc",
-		"xcharalloc", "xreallocarray", "ximalloc", "xizalloc",	  "xasprintf",
-		"xvasprintf", "emalloc",     "ecalloc",	  "erealloc",	  "safe_malloc",
-		"safe_calloc", "safe_realloc", "g_malloc", "g_malloc0",	  "g_malloc_n",
-		"g_malloc0_n", "g_realloc",   "g_realloc_n", "g_try_malloc", "g_try_malloc0",
-		"g_strdup",  "g_strndup",   "g_memdup",	  "g_memdup2",	  "g_slice_alloc",
-		"g_slice_alloc0", "PyMem_Malloc", "PyMem_Calloc", "PyMem_Realloc",
-		"PyMem_RawMalloc", "PyMem_RawCalloc", "PyMem_RawRealloc", "PyObject_Malloc",
-		"PyObject_Calloc", "PyObject_Realloc", "_PyMem_RawMalloc", "_PyMem_RawCalloc",
-		"_PyMem_RawRealloc", "_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc",
+		"malloc",
+		"calloc",
+		"realloc",
+		"reallocarray",
+		"free",
+		"strdup",
+		"strndup",
+		"xmalloc",
+		"xcalloc",
+		"xrealloc",
+		"xzalloc",
+		"xstrdup",
+		"xstrndup",
+		"xmemdup",
+		"xmemdup0",
+		"xnmalloc",
+		"xnrealloc",
+		"x2realloc",
+		"x2nrealloc",
+		"xpalloc",
+		"xcharalloc",
+		"xreallocarray",
+		"ximalloc",
+		"xizalloc",
+		"xasprintf",
+		"xvasprintf",
+		"emalloc",
+		"ecalloc",
+		"erealloc",
+		"safe_malloc",
+		"safe_calloc",
+		"safe_realloc",
+		"g_malloc",
+		"g_malloc0",
+		"g_malloc_n",
+		"g_malloc0_n",
+		"g_realloc",
+		"g_realloc_n",
+		"g_try_malloc",
+		"g_try_malloc0",
+		"g_strdup",
+		"g_strndup",
+		"g_memdup",
+		"g_memdup2",
+		"g_slice_alloc",
+		"g_slice_alloc0",
+		"PyMem_Malloc",
+		"PyMem_Calloc",
+		"PyMem_Realloc",
+		"PyMem_RawMalloc",
+		"PyMem_RawCalloc",
+		"PyMem_RawRealloc",
+		"PyObject_Malloc",
+		"PyObject_Calloc",
+		"PyObject_Realloc",
+		"_PyMem_RawMalloc",
+		"_PyMem_RawCalloc",
+		"_PyMem_RawRealloc",
+		"_PyObject_Malloc",
+		"_PyObject_Calloc",
+		"_PyObject_Realloc",
 	};
 	static const char *const prefixes[] = {
-		"operator new", "operator delete", "std::", "__gnu_cxx::", "void std::",
-		"void* std::",	"__libc_",	   "__interceptor_",
+		"operator new", "operator delete", "std::",   "__gnu_cxx::",
+		"void std::",	"void* std::",	   "__libc_", "__interceptor_",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
@@ -193,6 +241,29 @@ uint32_t frames_lead(const struct frame *frame, uint32_t count)
 		else if (!is_wrapper(frame[i].function))
 			return i;
 	return 0;
+}
+
+bool frames_is_start(const struct frame *frame)
+{
+	static const char *const names[] = { "__libc_start_call_main", "__libc_start_main",
+					     "__libc_start_main_impl", "__libc_start_main@@GLIBC_2.34",
+					     "_start", "start_thread", "clone", "clone3",
+					     "__clone", "__clone3" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(frame->function, names[i]))
+			return true;
+	return false;
+}
+
+const char *frames_called(const struct frame *frame, uint32_t lead)
+{
+	const struct frame *called = lead ? &frame[lead - 1] : NULL;
+
+	if (!called || !called->real || !is_runtime_module(called->module) ||
+	    is_wrapper(called->function) || starts(called->function, called->module))
+		return NULL;
+	return called->function;
 }
 
 bool frames_match(struct frames *f, uint32_t stack, const regex_t *re)

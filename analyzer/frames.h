@@ -43,6 +43,15 @@ uint32_t frames_of_stack(struct frames *f, uint32_t stack, const struct frame **
  */
 uint32_t frames_lead(const struct frame *frame, uint32_t count);
 
+/*
+ * What the leading frame called, where that was a function of the runtime library worth a name
+ * ("setlocale", not "malloc"); NULL = nothing.
+ */
+const char *frames_called(const struct frame *frame, uint32_t lead);
+
+/* Is this one of the functions that only start threads and programs? */
+bool frames_is_start(const struct frame *frame);
+
 /* Does a function, file or module of the stack match? */
 bool frames_match(struct frames *f, uint32_t stack, const regex_t *re);
 

@@ -194,8 +194,8 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 		return;
 	}
 	if (in_window) {
-		if (b->site != SITE_NONE && b->thread == e->thread &&
-		    e->thread < m->thread_size && m->last_allocation[e->thread] == address) {
+		if (b->site != SITE_NONE && b->thread == e->thread && e->thread < m->thread_size &&
+		    m->last_allocation[e->thread] == address) {
 			m->site[b->site].temporary++;
 			m->total.temporary++;
 		}
@@ -250,7 +250,7 @@ static int take_map(struct heap_model *m, const struct event *e)
 	switch (e->call) {
 	case LAR_CALL_munmap:
 		t->unmaps++;
-		t->unmapped_bytes += e->field[3];
+		t->unmapped_bytes += e->field[5];
 		return 0;
 	case LAR_CALL_mremap:
 		t->remaps++;
@@ -265,8 +265,8 @@ static int take_map(struct heap_model *m, const struct event *e)
 	t->maps++;
 	t->mapped_bytes += e->field[3];
 	site = sites_number(&m->map_sites, e->stack, e->thread);
-	if (site == SITE_NONE || array_reserve((void **)&m->map_site, &m->map_site_size, site,
-					       sizeof(*m->map_site)))
+	if (site == SITE_NONE ||
+	    array_reserve((void **)&m->map_site, &m->map_site_size, site, sizeof(*m->map_site)))
 		return -ENOMEM;
 	m->map_site[site].maps++;
 	m->map_site[site].mapped_bytes += e->field[3];

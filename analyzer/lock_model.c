@@ -41,10 +41,14 @@ const char *lock_kind(unsigned call)
 	static const struct {
 		const char *prefix, *kind;
 	} kinds[] = {
-		{ "pthread_mutex_", "mutex" },	   { "pthread_rwlock_", "rwlock" },
-		{ "pthread_spin_", "spinlock" },   { "pthread_cond_", "condition" },
-		{ "pthread_barrier_", "barrier" }, { "sem_", "semaphore" },
-		{ "mtx_", "mutex" },		   { "cnd_", "condition" },
+		{ "pthread_mutex_", "mutex" },
+		{ "pthread_rwlock_", "rwlock" },
+		{ "pthread_spin_", "spinlock" },
+		{ "pthread_cond_", "condition" },
+		{ "pthread_barrier_", "barrier" },
+		{ "sem_", "semaphore" },
+		{ "mtx_", "mutex" },
+		{ "cnd_", "condition" },
 	};
 	const char *name = call_name(call);
 
@@ -66,7 +70,7 @@ static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call
 	if (!l->call) {
 		l->address = address;
 		l->call = (uint16_t)call;
-		l->first_site = SITE_NONE;
+		l->first_site = l->latest_site = SITE_NONE;
 		histogram_init(&l->f.wait_ns, HISTOGRAM_FINE);
 	}
 	return n;
@@ -80,8 +84,10 @@ static struct lock_pair *pair_get(struct lock_model *m, uint32_t thread, uint32_
 	if (n == KEYMAP_NONE ||
 	    array_reserve((void **)&m->pair, &m->pair_size, n, sizeof(*m->pair)))
 		return NULL;
-	if (n == known)
+	if (n == known) {
+		m->pair[n].lock = lock;
 		m->pair[n].first_site = SITE_NONE;
+	}
 	return &m->pair[n];
 }
 
@@ -131,7 +137,7 @@ static int take_lock(struct lock_model *m, const struct event *e)
 	if (site == SITE_NONE || !pair)
 		return -ENOMEM;
 	if (e->flags & LAR_LOCK_FIRST)
-		pair->first_site = site;
+		pair->first_site = m->lock[lock].latest_site = site;
 	if (m->lock[lock].first_site == SITE_NONE)
 		m->lock[lock].first_site = site;
 	if (acquired && site != pair->first_site) {
@@ -158,25 +164,41 @@ static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acqu
 static int take_sum(struct lock_model *m, const struct event *e)
 {
 	uint32_t lock = lock_index(m, e->field[1], e->call);
-	uint64_t acquisitions = e->field[2];
+	uint64_t acquisitions = e->field[2], elsewhere;
 	struct lock_pair *pair;
+	uint32_t site;
 
 	if (lock == KEYMAP_NONE)
 		return -ENOMEM;
 	pair = pair_get(m, e->thread, lock);
 	if (!pair)
 		return -ENOMEM;
-	if (pair->first_site == SITE_NONE) /* its event is lost: the stack is unknown */
-		pair->first_site = site_index(m, 0, e->thread, lock);
-	if (pair->first_site == SITE_NONE)
-		return -ENOMEM;
-	m->sums++;
+	site = pair->first_site != SITE_NONE ? pair->first_site : m->lock[lock].latest_site;
+	if (site == SITE_NONE) { /* the event is lost: the stack is unknown */
+		site = site_index(m, 0, e->thread, lock);
+		if (site == SITE_NONE)
+			return -ENOMEM;
+		m->lock[lock].latest_site = site;
+	}
+	elsewhere = acquisitions < pair->elsewhere ? acquisitions : pair->elsewhere;
+	pair->elsewhere -= elsewhere;
 	sum_add(&m->total, e, acquisitions);
 	sum_add(&m->lock[lock].f, e, acquisitions);
-	sum_add(&m->site[pair->first_site].f, e,
-		acquisitions > pair->elsewhere ? acquisitions - pair->elsewhere : 0);
-	pair->elsewhere = 0;
+	sum_add(&m->site[site].f, e, acquisitions - elsewhere);
 	return 0;
+}
+
+void lock_model_finish(struct lock_model *m)
+{
+	for (uint32_t i = 0; i < m->pair_map.count && i < m->pair_size; i++) {
+		const struct lock_pair *pair = &m->pair[i];
+		uint64_t *left;
+
+		if (!pair->elsewhere || m->lock[pair->lock].latest_site == SITE_NONE)
+			continue;
+		left = &m->site[m->lock[pair->lock].latest_site].f.acquisitions;
+		*left -= pair->elsewhere < *left ? pair->elsewhere : *left;
+	}
 }
 
 static void condition_add(struct condition_site *c, const struct event *e)
@@ -198,8 +220,8 @@ static int take_condition(struct lock_model *m, const struct event *e)
 	if (e->time_ns < m->since_ns)
 		return 0;
 	n = sites_number(&m->condition_sites, e->stack, e->thread);
-	if (n == SITE_NONE || array_reserve((void **)&m->condition, &m->condition_size, n,
-					    sizeof(*m->condition)))
+	if (n == SITE_NONE ||
+	    array_reserve((void **)&m->condition, &m->condition_size, n, sizeof(*m->condition)))
 		return -ENOMEM;
 	condition_add(&m->condition_total, e);
 	condition_add(&m->condition[n], e);

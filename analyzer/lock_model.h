@@ -5,7 +5,9 @@
  * grows with sites, locks and (thread, lock) pairs.
  *
  * An uncontended acquisition makes no event: LOCKSUM events count all of them per thread and lock,
- * and the LOCK event of the thread's first names the site they belong to.
+ * and the LOCK event of the thread's first names the site they belong to. A LOCKSUM can stand for
+ * threads that ended before; where its own thread never was first, the latest thread's that was has
+ * them.
  */
 #ifndef LARIAT_LOCK_MODEL_H
 #define LARIAT_LOCK_MODEL_H
@@ -27,7 +29,8 @@ struct lock_figures {
 struct lock_one {
 	uint64_t address;
 	uint16_t call; /* a call of calls.def on it: tells its kind */
-	uint32_t first_site;
+	uint32_t first_site;  /* of the first event on it */
+	uint32_t latest_site; /* of the latest thread that was first on it */
 	struct lock_figures f;
 };
 
@@ -39,6 +42,7 @@ struct lock_site {
 };
 
 struct lock_pair {
+	uint32_t lock;
 	uint32_t first_site; /* where this thread first took this lock */
 	uint64_t elsewhere;  /* acquisitions since the last LOCKSUM that other sites have */
 };
@@ -51,7 +55,6 @@ struct condition_site {
 struct lock_model {
 	struct lock_figures total;
 	uint64_t unowned_unlocks;
-	uint64_t sums; /* LOCKSUM events */
 	struct keymap lock_map; /* address -> index */
 	struct lock_one *lock;
 	uint32_t lock_size;
@@ -72,6 +75,9 @@ void lock_model_fini(struct lock_model *m);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int lock_model_event(struct lock_model *m, const struct event *e);
+
+/* After the last event: settles what LOCKSUMs of other threads stood for. */
+void lock_model_finish(struct lock_model *m);
 
 /* "mutex", "condition", ...: what a lock call works on. */
 const char *lock_kind(unsigned call);

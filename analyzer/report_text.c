@@ -87,10 +87,11 @@ uint32_t text_shown(const struct analysis *a, bool brief, uint32_t count)
 	return count < limit ? count : (uint32_t)limit;
 }
 
-/* "file.c:12", the module where no file is known. */
-static void place_of(const struct frame *f, char *buf, size_t size)
+/* "file.c:12", the module where no file is known; what it called there, if that is worth a word. */
+static void place_of(const struct frame *f, char *buf, size_t size, const char *called)
 {
 	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
+	size_t used;
 
 	if (f->file && f->line)
 		snprintf(buf, size, "%s:%" PRIu32, slash ? slash + 1 : f->file, f->line);
@@ -100,6 +101,9 @@ static void place_of(const struct frame *f, char *buf, size_t size)
 		snprintf(buf, size, "%s", f->module);
 	else /* "module+0x123" says it already */
 		*buf = '\0';
+	used = strlen(buf);
+	if (called)
+		snprintf(buf + used, size - used, "%sin %s", *buf ? ", " : "", called);
 }
 
 static void stack_lines(struct analysis *a, struct table *t, uint32_t stack, unsigned callers,
@@ -111,12 +115,14 @@ static void stack_lines(struct analysis *a, struct table *t, uint32_t stack, uns
 	uint32_t end = n - lead - 1 > callers ? lead + 1 + callers : n;
 	char place[256];
 
-	/* the start of the program, behind main, tells nothing */
+	/* what starts the program or the thread tells nothing */
 	for (uint32_t i = lead; i < end; i++)
 		if (!strcmp(frame[i].function, "main"))
 			end = i + 1;
+		else if (i > lead && frames_is_start(&frame[i]))
+			end = i;
 	for (uint32_t i = lead; i < end; i++) {
-		place_of(&frame[i], place, sizeof(place));
+		place_of(&frame[i], place, sizeof(place), i == lead ? frames_called(frame, i) : NULL);
 		table_function(t, i == lead ? first : STYLE_DIM, frame[i].function, place);
 	}
 }
@@ -320,26 +326,26 @@ void text_family(const struct cmd_context *c, const struct family_total *f)
 	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE], text[600];
 	size_t n = 0;
 
-	n += (size_t)snprintf(text, sizeof(text), "All %s processes:", format_count(x, f->traces));
+	n += (size_t)snprintf(text, sizeof(text), "All %s:", format_things(x, f->traces, "trace"));
 	if (f->parts & PART_HEAP)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s allocations of %s;",
-				      format_count(x, f->allocations),
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s of %s;",
+				      format_things(x, f->allocations, "allocation"),
 				      format_bytes(y, f->allocated_bytes));
 	if (f->parts & PART_LEAKS)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s blocks of %s not freed;",
-				      format_count(x, f->live_blocks),
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s of %s not freed;",
+				      format_things(x, f->live_blocks, "block"),
 				      format_bytes(y, f->live_bytes));
 	if (f->parts & PART_IO)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-				      " %s I/O calls, %s read, %s written;",
-				      format_count(x, f->io_calls), format_bytes(y, f->read_bytes),
+				      " %s, %s read, %s written;",
+				      format_things(x, f->io_calls, "I/O call"), format_bytes(y, f->read_bytes),
 				      format_bytes(z, f->written_bytes));
 	if (f->parts & PART_LOCKS)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s waited for locks;",
 				      format_time(x, f->lock_wait_ns));
 	if (f->parts & PART_THREADS)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s threads created;",
-				      format_count(x, f->threads));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s created;",
+				      format_things(x, f->threads, "thread"));
 	text[n - 1] = text[n - 1] == ';' ? '.' : text[n - 1];
 	fputs("\n\n", c->out);
 	print_wrapped(c, STYLE_BOLD, "", text);

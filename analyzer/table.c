@@ -16,7 +16,7 @@
 struct line {
 	char *head, *tail;
 	enum style style;
-	bool is_function;
+	enum { LINE_PLAIN, LINE_FUNCTION, LINE_WORDS } kind;
 };
 
 struct row {
@@ -29,7 +29,7 @@ struct row {
 struct table {
 	const struct cmd_context *c;
 	const char *title[TABLE_COLUMNS];
-	bool dropped[TABLE_COLUMNS];
+	bool dropped[TABLE_COLUMNS], words[TABLE_COLUMNS];
 	unsigned columns;
 	const char *last;
 	struct row *rows;
@@ -65,7 +65,8 @@ struct table *table_new(const struct cmd_context *c, const char *const *titles, 
 	t->c = c;
 	t->last = last;
 	while (titles[t->columns] && t->columns < TABLE_COLUMNS) {
-		t->title[t->columns] = titles[t->columns];
+		t->words[t->columns] = *titles[t->columns] == '<';
+		t->title[t->columns] = titles[t->columns] + t->words[t->columns];
 		t->columns++;
 	}
 	return t;
@@ -93,7 +94,7 @@ void table_cell(struct table *t, const char *text)
 }
 
 static void line_add(struct table *t, enum style style, const char *head, const char *tail,
-		     bool is_function)
+		     int kind)
 {
 	struct row *r;
 	struct line *grown;
@@ -106,19 +107,24 @@ static void line_add(struct table *t, enum style style, const char *head, const 
 		return;
 	r->lines = grown;
 	grown[r->line_count] = (struct line){ strdup(head), strdup(tail ? tail : ""), style,
-					      is_function };
+					      kind };
 	if (grown[r->line_count].head && grown[r->line_count].tail)
 		r->line_count++;
 }
 
 void table_line(struct table *t, enum style style, const char *head, const char *tail)
 {
-	line_add(t, style, head, tail, false);
+	line_add(t, style, head, tail, LINE_PLAIN);
+}
+
+void table_words(struct table *t, const char *text)
+{
+	line_add(t, STYLE_DIM, text, NULL, LINE_WORDS);
 }
 
 void table_function(struct table *t, enum style style, const char *function, const char *tail)
 {
-	line_add(t, style, function, tail, true);
+	line_add(t, style, function, tail, LINE_FUNCTION);
 }
 
 void table_space_rows(struct table *t)
@@ -167,28 +173,77 @@ static void fit_middle(char *s, size_t width)
 	memcpy(s + front, "..", 2);
 }
 
-static void print_line(const struct table *t, const struct line *l, unsigned width)
+/* Words in dim, continued below each other. */
+static void print_words(const struct table *t, const char *text, unsigned indent, unsigned width)
+{
+	const char *p = text;
+
+	while (*p) {
+		size_t take = utf8_prefix(p, width), cut = take;
+		char line[256];
+
+		while (p[take] && cut && p[cut] != ' ')
+			cut--;
+		if (!p[take] || !cut)
+			cut = take;
+		if (p != text)
+			spaces(t->c->out, indent);
+		snprintf(line, sizeof(line), "%.*s", (int)cut, p);
+		style_print(t->c, STYLE_DIM, line);
+		fputc('\n', t->c->out);
+		for (p += cut; *p == ' '; p++)
+			;
+	}
+}
+
+/* A function and its place; in a narrow column the place goes when both do not fit. */
+static void fit_function(const char *function, char *head, size_t head_size, char *tail,
+			 unsigned width)
+{
+	size_t tail_columns, room;
+
+	symbols_short_name(function, head, head_size);
+	utf8_tame(head);
+	tail_columns = *tail ? utf8_columns(tail) + 2 : 0;
+	if (utf8_columns(head) + tail_columns <= width)
+		return;
+	if (width < 34) {
+		*tail = '\0';
+		tail_columns = 0;
+	} else {
+		fit_middle(tail, width / 2);
+		tail_columns = *tail ? utf8_columns(tail) + 2 : 0;
+	}
+	room = width - tail_columns + 1;
+	symbols_short_name(function, head, room < head_size ? room : head_size);
+	utf8_tame(head);
+}
+
+static void print_line(const struct table *t, const struct line *l, unsigned indent, unsigned width)
 {
 	char head[512], tail[512];
-	size_t tail_columns;
-	unsigned lead = l->style == STYLE_DIM && l->is_function ? 2 : 0;
+	unsigned lead = l->style == STYLE_DIM && l->kind == LINE_FUNCTION ? 2 : 0;
 
+	if (l->kind == LINE_WORDS) {
+		print_words(t, l->head, indent, width);
+		return;
+	}
 	width -= lead;
 	snprintf(tail, sizeof(tail), "%s", l->tail);
 	utf8_tame(tail);
-	fit_middle(tail, width * 3 / 5);
-	tail_columns = *tail ? utf8_columns(tail) + 2 : 0;
-	if (l->is_function) {
-		char name[256];
-		size_t room = width - tail_columns + 1;
-
-		symbols_short_name(l->head, name, room < sizeof(name) ? room : sizeof(name));
-		snprintf(head, sizeof(head), "%s", name);
+	if (l->kind == LINE_FUNCTION) {
+		fit_function(l->head, head, sizeof(head), tail, width);
 	} else {
+		size_t columns;
+
 		snprintf(head, sizeof(head), "%s", l->head);
+		utf8_tame(head);
+		columns = utf8_columns(head);
+		if (*tail)
+			fit_middle(tail, columns + 14 < width ? width - columns - 2 : 12);
+		columns = *tail ? utf8_columns(tail) + 2 : 0;
+		fit_middle(head, columns < width ? width - columns : 4);
 	}
-	utf8_tame(head);
-	fit_middle(head, width - tail_columns);
 	spaces(t->c->out, lead);
 	style_print(t->c, l->style, head);
 	if (*tail) {
@@ -206,7 +261,8 @@ static void print_title(const struct table *t, const unsigned *width)
 	for (unsigned i = 0; i < t->columns; i++)
 		if (!t->dropped[i] && used < sizeof(text) - 64)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%*s%*s",
-						 (int)width[i], t->title[i], GAP, "");
+						 (t->words[i] ? -1 : 1) * (int)width[i],
+						 t->title[i], GAP, "");
 	snprintf(text + used, sizeof(text) - used, "%s", t->last ? t->last : "");
 	for (used = strlen(text); used && text[used - 1] == ' '; used--)
 		text[used - 1] = '\0';
@@ -215,21 +271,37 @@ static void print_title(const struct table *t, const unsigned *width)
 	fputc('\n', t->c->out);
 }
 
+static void print_words_cell(const struct cmd_context *c, const char *text, unsigned width)
+{
+	size_t columns = utf8_columns(text);
+
+	style_print(c, STYLE_BOLD, text);
+	spaces(c->out, columns < width ? width - (unsigned)columns : 0);
+}
+
 static void print_row(const struct table *t, const struct row *r, const unsigned *width,
 		      unsigned figures, unsigned last_width)
 {
+	bool first = true;
+
 	spaces(t->c->out, INDENT);
 	for (unsigned i = 0; i < t->columns; i++) {
 		if (t->dropped[i])
 			continue;
-		fprintf(t->c->out, "%*s", (int)width[i], r->cell[i]);
-		if (r->line_count || i + 1 < t->columns)
+		if (!first)
 			spaces(t->c->out, GAP);
+		first = false;
+		if (t->words[i])
+			print_words_cell(t->c, r->cell[i], width[i]);
+		else
+			fprintf(t->c->out, "%*s", (int)width[i], r->cell[i]);
 	}
+	if (!first && r->line_count)
+		spaces(t->c->out, GAP);
 	for (unsigned i = 0; i < r->line_count; i++) {
 		if (i)
 			spaces(t->c->out, INDENT + figures);
-		print_line(t, &r->lines[i], last_width);
+		print_line(t, &r->lines[i], INDENT + figures, last_width);
 	}
 	if (!r->line_count)
 		fputc('\n', t->c->out);

@@ -21,16 +21,21 @@ void style_print(const struct cmd_context *c, enum style style, const char *text
 
 struct table;
 
-/* `titles` of the columns of figures, NULL-terminated, and of the last column. */
+/*
+ * `titles` of the columns of figures, NULL-terminated, and of the last column. A title that begins
+ * with '<' is of a column of words, aligned to the left.
+ */
 struct table *table_new(const struct cmd_context *c, const char *const *titles, const char *last);
 
 /* Starts a row; then its figures from left to right, then lines of its last column. */
 void table_row(struct table *t);
 void table_cell(struct table *t, const char *text);
 
-/* A line "head  tail" of the last column; the head is shortened when both do not fit. */
+/* A line "head  tail" of the last column, shortened when both do not fit. */
 void table_line(struct table *t, enum style style, const char *head, const char *tail);
-/* The same for a function's name, shortened as such. */
+/* Words in the last column, on as many lines as they need. */
+void table_words(struct table *t, const char *text);
+/* As table_line() for a function's name, shortened as such. */
 void table_function(struct table *t, enum style style, const char *function, const char *tail);
 
 /* A blank line between rows. */

@@ -9,25 +9,25 @@ static void say_totals(struct analysis *a)
 	const struct heap_totals *t = &a->heap->total;
 	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
 
-	text_say(a, "%s allocations of %s in all, %s freed", format_count(x, t->allocations),
+	text_say(a, "%s of %s in all, %s freed", format_things(x, t->allocations, "allocation"),
 		 format_bytes(y, t->allocated_bytes), format_count(z, t->frees));
-	text_say(a, "%s at the most, %s after the start", format_bytes(x, t->peak_bytes),
+	text_say(a, "At most %s at a time, %s after the start", format_bytes(x, t->peak_bytes),
 		 format_time(y, t->peak_at_ns));
 	if (t->temporary)
-		text_say(a, "%s were temporary (%s): freed by the thread's next heap call",
+		text_say(a, "%s temporary (%s): freed by the thread's next heap call",
 			 format_count(x, t->temporary),
 			 format_percent(y, t->temporary, t->allocations));
 	if (t->reallocations)
-		text_say(a, "%s reallocations, each counted as a free and an allocation",
-			 format_count(x, t->reallocations));
+		text_say(a, "%s, each a free and an allocation in these counts",
+			 format_things(x, t->reallocations, "reallocation"));
 	if (t->failed)
-		text_say(a, "%s allocations failed", format_count(x, t->failed));
+		text_say(a, "%s failed", format_things(x, t->failed, "allocation"));
 	if (t->unpaired_frees)
-		text_say(a, "%s frees of blocks from before the record, left out",
-			 format_count(x, t->unpaired_frees));
+		text_say(a, "%s of blocks from before the record: left out",
+			 format_things(x, t->unpaired_frees, "free"));
 	if (t->implied_frees)
-		text_say(a, "%s blocks were freed unseen: their address was given out again",
-			 format_count(x, t->implied_frees));
+		text_say(a, "%s freed unseen: the address was given out again",
+			 format_things(x, t->implied_frees, "block"));
 }
 
 static void say_mapped(struct analysis *a)
@@ -36,8 +36,8 @@ static void say_mapped(struct analysis *a)
 	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
 
 	if (m->maps || m->unmaps)
-		text_say(a, "Apart from the heap: %s mappings of %s, %s unmapped (%s)",
-			 format_count(w, m->maps), format_bytes(x, m->mapped_bytes),
+		text_say(a, "Apart from the heap: %s of %s, %s unmapped (%s)",
+			 format_things(w, m->maps, "mapping"), format_bytes(x, m->mapped_bytes),
 			 format_count(y, m->unmaps), format_bytes(z, m->unmapped_bytes));
 }
 
@@ -60,7 +60,7 @@ static void site_detail(struct table *t, const struct heap_site *s)
 	if (s->lifetime_ns.count)
 		snprintf(text + n, sizeof(text) - n, ", life %s",
 			 format_time(x, histogram_quantile(&s->lifetime_ns, 500)));
-	table_line(t, STYLE_DIM, text, NULL);
+	table_words(t, text);
 }
 
 static void print_sites(struct analysis *a, const char *caption, const struct ranking *r,
@@ -117,8 +117,8 @@ void text_leaks(struct analysis *a, bool brief)
 		text_say(a, "Nothing: every block was freed.");
 		return;
 	}
-	text_say(a, "%s in %s blocks at the end; what was still in use is not told from what was "
-		    "lost", format_bytes(x, total->live_bytes), format_count(y, total->live_blocks));
+	text_say(a, "%s in %s at the end, still in use or lost", format_bytes(x, total->live_bytes),
+		 format_things(y, total->live_blocks, "block"));
 	if (leak_rank_sites(a, &r))
 		return;
 	shown = text_shown(a, brief, r.count);

@@ -9,9 +9,10 @@
 /* The sum of times says more than the union only where operations overlapped. */
 static void print_totals(struct analysis *a)
 {
-	static const char *const titles[] = { "CALLS", "BYTES", "ERRORS", "SHORT", "TIME",
-					      "BUSY",  "P50",	"P99",	  "MAX",   NULL };
-	struct table *t = table_new(a->context, titles, "OPERATION");
+	static const char *const titles[] = { "<OPERATION", "CALLS", "BYTES", "ERRORS", "SHORT",
+					      "TIME",	    "BUSY",  "P50",   "P99",	"MAX",
+					      NULL };
+	struct table *t = table_new(a->context, titles, NULL);
 	bool overlap = false;
 
 	for (unsigned op = 0; op < IO_OP_COUNT; op++) {
@@ -22,6 +23,7 @@ static void print_totals(struct analysis *a)
 			continue;
 		overlap |= busy != f->latency_ns.sum;
 		table_row(t);
+		table_cell(t, io_op_name(op));
 		cell_count(t, f->calls);
 		cell_bytes(t, f->bytes);
 		cell_count(t, f->errors);
@@ -31,12 +33,11 @@ static void print_totals(struct analysis *a)
 		cell_time(t, histogram_quantile(&f->latency_ns, 500));
 		cell_time(t, histogram_quantile(&f->latency_ns, 990));
 		cell_time(t, f->latency_ns.max);
-		table_line(t, STYLE_BOLD, io_op_name(op), NULL);
 	}
-	table_drop_empty(t, 2);
 	table_drop_empty(t, 3);
-	table_drop(t, overlap ? TABLE_COLUMNS : 5);
-	fputc('\n', a->context->out);
+	table_drop_empty(t, 4);
+	if (!overlap)
+		table_drop(t, 6);
 	table_print(t);
 }
 
@@ -118,7 +119,7 @@ static void print_sites(struct analysis *a, bool brief)
 		if (brief || s->more_targets)
 			continue;
 		snprintf(where, sizeof(where), "on %s", text_target(a, s->target));
-		table_line(t, STYLE_DIM, where, NULL);
+		table_words(t, where);
 	}
 	if (!brief)
 		table_space_rows(t);

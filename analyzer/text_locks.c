@@ -10,8 +10,9 @@ static void say_totals(struct analysis *a)
 	const struct lock_figures *f = &m->total;
 	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
 
-	text_say(a, "%s acquisitions of %s locks, held for %s in all, %s at the longest",
-		 format_count(w, f->acquisitions), format_count(x, m->lock_map.count),
+	text_say(a, "%s of %s, held for %s in all, %s at the longest",
+		 format_things(w, f->acquisitions, "acquisition"),
+		 format_things(x, m->lock_map.count, "lock"),
 		 format_time(y, f->hold_ns), format_time(z, f->hold_max_ns));
 	if (f->contended)
 		text_say(a, "%s found the lock taken (%s) and waited %s in all",
@@ -19,7 +20,7 @@ static void say_totals(struct analysis *a)
 			 format_percent(x, f->contended, f->acquisitions),
 			 format_time(y, f->wait_ns.sum));
 	else
-		text_say(a, "None found its lock taken.");
+		text_say(a, "No thread had to wait for a lock.");
 	if (f->failed_try || f->timeouts)
 		text_say(a, "%s trylocks failed, %s waits timed out",
 			 format_count(w, f->failed_try), format_count(x, f->timeouts));
@@ -29,8 +30,8 @@ static void say_totals(struct analysis *a)
 		text_say(a, "%s unlocks by a thread that did not hold the lock",
 			 format_count(w, m->unowned_unlocks));
 	if (m->condition_total.waits)
-		text_say(a, "%s waits on conditions, %s in all (no contention)",
-			 format_count(w, m->condition_total.waits),
+		text_say(a, "%s on conditions, %s in all, apart from that",
+			 format_things(w, m->condition_total.waits, "wait"),
 			 format_time(x, m->condition_total.wait_ns.sum));
 	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
 		text_say(a, "Acquisitions and hold times are of the whole run.");
@@ -64,7 +65,7 @@ static void print_sites(struct analysis *a, bool brief)
 		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s",
 			 lock_kind(a->locks->lock[s->lock].call), a->locks->lock[s->lock].address,
 			 s->more_locks ? " and others" : "");
-		table_line(t, STYLE_DIM, what, NULL);
+		table_words(t, what);
 	}
 	table_drop_empty(t, 0);
 	table_drop_empty(t, 1);

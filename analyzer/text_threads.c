@@ -28,28 +28,28 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 	const struct thread_figures *f = &a->threads->thread[i];
 	const struct trace_thread *named = analysis_thread(a, f->number);
 	const char *fate = f->joined ? "" : f->detached ? "detached" : f->ended ? "not joined" : "";
-	char name[80], buf[FORMAT_SIZE];
+	char name[32], buf[FORMAT_SIZE];
 
+	snprintf(name, sizeof(name), "%" PRIu32 " %s", f->number,
+		 *named->name ? named->name : f->number == 1 ? "main" : "");
 	table_row(t);
+	table_cell(t, name);
 	cell_time(t, f->end_ns - f->start_ns);
 	table_cell(t, f->ended ? format_time(buf, f->cpu_ns) : "-");
 	cell_count(t, f->allocations);
 	cell_bytes(t, f->allocated_bytes);
 	cell_bytes(t, f->io_bytes);
 	cell_time(t, f->lock_wait_ns);
-	snprintf(name, sizeof(name), "%" PRIu32 " %s", f->number,
-		 *named->name	   ? named->name :
-		 f->number == 1	   ? "main" :
-				     "");
-	table_line(t, STYLE_BOLD, name, f->created ? fate : NULL);
 	if (f->stack && !brief)
-		text_callers(a, t, f->stack, 2);
+		text_stack(a, t, f->stack, 0);
+	if (f->created && *fate)
+		table_words(t, fate);
 }
 
 void text_threads(struct analysis *a, bool brief)
 {
-	static const char *const titles[] = { "LIFE",	   "CPU", "ALLOCS", "ALLOCATED",
-					      "I/O BYTES", "LOCK WAIT", NULL };
+	static const char *const titles[] = { "<THREAD",	"LIFE",	     "CPU",	  "ALLOCS",
+					      "ALLOCATED", "I/O BYTES", "LOCK WAIT", NULL };
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;
@@ -60,12 +60,12 @@ void text_threads(struct analysis *a, bool brief)
 		return;
 	shown = text_shown(a, brief, r.count);
 	text_caption(a, "Each thread", shown, r.count);
-	t = table_new(a->context, titles, "THREAD");
+	t = table_new(a->context, titles, brief ? NULL : "CREATED BY");
 	for (uint32_t i = 0; i < shown; i++)
 		thread_row(a, t, r.index[i], brief);
-	table_drop_empty(t, 1);
-	table_drop_empty(t, 4);
+	table_drop_empty(t, 2);
 	table_drop_empty(t, 5);
+	table_drop_empty(t, 6);
 	table_print(t);
 	ranking_fini(&r);
 }
