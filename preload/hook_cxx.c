@@ -29,11 +29,13 @@ static lar_cold void *late(void **pointer, const char *symbol)
 					(void *)real.symbol :                                      \
 					late((void **)&real.symbol, #symbol)))
 
-static always_inline void new_enter(unsigned call)
+/* One form may be made of another (new[] of new): the outermost is what the program called. A
+ * throw skips new_leave(), so that nothing is left behind where no malloc would take it up. */
+static always_inline void new_enter(unsigned call, uint8_t mode)
 {
 	struct thread *t = lar_self;
 
-	if (likely(t->gate == GATE_OPEN))
+	if (likely(t->gate == GATE_OPEN && !t->new_call && mode != NEW_IS_ALLOCATOR))
 		t->new_call = call;
 }
 
@@ -61,7 +63,7 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const void *p,
 		static uint8_t mode;                                                               \
 		void *p;                                                                           \
                                                                                                    \
-		new_enter(LAR_CALL_##symbol);                                                      \
+		new_enter(LAR_CALL_##symbol, mode);                                                      \
 		p = REAL_CXX(symbol) arguments;                                                    \
 		new_leave(LAR_CALL_##symbol, &mode, p, size, HOOK_FRAME);                          \
 		return p;                                                                          \

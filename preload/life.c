@@ -35,6 +35,7 @@ static uint8_t *inherited_base;
 static uint64_t inherited_size;
 /* Options of the first recording: a child's environment may no longer be what ours was. */
 static struct config inherited_config;
+static bool inherited;
 
 bool spin_lock(struct spin *s)
 {
@@ -276,8 +277,9 @@ bool life_start(void)
 		return phase == PHASE_ON;
 	}
 	sys_block_signals(&mask);
-	child = inherited_base != NULL;
-	if (child) { /* the mapping is of its parent's trace */
+	child = inherited;
+	inherited = true; /* as far as this process's children are concerned */
+	if (inherited_base) { /* the mapping is of the parent's trace */
 		sys_munmap(inherited_base, inherited_size);
 		inherited_base = NULL;
 	}
