@@ -97,13 +97,19 @@ static bool same_file(const char *mine, const char *its)
 {
 	char a[PATH_MAX], b[PATH_MAX];
 
-	if (!mine)
-		return its[0] == '?';
 	/* Sources of the compilers' own libraries are not on this machine. */
 	if (!realpath(mine, a) || !realpath(its, b))
 		return strcmp(strrchr(mine, '/') ? strrchr(mine, '/') : mine,
 			      strrchr(its, '/') ? strrchr(its, '/') : its) == 0;
 	return strcmp(a, b) == 0;
+}
+
+/* Code that is of no line has no file either; addr2line gives the unit's name, or nothing. */
+static bool same_place(const struct symbol *mine, const struct place *its)
+{
+	if (!mine->file)
+		return mine->line == 0 && its->line == 0;
+	return mine->line == its->line && same_file(mine->file, its->file);
 }
 
 static void compare(struct loaded *l, struct answer *a)
@@ -116,12 +122,15 @@ static void compare(struct loaded *l, struct answer *a)
 			 found[0].function, a->count, a->frames[0].function);
 	for (uint32_t i = 0; i < count; i++) {
 		struct place *p = &a->frames[i];
+		bool same = same_function(found[i].function, p->function);
 
 		assert_int_equal(found[i].inlined, i < count - 1);
 		if (!found[i].named && p->function[0] == '?')
 			continue;
-		if (!same_function(found[i].function, p->function) ||
-		    !same_file(found[i].file, p->file) || found[i].line != p->line)
+		/* The innermost one, without a linkage name, gets the outermost's in addr2line. */
+		if (!same && i == 0 && count > 1)
+			same = same_function(found[count - 1].function, p->function);
+		if (!same || !same_place(&found[i], p))
 			fail_msg("%" PRIx64 " frame %u: %s %s:%u, addr2line has %s %s:%u",
 				 a->address, i, found[i].function, found[i].file, found[i].line,
 				 p->function, p->file, p->line);
@@ -158,8 +167,13 @@ static void list_addresses(const char *file, const char *const *only)
 	assert_int_equal(fclose(out), 0);
 }
 
-/* At least `least` addresses have to come of it. */
-static void compare_all(const char *file, const char *const *only, unsigned least)
+/*
+ * What is in `file` as addr2line has it of `oracle`: the same code with DWARF 4 in it, since
+ * addr2line of binutils 2.40 confuses files of DWARF 5, loses clang's inlined frames there, and
+ * does not follow split DWARF. At least `least` addresses have to come of it.
+ */
+static void compare_all(const char *file, const char *oracle, const char *const *only,
+			unsigned least)
 {
 	static struct answer a;
 	struct loaded l = load(file, NULL, 0, NULL);
@@ -167,8 +181,11 @@ static void compare_all(const char *file, const char *const *only, unsigned leas
 	unsigned count = 0;
 	FILE *text;
 
-	list_addresses(file, only);
-	run("addr2line -a -f -i -C -e '%s' <addresses.txt >answers.txt", file);
+	run("for f in '%s' '%s'; do objcopy -O binary -j .text $f $f.text; done && cmp %s.text "
+	    "%s.text",
+	    file, oracle, file, oracle);
+	list_addresses(oracle, only);
+	run("addr2line -a -f -i -C -e '%s' <addresses.txt >answers.txt", oracle);
 	text = open_text("answers.txt");
 	if (fgets(next, sizeof(next), text))
 		chomp(next);
@@ -185,41 +202,61 @@ static const char *const of_calls[] = { "main", "leaf", "report", "sym_", NULL }
 
 static void c_as_addr2line(void **state)
 {
-	static const char *const flags[] = {
-		"-O2 -g",     "-O0 -g",		 "-O2 -g -gdwarf-4", "-O2 -g -no-pie",
-		"-O2 -g -gz", "-O2 -g -flto -w", "-O3 -g -static",   "-Os -g -fno-pie -no-pie",
+	static const char *const flags[][2] = {
+		{ "-O2", "-gdwarf-4" },
+		{ "-O2", "-gdwarf-5" },
+		{ "-O2", "-gdwarf-3 -gstrict-dwarf" },
+		{ "-O0", "-gdwarf-5" },
+		{ "-O2 -no-pie -fno-pie", "-gdwarf-5" },
+		{ "-Os", "-gdwarf-5 -gz" },
+		{ "-O3 -static -w -Wl,--no-warnings", "-gdwarf-5" },
+		{ "-O2 -flto -w", "-gdwarf-5" },
+		{ "-O2", "-gdwarf-5 -gsplit-dwarf" },
+		{ "-O2", "-gdwarf-4 -gsplit-dwarf" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		run("gcc -D_GNU_SOURCE %s \"$V/sym_calls.c\" -o calls", flags[i]);
-		compare_all("calls", of_calls, 30);
+		run("gcc -D_GNU_SOURCE %s -gdwarf-4 \"$V/sym_calls.c\" -o oracle &&"
+		    "gcc -D_GNU_SOURCE %s %s \"$V/sym_calls.c\" -o calls",
+		    flags[i][0], flags[i][0], flags[i][1]);
+		compare_all("calls", "oracle", of_calls, 30);
 	}
 }
 
 static void cc_as_addr2line(void **state)
 {
+	static const char *const flags[][2] = {
+		{ "-O2", "-gdwarf-4" },
+		{ "-O2", "-gdwarf-5" },
+		{ "-O0", "-gdwarf-5" },
+		{ "-O1 -no-pie", "-gdwarf-5 -gsplit-dwarf" },
+	};
+
 	(void)state;
 	if (!works("command -v g++ >/dev/null"))
 		skip();
-	run("g++ -O2 -g \"$V/sym_templates.cc\" -o templates");
-	compare_all("templates", NULL, 300);
-	run("g++ -O0 -g \"$V/sym_templates.cc\" -o templates");
-	compare_all("templates", NULL, 1000);
-	run("g++ -O2 -g -gdwarf-4 -no-pie \"$V/sym_templates.cc\" -o templates");
-	compare_all("templates", NULL, 300);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		run("g++ %s -gdwarf-4 \"$V/sym_templates.cc\" -o oracle &&"
+		    "g++ %s %s \"$V/sym_templates.cc\" -o templates",
+		    flags[i][0], flags[i][0], flags[i][1]);
+		compare_all("templates", "oracle", NULL, 300);
+	}
 }
 
+/* clang makes no .debug_aranges and no DW_AT_sibling, and indexes addresses in version 5. */
 static void clang_as_addr2line(void **state)
 {
 	(void)state;
 	if (!works("command -v clang >/dev/null"))
 		skip();
-	/* No .debug_aranges. Version 4: binutils 2.40 loses inlined frames of clang's version 5. */
-	run("clang -D_GNU_SOURCE -O2 -g -gdwarf-4 \"$V/sym_calls.c\" -o calls");
-	compare_all("calls", of_calls, 30);
-	run("clang++ -O2 -g -gdwarf-4 -fdebug-types-section \"$V/sym_templates.cc\" -o templates");
-	compare_all("templates", NULL, 300);
+	run("clang -D_GNU_SOURCE -O2 -gdwarf-4 \"$V/sym_calls.c\" -o oracle &&"
+	    "clang -D_GNU_SOURCE -O2 -gdwarf-5 \"$V/sym_calls.c\" -o calls");
+	compare_all("calls", "oracle", of_calls, 30);
+	run("clang++ -O2 -gdwarf-4 -fdebug-types-section \"$V/sym_templates.cc\" -o oracle &&"
+	    "clang++ -O2 -gdwarf-5 \"$V/sym_templates.cc\" -o templates");
+	compare_all("templates", "oracle", NULL, 300);
+	compare_all("oracle", "oracle", NULL, 300);
 }
 
 static void rust_as_addr2line(void **state)
@@ -227,42 +264,18 @@ static void rust_as_addr2line(void **state)
 	static const char *const own[] = {
 		"_ZN8sym_rust", "_ZN4rust", "_RNv", "_RINv", "_RNC", NULL
 	};
+	static const char *const schemes[] = { "", "-C symbol-mangling-version=v0" };
 
 	(void)state;
 	if (!works("rustc --version >/dev/null 2>&1"))
 		skip();
-	run("rustc -O -g -C symbol-mangling-version=legacy \"$V/sym_rust.rs\" -o rust 2>/dev/null");
-	compare_all("rust", own, 30);
-	run("rustc -O -g -C symbol-mangling-version=v0 \"$V/sym_rust.rs\" -o rust 2>/dev/null");
-	compare_all("rust", own, 30);
-}
-
-/* DWARF in a .dwo file, which addr2line does not follow: the same code built plainly is the oracle.
- */
-static void split_dwarf(void **state)
-{
-	struct loaded split, plain;
-	uint64_t start;
-
-	(void)state;
-	run("gcc -D_GNU_SOURCE -O2 -g -gsplit-dwarf \"$V/sym_calls.c\" -o split && "
-	    "gcc -D_GNU_SOURCE -O2 -g \"$V/sym_calls.c\" -o plain");
-	split = load("split", NULL, 0, NULL);
-	plain = load("plain", NULL, 0, NULL);
-	start = address_of("split", "sym_shared_leaf");
-	assert_int_equal(start, address_of("plain", "sym_shared_leaf"));
-	for (uint64_t i = 0; i < 200; i++) {
-		const struct symbol *a, *b;
-		uint32_t count = symbols_resolve(split.symbols, 0, start + i + 1, &a);
-
-		assert_int_equal(symbols_resolve(plain.symbols, 0, start + i + 1, &b), count);
-		while (count-- > 0) {
-			assert_string_equal(a[count].function, b[count].function);
-			assert_int_equal(a[count].line, b[count].line);
-		}
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		/* Old compilers know the other scheme as unstable only. */
+		if (!works("rustc -O -g %s \"$V/sym_rust.rs\" -o rust 2>/dev/null", schemes[i]) &&
+		    i > 0)
+			continue;
+		compare_all("rust", "rust", own, 30);
 	}
-	symbols_free(split.symbols);
-	symbols_free(plain.symbols);
 }
 
 /* One line of sym_calls' output. */
@@ -381,7 +394,7 @@ static void scoped_names(void **state)
 		unsigned long long address = 0;
 		FILE *text;
 
-		run("grep -F ' %s' names.txt | grep -v clone | cut -d' ' -f1 >address.txt",
+		run("grep -F ' %s' names.txt | grep -v cold | cut -d' ' -f1 >address.txt",
 		    names[i]);
 		text = open_text("address.txt");
 		assert_int_equal(fscanf(text, "%llx", &address), 1);
@@ -401,8 +414,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(c_as_addr2line),     cmocka_unit_test(cc_as_addr2line),
 		cmocka_unit_test(clang_as_addr2line), cmocka_unit_test(rust_as_addr2line),
-		cmocka_unit_test(split_dwarf),	      cmocka_unit_test(programs_own_words),
-		cmocka_unit_test(mangled_rust_names), cmocka_unit_test(scoped_names),
+		cmocka_unit_test(programs_own_words), cmocka_unit_test(mangled_rust_names),
+		cmocka_unit_test(scoped_names),
 	};
 
 	return cmocka_run_group_tests(tests, symtest_setup, symtest_teardown);
