@@ -11,8 +11,7 @@ void cursor_start(struct cursor *c, const uint64_t *words, size_t count, unsigne
 	c->at = 0;
 	c->time_shift = time_shift;
 	c->thread = c->tid = 0;
-	c->depth = 0;
-	c->node[0] = 0;
+	c->path[0] = (struct stacks_path){ 0, 0 };
 }
 
 static void read_thread(struct cursor *c, struct trace *t, const uint64_t *w)
@@ -28,24 +27,44 @@ static void read_thread(struct cursor *c, struct trace *t, const uint64_t *w)
 		row->creator = (uint32_t)w[3];
 }
 
-static uint32_t push_frames(struct cursor *c, struct trace *t, uint64_t w0, uint64_t ticks,
-			    const uint64_t *ra)
+#define CHUNK 32
+
+static void push_frames(struct cursor *c, struct trace *t, uint32_t kept, uint32_t pushed,
+			uint64_t ticks, const uint64_t *ra)
+{
+	struct stacks_path *path = &c->path[kept];
+	struct trace_frame frames[CHUNK];
+	uint32_t run = 0;
+
+	for (uint32_t i = 0; i < pushed; i++) {
+		uint32_t module = modmap_find(&t->modmap, ra[i], ticks);
+		bool self =
+			module != MODMAP_NONE && t->facts.modules[module].flags & LAR_MODULE_SELF;
+
+		if (!self)
+			frames[run++] = (struct trace_frame){ ra[i], module };
+		if (self || run == CHUNK || i + 1 == pushed) {
+			stacks_push(&t->stacks, path, frames, run);
+			path += run;
+			run = 0;
+		}
+		if (self) {
+			/* the recorder's own frames are no part of the program */
+			path[1] = path[0];
+			path++;
+		}
+	}
+}
+
+/* The stack's id; the decoder and the copy of the slot have checked kept and the depth. */
+static inline uint32_t read_stack(struct cursor *c, struct trace *t, uint64_t w0, uint64_t ticks,
+				  const uint64_t *ra)
 {
 	uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
 
-	/* the decoder and the copy of the slot have checked kept and depth */
-	for (uint32_t i = 0; i < pushed; i++) {
-		uint32_t parent = c->node[kept + i];
-		uint32_t module = modmap_find(&t->modmap, ra[i], ticks);
-
-		/* the recorder's own frames are no part of the program */
-		if (module != MODMAP_NONE && t->facts.modules[module].flags & LAR_MODULE_SELF)
-			c->node[kept + i + 1] = parent;
-		else
-			c->node[kept + i + 1] = stacks_push(&t->stacks, parent, ra[i], module);
-	}
-	c->depth = kept + pushed;
-	return c->node[c->depth];
+	if (pushed)
+		push_frames(c, t, kept, pushed, ticks, ra);
+	return c->path[kept + pushed].node;
 }
 
 void cursor_next(struct cursor *c, struct trace *t, struct event *e)
@@ -70,6 +89,6 @@ void cursor_next(struct cursor *c, struct trace *t, struct event *e)
 		read_thread(c, t, w + 1);
 	e->thread = c->thread;
 	e->tid = c->tid;
-	e->stack = shape->has_stack ? push_frames(c, t, w0, e->ticks, w + 1 + fields) : 0;
+	e->stack = shape->has_stack ? read_stack(c, t, w0, e->ticks, w + 1 + fields) : 0;
 	c->at += 1 + fields + lar_word0_pushed(w0);
 }

@@ -13,8 +13,7 @@ struct cursor {
 	size_t count, at;
 	unsigned time_shift; /* bits that the times of a slot have more than those of blocks */
 	uint32_t thread, tid;
-	uint32_t depth;
-	uint32_t node[LAR_MAX_DEPTH + 1]; /* stack id by depth; [0] is the empty stack */
+	struct stacks_path path[LAR_MAX_DEPTH + 1]; /* by depth; [0] is the empty stack */
 	struct cursor *next_free;
 };
 

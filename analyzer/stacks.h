@@ -26,20 +26,31 @@ struct stacks_node {
 struct stacks {
 	struct stacks_node *nodes;
 	uint32_t count, capacity;
-	uint32_t *table; /* open addressing; node ids, 0 = empty */
-	uint32_t table_mask;
-	uint64_t folded; /* frames that found no room */
+	uint32_t *table;      /* open addressing; node ids, 0 = empty */
+	unsigned table_shift; /* place = hash >> table_shift */
+	uint64_t multiplier;  /* odd, drawn at the start: nobody can prepare collisions */
+	uint64_t folded;      /* frames that found no room */
 	struct trace_frame frames[LAR_MAX_DEPTH];
+};
+
+/*
+ * A path from the root: its node, and the hash of the addresses and modules on it, which needs no
+ * look into the tree to go on from.
+ */
+struct stacks_path {
+	uint64_t hash;
+	uint32_t node;
 };
 
 int stacks_init(struct stacks *s); /* 0 or -ENOMEM */
 void stacks_fini(struct stacks *s);
 
 /*
- * The node of `address` in `module` called from `parent`. Without memory or at the bound it is
- * `parent` itself, counted in `folded`.
+ * Appends `count` frames to path[0]: path[1] to path[count] are filled in. Frames that find no
+ * room leave their path as the one before, and are counted in `folded`.
  */
-uint32_t stacks_push(struct stacks *s, uint32_t parent, uint64_t address, uint32_t module);
+void stacks_push(struct stacks *s, struct stacks_path *path, const struct trace_frame *frames,
+		 uint32_t count);
 
 /* The frames of a stack, outermost first, valid until the next call; returns how many. */
 uint32_t stacks_frames(struct stacks *s, uint32_t id, const struct trace_frame **frames);
