@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap model, fed with events made by hand, and against a plain model on random ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../analyzer/heap_model.h"
+
+static struct heap_model m;
+
+static struct event at(uint64_t time, unsigned kind, uint32_t thread, uint32_t stack)
+{
+	return (struct event){ .kind = (uint8_t)kind,
+			       .thread = thread,
+			       .stack = stack,
+			       .ticks = time,
+			       .time_ns = time,
+			       .field = { time } };
+}
+
+static void alloc_on(uint32_t thread, uint64_t time, uint32_t stack, uint64_t address,
+		     uint64_t size)
+{
+	struct event e = at(time, LAR_EV_ALLOC, thread, stack);
+
+	e.call = LAR_CALL_malloc;
+	e.field[1] = address;
+	e.field[2] = size;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+}
+
+static void free_on(uint32_t thread, uint64_t time, uint64_t address)
+{
+	struct event e = at(time, LAR_EV_FREE, thread, 0);
+
+	e.call = LAR_CALL_free;
+	e.field[1] = address;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+}
+
+static void realloc_on(uint32_t thread, uint64_t time, uint64_t took, uint32_t stack, uint64_t old,
+		       uint64_t address, uint64_t size)
+{
+	struct event e = at(time, LAR_EV_REALLOC, thread, stack);
+
+	e.call = LAR_CALL_realloc;
+	e.field[1] = took;
+	e.field[2] = old;
+	e.field[3] = address;
+	e.field[4] = size;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	heap_model_init(&m, NULL, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	heap_model_fini(&m);
+	return 0;
+}
+
+static const struct heap_site *site_of(uint32_t stack)
+{
+	return &m.site[sites_number(&m.sites, stack, 1)];
+}
+
+static void counts_and_peak(void **state)
+{
+	const struct heap_site *s;
+
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(1, 20, 2, 0x2000, 50);
+	free_on(1, 30, 0x1000);
+	alloc_on(1, 40, 2, 0x3000, 0);
+	alloc_on(1, 50, 2, 0x1000, 90);
+	heap_model_finish(&m);
+	assert_int_equal(m.total.allocations, 4);
+	assert_int_equal(m.total.allocated_bytes, 240);
+	assert_int_equal(m.total.frees, 1);
+	assert_int_equal(m.total.freed_bytes, 100);
+	assert_int_equal(m.total.live_blocks, 3);
+	assert_int_equal(m.total.live_bytes, 140);
+	assert_int_equal(m.total.peak_bytes, 150);
+	assert_int_equal(m.total.peak_at_ns, 20);
+	s = site_of(1);
+	assert_int_equal(s->at_peak_bytes, 100);
+	assert_int_equal(s->live_bytes, 0);
+	assert_int_equal(s->lifetime_ns.count, 1);
+	assert_int_equal(s->lifetime_ns.sum, 20);
+	s = site_of(2);
+	assert_int_equal(s->at_peak_bytes, 50);
+	assert_int_equal(s->peak_bytes, 140);
+	assert_int_equal(s->size_min, 0);
+	assert_int_equal(s->size_max, 90);
+}
+
+/* As valgrind counts: realloc(p, n) is a free and an allocation, whatever moved. */
+static void realloc_cases(void **state)
+{
+	(void)state;
+	realloc_on(1, 10, 1, 1, 0, 0x1000, 10); /* realloc(NULL, 10) */
+	realloc_on(1, 20, 1, 1, 0x1000, 0x1000, 30);
+	realloc_on(1, 30, 1, 2, 0x1000, 0x2000, 20);
+	assert_int_equal(m.total.allocations, 3);
+	assert_int_equal(m.total.frees, 2);
+	assert_int_equal(m.total.allocated_bytes, 60);
+	assert_int_equal(m.total.freed_bytes, 40);
+	assert_int_equal(m.total.reallocations, 2);
+	assert_int_equal(m.total.live_bytes, 20);
+	assert_int_equal(m.total.peak_bytes, 30);
+
+	realloc_on(1, 40, 1, 2, 0x2000, 0, 1000); /* failed: the old block stays */
+	assert_int_equal(m.total.failed, 1);
+	assert_int_equal(m.total.live_bytes, 20);
+	assert_int_equal(m.total.allocations, 3);
+
+	realloc_on(1, 50, 1, 2, 0x2000, 0, 0); /* realloc(p, 0) that returned NULL */
+	assert_int_equal(m.total.frees, 3);
+	assert_int_equal(m.total.live_blocks, 0);
+	assert_int_equal(m.total.failed, 1);
+	assert_int_equal(m.total.reallocations, 2);
+}
+
+static void failures_and_strangers(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0, 1ull << 60);
+	free_on(1, 20, 0x5000);
+	realloc_on(1, 30, 1, 1, 0x6000, 0x7000, 8);
+	assert_int_equal(m.total.failed, 1);
+	assert_int_equal(m.total.unpaired_frees, 2);
+	assert_int_equal(m.total.frees, 0);
+	assert_int_equal(m.total.allocations, 1);
+	assert_int_equal(m.total.live_bytes, 8);
+}
+
+/* Freed by the next heap call of the thread that allocated it; other threads do not matter. */
+static void temporary(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 8);
+	alloc_on(2, 11, 2, 0x2000, 8);
+	free_on(1, 12, 0x1000); /* temporary */
+	alloc_on(2, 13, 2, 0x3000, 8);
+	free_on(2, 14, 0x2000); /* not its last */
+	free_on(2, 15, 0x3000); /* a free came between */
+	alloc_on(1, 20, 3, 0x4000, 8);
+	free_on(2, 21, 0x4000); /* another thread's */
+	alloc_on(1, 30, 4, 0x5000, 8);
+	realloc_on(1, 31, 1, 5, 0x5000, 0x6000, 16); /* temporary */
+	free_on(1, 32, 0x6000);			     /* temporary */
+	assert_int_equal(m.total.temporary, 3);
+	assert_int_equal(site_of(1)->temporary, 1);
+	assert_int_equal(site_of(2)->temporary, 0);
+	assert_int_equal(site_of(3)->temporary, 0);
+	assert_int_equal(site_of(4)->temporary, 1);
+	assert_int_equal(site_of(5)->temporary, 1);
+}
+
+/*
+ * A realloc is stamped when it is done: its old block may be another thread's before that. The
+ * new owner's block is not the one that the realloc freed.
+ */
+static void realloc_seen_late(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(2, 50, 2, 0x1000, 70);
+	assert_int_equal(m.total.implied_frees, 1);
+	realloc_on(1, 60, 30, 3, 0x1000, 0x2000, 200);
+	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.allocations, 3);
+	assert_int_equal(m.total.frees, 1);
+	assert_int_equal(m.total.freed_bytes, 100);
+	assert_int_equal(m.total.live_bytes, 270);
+	assert_int_equal(site_of(2)->live_blocks, 1);
+	free_on(2, 70, 0x1000);
+	assert_int_equal(site_of(2)->live_blocks, 0);
+	assert_int_equal(m.total.frees, 2);
+}
+
+static void free_never_seen(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(1, 50, 2, 0x1000, 70);
+	assert_int_equal(m.total.implied_frees, 1);
+	assert_int_equal(m.total.frees, 0);
+	assert_int_equal(m.total.freed_bytes, 0);
+	assert_int_equal(m.total.live_blocks, 1);
+	assert_int_equal(m.total.live_bytes, 70);
+	assert_int_equal(site_of(1)->live_blocks, 0);
+}
+
+/* --since: blocks from before are in no figure but the frees. */
+static void window(void **state)
+{
+	(void)state;
+	heap_model_fini(&m);
+	heap_model_init(&m, NULL, 100);
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(1, 20, 1, 0x2000, 100);
+	free_on(1, 30, 0x2000);
+	alloc_on(1, 100, 2, 0x3000, 10);
+	free_on(1, 110, 0x1000);
+	assert_int_equal(m.total.allocations, 1);
+	assert_int_equal(m.total.frees, 1);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.live_bytes, 10);
+	assert_int_equal(m.total.peak_bytes, 10);
+	assert_int_equal(m.sites.count, 1);
+}
+
+static void mappings(void **state)
+{
+	struct event e = at(5, LAR_EV_MAP, 1, 1);
+
+	(void)state;
+	e.call = LAR_CALL_mmap;
+	e.field[2] = 0x10000;
+	e.field[3] = 8192;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+	e.call = LAR_CALL_munmap;
+	e.field[3] = 0;
+	e.field[4] = 0x10000;
+	e.field[5] = 4096;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+	e.field[6] = (uint64_t)-22;
+	assert_int_equal(heap_model_event(&m, &e), 0);
+	assert_int_equal(m.mapped.maps, 1);
+	assert_int_equal(m.mapped.mapped_bytes, 8192);
+	assert_int_equal(m.mapped.unmaps, 1);
+	assert_int_equal(m.mapped.unmapped_bytes, 4096);
+	assert_int_equal(m.mapped.failed, 1);
+	assert_int_equal(m.total.allocations, 0);
+}
+
+static uint32_t pairs_of_stacks(void *arg, uint32_t stack)
+{
+	(void)arg;
+	return stack / 2;
+}
+
+static void folding(void **state)
+{
+	struct site_rule rule = { .group = pairs_of_stacks };
+
+	(void)state;
+	heap_model_fini(&m);
+	heap_model_init(&m, &rule, 0);
+	alloc_on(1, 10, 0, 0x1000, 1);
+	alloc_on(1, 20, 1, 0x2000, 10);
+	alloc_on(1, 30, 2, 0x3000, 100);
+	assert_int_equal(m.sites.count, 2);
+	assert_int_equal(m.site[0].peak_bytes, 11);
+	assert_int_equal(m.site[1].peak_bytes, 100);
+}
+
+/* ---- against a model that is too plain to be wrong ---- */
+
+#define ADDRESSES 700
+#define STACKS	  37
+
+static struct {
+	uint64_t size, born;
+	uint32_t stack;
+	bool live;
+} plain[ADDRESSES];
+
+static uint64_t random_state = 0x9e3779b97f4a7c15ull;
+
+static uint64_t random_below(uint64_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (random_state >> 20) % n;
+}
+
+static void random_events(void **state)
+{
+	uint64_t live[STACKS] = { 0 }, at_peak[STACKS] = { 0 }, peak_of[STACKS] = { 0 };
+	uint64_t total = 0, peak = 0, peak_at = 0, blocks = 0;
+
+	(void)state;
+	for (uint64_t now = 1; now < 60000; now++) {
+		uint64_t i = random_below(ADDRESSES), address = 0x100000 + i * 16;
+
+		if (plain[i].live) {
+			free_on(1, now, address);
+			plain[i].live = false;
+			total -= plain[i].size;
+			live[plain[i].stack] -= plain[i].size;
+			blocks--;
+			continue;
+		}
+		plain[i].live = true;
+		plain[i].size = random_below(5000);
+		plain[i].stack = (uint32_t)random_below(STACKS);
+		alloc_on(1, now, plain[i].stack, address, plain[i].size);
+		total += plain[i].size;
+		blocks++;
+		live[plain[i].stack] += plain[i].size;
+		if (live[plain[i].stack] > peak_of[plain[i].stack])
+			peak_of[plain[i].stack] = live[plain[i].stack];
+		if (total > peak) {
+			peak = total;
+			peak_at = now;
+			memcpy(at_peak, live, sizeof(live));
+		}
+	}
+	heap_model_finish(&m);
+	assert_int_equal(m.total.live_bytes, total);
+	assert_int_equal(m.total.live_blocks, blocks);
+	assert_int_equal(m.live.count, blocks);
+	assert_int_equal(m.total.peak_bytes, peak);
+	assert_int_equal(m.total.peak_at_ns, peak_at);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.implied_frees, 0);
+	for (uint32_t s = 0; s < STACKS; s++) {
+		assert_int_equal(site_of(s)->live_bytes, live[s]);
+		assert_int_equal(site_of(s)->at_peak_bytes, at_peak[s]);
+		assert_int_equal(site_of(s)->peak_bytes, peak_of[s]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(counts_and_peak, setup, teardown),
+		cmocka_unit_test_setup_teardown(realloc_cases, setup, teardown),
+		cmocka_unit_test_setup_teardown(failures_and_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(temporary, setup, teardown),
+		cmocka_unit_test_setup_teardown(realloc_seen_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(free_never_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(window, setup, teardown),
+		cmocka_unit_test_setup_teardown(mappings, setup, teardown),
+		cmocka_unit_test_setup_teardown(folding, setup, teardown),
+		cmocka_unit_test_setup_teardown(random_events, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

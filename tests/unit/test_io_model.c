@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* The I/O model and the union of intervals. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../analyzer/io_model.h"
+
+static struct io_model m;
+
+static void call(unsigned number, uint32_t thread, uint64_t start, uint64_t took, uint32_t target,
+		 int64_t result, uint64_t asked)
+{
+	struct event e = { .kind = LAR_EV_IO,
+			   .call = (uint16_t)number,
+			   .thread = thread,
+			   .stack = number,
+			   .time_ns = start + took };
+
+	e.field[0] = start + took;
+	e.field[1] = took;
+	e.field[2] = lar_fd_target(3, target);
+	e.field[3] = (uint64_t)result;
+	e.field[4] = asked;
+	assert_int_equal(io_model_event(&m, &e), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return io_model_init(&m, NULL, 0, 3);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	io_model_fini(&m);
+	return 0;
+}
+
+static void totals(void **state)
+{
+	const struct io_figures *r = &m.total[IO_READ], *w = &m.total[IO_WRITE];
+
+	(void)state;
+	call(LAR_CALL_read, 1, 0, 10, 1, 100, 100);
+	call(LAR_CALL_pread64, 1, 20, 10, 1, 40, 100); /* short */
+	call(LAR_CALL_read, 1, 40, 10, 1, 0, 100);     /* end of file: neither short nor failed */
+	call(LAR_CALL_read, 1, 60, 10, 1, -EAGAIN, 100);
+	call(LAR_CALL_write, 1, 80, 5, 2, 7, 7);
+	call(LAR_CALL_openat, 1, 90, 5, 3, -ENOENT, 0);
+	call(LAR_CALL_fsync, 1, 100, 50, 2, 0, 0);
+	assert_int_equal(r->calls, 4);
+	assert_int_equal(r->bytes, 140);
+	assert_int_equal(r->errors, 1);
+	assert_int_equal(r->short_calls, 1);
+	assert_int_equal(r->latency_ns.sum, 40);
+	assert_int_equal(w->calls, 1);
+	assert_int_equal(w->bytes, 7);
+	assert_int_equal(m.total[IO_OPEN].errors, 1);
+	assert_int_equal(m.total[IO_OPEN].bytes, 0);
+	assert_int_equal(m.total[IO_SYNC].calls, 1);
+	assert_int_equal(m.total[IO_SYNC].bytes, 0);
+	assert_int_equal(m.error_map.count, 2);
+	assert_int_equal(m.error[0].number, EAGAIN);
+	assert_int_equal(m.error[0].op, IO_READ);
+	assert_int_equal(m.error[1].number, ENOENT);
+}
+
+static void targets_and_sites(void **state)
+{
+	(void)state;
+	call(LAR_CALL_read, 1, 0, 10, 1, 100, 100);
+	call(LAR_CALL_write, 1, 20, 10, 1, 30, 30);
+	call(LAR_CALL_read, 1, 40, 10, 2, 5, 5);
+	call(LAR_CALL_close, 1, 60, 1, 2, 0, 0);
+	assert_int_equal(m.target_map.count, 2);
+	assert_int_equal(m.target[0].id, 1);
+	assert_int_equal(m.target[0].op[IO_TARGET_READ].bytes, 100);
+	assert_int_equal(m.target[0].op[IO_TARGET_WRITE].bytes, 30);
+	assert_int_equal(m.target[0].bytes, 130);
+	assert_int_equal(m.target[1].op[IO_TARGET_OTHER].calls, 1);
+	assert_int_equal(m.target[1].time_ns, 11);
+	assert_int_equal(m.sites.count, 3);
+	assert_int_equal(m.site[0].read_bytes, 105);
+	assert_true(m.site[0].more_targets);
+	assert_false(m.site[1].more_targets);
+	assert_int_equal(m.site[1].by_op[IO_WRITE], 1);
+}
+
+/* Two threads at once: the sum counts twice what the union counts once. */
+static void overlap(void **state)
+{
+	(void)state;
+	call(LAR_CALL_read, 2, 10, 10, 1, 1, 1);
+	call(LAR_CALL_read, 1, 0, 30, 1, 1, 1);
+	call(LAR_CALL_read, 2, 50, 10, 1, 1, 1);
+	assert_int_equal(m.total[IO_READ].latency_ns.sum, 50);
+	assert_int_equal(busy_time_sum(&m.total[IO_READ].busy), 40);
+}
+
+static void slowest(void **state)
+{
+	static const uint64_t took[] = { 5, 90, 30, 90, 1, 70, 2, 60 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(took) / sizeof(*took); i++)
+		call(LAR_CALL_read, 1, i * 100, took[i], (uint32_t)i, 1, 1);
+	io_model_finish(&m);
+	assert_int_equal(m.slow_count, 3);
+	assert_int_equal(m.slow[0].start_ns, 100);
+	assert_int_equal(m.slow[1].start_ns, 300);
+	assert_int_equal(m.slow[2].took_ns, 70);
+	assert_int_equal(m.slow[2].target, 5);
+}
+
+static void slowest_of_none(void **state)
+{
+	(void)state;
+	io_model_fini(&m);
+	assert_int_equal(io_model_init(&m, NULL, 0, 0), 0);
+	call(LAR_CALL_read, 1, 0, 5, 1, 1, 1);
+	io_model_finish(&m);
+	assert_int_equal(m.slow_count, 0);
+}
+
+static void window(void **state)
+{
+	(void)state;
+	m.since_ns = 100;
+	call(LAR_CALL_read, 1, 0, 50, 1, 10, 10);
+	call(LAR_CALL_read, 1, 90, 50, 1, 10, 10);
+	assert_int_equal(m.total[IO_READ].calls, 1);
+	assert_int_equal(m.sites.count, 1);
+}
+
+/* Random intervals in the order of their ends, against a bitmap of time. */
+static void union_of_random_intervals(void **state)
+{
+	enum { TIME = 4000, N = 900 };
+	static unsigned char busy[TIME];
+	struct busy_time b = { 0 };
+	uint64_t expected = 0, end = 0;
+
+	(void)state;
+	srand(7);
+	memset(busy, 0, sizeof(busy));
+	for (int i = 0; i < N; i++) {
+		uint64_t length = (uint64_t)(rand() % 6), start;
+
+		end += (uint64_t)(rand() % 9);
+		if (rand() % 40 == 0)
+			length = (uint64_t)(rand() % 300);
+		start = length < end ? end - length : 0;
+		assert_true(end < TIME);
+		memset(busy + start, 1, end - start);
+		busy_time_add(&b, start, end);
+	}
+	for (int i = 0; i < TIME; i++)
+		expected += busy[i];
+	assert_int_equal(busy_time_sum(&b), expected);
+	assert_false(b.at_least);
+	busy_time_fini(&b);
+}
+
+/* More separate spans than are kept: exact as long as nothing reaches behind them. */
+static void union_of_many_spans(void **state)
+{
+	struct busy_time b = { 0 };
+	const uint64_t n = 3 * BUSY_TIME_SPANS;
+
+	(void)state;
+	for (uint64_t i = 0; i < n; i++)
+		busy_time_add(&b, i * 10, i * 10 + 4);
+	assert_int_equal(busy_time_sum(&b), n * 4);
+	assert_false(b.at_least);
+	assert_true(b.count <= BUSY_TIME_SPANS);
+	busy_time_add(&b, 0, n * 10);
+	assert_true(b.at_least);
+	assert_true(busy_time_sum(&b) <= n * 10);
+	assert_true(busy_time_sum(&b) >= n * 4);
+	busy_time_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(totals, setup, teardown),
+		cmocka_unit_test_setup_teardown(targets_and_sites, setup, teardown),
+		cmocka_unit_test_setup_teardown(overlap, setup, teardown),
+		cmocka_unit_test_setup_teardown(slowest, setup, teardown),
+		cmocka_unit_test_setup_teardown(slowest_of_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(window, setup, teardown),
+		cmocka_unit_test(union_of_random_intervals),
+		cmocka_unit_test(union_of_many_spans),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
