@@ -44,9 +44,8 @@ bool spin_lock(struct spin *s)
 	for (unsigned i = 0; i < SPIN_MOST; i++) {
 		uint32_t none = 0;
 
-		if (atomic_compare_exchange_weak_explicit(&s->owner, &none, me,
-							  memory_order_acquire,
-							  memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &s->owner, &none, me, memory_order_acquire, memory_order_relaxed))
 			return true;
 		if (i < 100)
 			__builtin_ia32_pause();
@@ -213,6 +212,22 @@ static void environment_leave(char **env)
 			env[0] = env[1];
 }
 
+/* The loader's note of where the program's arguments stand on its first stack. */
+extern void *__libc_stack_end;
+
+/*
+ * Before libc's own constructor has run (the program allocates in .preinit_array) environ is not
+ * set; the environment is then found where the kernel put it: behind argc, argv and its NULL.
+ */
+static char **environment(void)
+{
+	uint64_t *argc = __libc_stack_end;
+
+	if (environ || !argc)
+		return environ;
+	return (char **)(argc + 1 + *argc + 1);
+}
+
 /* With signals blocked, phase STARTING. child: of a recorded process, by fork. */
 static bool start(bool child)
 {
@@ -223,13 +238,13 @@ static bool start(bool child)
 	if (child)
 		lar->config = inherited_config;
 	else
-		config_read(&lar->config, environ);
+		config_read(&lar->config, environment());
 	inherited_config = lar->config;
 	lar_wants = lar->config.record;
 	if (!lar->config.follow) {
 		if (child)
 			return false;
-		environment_leave(environ);
+		environment_leave(environment());
 	}
 	lar->pid = (uint32_t)sys_getpid();
 	lar->tsc = tsc_usable();
@@ -278,7 +293,7 @@ bool life_start(void)
 	}
 	sys_block_signals(&mask);
 	child = inherited;
-	inherited = true; /* as far as this process's children are concerned */
+	inherited = true;     /* as far as this process's children are concerned */
 	if (inherited_base) { /* the mapping is of the parent's trace */
 		sys_munmap(inherited_base, inherited_size);
 		inherited_base = NULL;
