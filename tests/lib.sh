@@ -147,7 +147,9 @@ calls_of() { # NAME
 
 # The figures under the keys of an expectation (a JSON object), as victims/expect.h explains them.
 figures() { # NAME EXPECTED
-	jq -n --slurpfile calls "$(calls_of "$1")" --slurpfile report "$(report_of "$1")" \
+	local calls=/dev/null
+	if grep -q '"call\.' "$2"; then calls=$(calls_of "$1"); fi
+	jq -n --slurpfile calls "$calls" --slurpfile report "$(report_of "$1")" \
 		--slurpfile expected "$2" '
 		$expected[0] | with_entries(.key as $k | .value = (($k | split(".")) as $p |
 			if $p[0] == "call" then ($calls[0][$p[1]][$p[2]] // 0)
@@ -159,15 +161,17 @@ figures() { # NAME EXPECTED
 counts_right() { # NAME [NOTHING]
 	tail -n 1 "$work/$1.out" >"$work/$1.expected"
 	same "$1: exit status" 0 "$(status_of "$1")"
-	jq -e 'length > 0' "$work/$1.expected" >/dev/null 2>&1 ||
-		{ fail "$1 stated nothing: $(head -n 5 "$work/$1.err")"; return; }
+	if ! grep -q '^{".*}$' "$work/$1.expected"; then
+		fail "$1 stated nothing: $(head -n 5 "$work/$1.err")"
+		return
+	fi
 	figures "$1" "$work/$1.expected" >"$work/$1.got"
 	if [ $# -gt 1 ]; then
 		figures "$2" "$work/$1.expected" >"$work/$2.base"
 	else
 		jq 'map_values(0)' "$work/$1.expected" >"$work/$1.base"
 	fi
-	checks=$((checks + $(jq length "$work/$1.expected")))
+	checks=$((checks + $(grep -o '": ' "$work/$1.expected" | wc -l)))
 	jq -rn --slurpfile e "$work/$1.expected" --slurpfile g "$work/$1.got" \
 		--slurpfile b "$work/${2:-$1}.base" '
 		$e[0] | to_entries[] | ($g[0][.key]) as $got | ($b[0][.key] // 0) as $base |

@@ -42,9 +42,9 @@ void operator delete(void *p, std::size_t) noexcept
 	operator delete(p);
 }
 
-int main(int argc, char **)
+int main(int argc, char **argv)
 {
-	if (argc > 1)
+	if (argc > 1 && !strcmp(argv[1], "nothing"))
 		return 0;
 	counting = true;
 	{
