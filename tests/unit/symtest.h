@@ -145,17 +145,22 @@ __attribute__((unused)) static const struct symbol *resolve_at(struct loaded *l,
 	return &found[count - 1];
 }
 
-/* The address of a symbol as nm gives it. */
-__attribute__((unused)) static uint64_t address_of(const char *file, const char *symbol)
+/* The address at the start of a text file of the test's folder. */
+__attribute__((unused)) static uint64_t read_address(const char *name)
 {
 	unsigned long long address = 0;
-	FILE *text;
+	FILE *text = open_text(name);
 
-	run("nm '%s' | awk '$3 == \"%s\" { print $1 }' >address.txt", file, symbol);
-	text = open_text("address.txt");
 	assert_int_equal(fscanf(text, "%llx", &address), 1);
 	fclose(text);
 	return address;
+}
+
+/* The address of a symbol as nm gives it. */
+__attribute__((unused)) static uint64_t address_of(const char *file, const char *symbol)
+{
+	run("nm '%s' | awk '$3 == \"%s\" { print $1 }' >address.txt", file, symbol);
+	return read_address("address.txt");
 }
 
 #endif

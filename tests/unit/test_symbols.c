@@ -391,15 +391,10 @@ static void scoped_names(void **state)
 	l = load("templates", NULL, 0, NULL);
 	run("nm -C templates >names.txt");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		unsigned long long address = 0;
-		FILE *text;
-
 		run("grep -F ' %s' names.txt | grep -v cold | cut -d' ' -f1 >address.txt",
 		    names[i]);
-		text = open_text("address.txt");
-		assert_int_equal(fscanf(text, "%llx", &address), 1);
-		fclose(text);
-		assert_string_equal(resolve_at(&l, address)->function, names[i]);
+		assert_string_equal(resolve_at(&l, read_address("address.txt"))->function,
+				    names[i]);
 	}
 	start = address_of("templates", "main");
 	for (uint64_t i = 0; i < 1000 && !folded; i++)
