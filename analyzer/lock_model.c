@@ -108,10 +108,20 @@ static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread
 	return n;
 }
 
+/*
+ * Which lock events are acquisitions that no LOCKSUM counts: a thread that holds very many locks has
+ * no cell left for another, and then each of its uncontended acquisitions is an event.
+ */
+static bool is_uncounted(const struct event *e, bool acquired)
+{
+	return acquired && !(e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED));
+}
+
 /* What one LOCK event adds to each of total, lock and site. */
 static void figures_add(struct lock_figures *f, const struct event *e, bool acquired)
 {
-	if (e->flags & LAR_LOCK_TRY)
+	f->acquisitions += is_uncounted(e, acquired);
+	if (e->flags & LAR_LOCK_TRY && !acquired)
 		f->failed_try++;
 	else if (e->field[3] == ETIMEDOUT)
 		f->timeouts++;
@@ -140,7 +150,7 @@ static int take_lock(struct lock_model *m, const struct event *e)
 		pair->first_site = m->lock[lock].latest_site = site;
 	if (m->lock[lock].first_site == SITE_NONE)
 		m->lock[lock].first_site = site;
-	if (acquired && site != pair->first_site) {
+	if (acquired && e->flags & LAR_LOCK_CONTENDED && site != pair->first_site) {
 		m->site[site].f.acquisitions++;
 		pair->elsewhere++;
 	}
@@ -155,6 +165,8 @@ static int take_lock(struct lock_model *m, const struct event *e)
 static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acquisitions)
 {
 	f->acquisitions += acquisitions;
+	f->failed_try += e->field[5];
+	f->failed_try += e->field[5]; /* those that made no event */
 	f->hold_ns += e->field[3];
 	if (e->field[4] > f->hold_max_ns)
 		f->hold_max_ns = e->field[4];

@@ -17,10 +17,16 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
-	if (unlikely(t->new_call)) { /* operator new asked: it is its allocation */
-		call = t->new_call;
-		t->new_call = 0;
-		t->new_result = p;
+	if (unlikely(t->new_call)) {
+		/* operator new asked: it is its allocation, also when it tries again after a new
+		 * handler, whose own allocations come from elsewhere */
+		uint64_t site = *(const uint64_t *)(frame + 8);
+
+		if (!t->new_site || t->new_site == site) {
+			call = t->new_call;
+			t->new_site = site;
+			t->new_result = p;
+		}
 	}
 	r = span_record_stack(t, LAR_EV_ALLOC, 0, call, 3, frame);
 	if (likely(r != NULL)) {

@@ -31,27 +31,38 @@ static lar_cold void *late(void **pointer, const char *symbol)
 
 /* One form may be made of another (new[] of new): the outermost is what the program called. A
  * throw skips new_leave(), so that nothing is left behind where no malloc would take it up. */
-static always_inline void new_enter(unsigned call, uint8_t mode)
+/* What an operator new inside a new handler must not disturb. */
+struct new_outer {
+	uint32_t call;
+	uint64_t site;
+};
+
+static always_inline struct new_outer new_enter(unsigned call, uint8_t mode)
 {
 	struct thread *t = lar_self;
+	struct new_outer outer = { 0, 0 };
 
-	if (likely(t->gate == GATE_OPEN && !t->new_call && mode != NEW_IS_ALLOCATOR))
+	if (likely(t->gate == GATE_OPEN && mode != NEW_IS_ALLOCATOR)) {
+		outer.call = t->new_call;
+		outer.site = t->new_site;
 		t->new_call = call;
+		t->new_site = 0;
+	}
+	return outer;
 }
 
-static always_inline void new_leave(unsigned call, uint8_t *mode, const void *p, size_t size,
-				    uint64_t frame)
+static always_inline void new_leave(unsigned call, uint8_t *mode, const struct new_outer *outer,
+				    const void *p, size_t size, uint64_t frame)
 {
 	struct thread *t = lar_self;
-	uint32_t left = 0;
 	bool nested = false;
 
-	if (likely(t->gate == GATE_OPEN)) {
-		left = t->new_call;
-		nested = !left && t->new_result == p;
-		t->new_call = 0;
+	if (likely(t->gate == GATE_OPEN && *mode != NEW_IS_ALLOCATOR)) {
+		nested = t->new_site && t->new_result == p;
+		t->new_call = outer->call;
+		t->new_site = outer->site;
 	}
-	if (unlikely(*mode == NEW_UNKNOWN))
+	if (unlikely(*mode == NEW_UNKNOWN && p))
 		*mode = nested ? NEW_CALLS_MALLOC : NEW_IS_ALLOCATOR;
 	if (*mode == NEW_IS_ALLOCATOR)
 		hook_record_new(call, p, size, frame);
@@ -61,11 +72,10 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const void *p,
 	LAR_EXPORT void *symbol parameters                                                         \
 	{                                                                                          \
 		static uint8_t mode;                                                               \
-		void *p;                                                                           \
+		struct new_outer outer = new_enter(LAR_CALL_##symbol, mode);                       \
+		void *p = REAL_CXX(symbol) arguments;                                              \
                                                                                                    \
-		new_enter(LAR_CALL_##symbol, mode);                                                      \
-		p = REAL_CXX(symbol) arguments;                                                    \
-		new_leave(LAR_CALL_##symbol, &mode, p, size, HOOK_FRAME);                          \
+		new_leave(LAR_CALL_##symbol, &mode, &outer, p, size, HOOK_FRAME);                  \
 		return p;                                                                          \
 	}
 

@@ -5,6 +5,8 @@
  * wait and for a failure. Stacks are taken and room is made before the lock is taken; what is
  * entered while it is held is a few words.
  */
+#include <linux/futex.h>
+
 #include "hook.h"
 
 #define CELL_PROBES 4
@@ -94,11 +96,13 @@ static lar_cold struct lar_lock_cell *cell_make(struct thread *t, uint64_t addr,
 	return victim;
 }
 
-/* Whether somebody else holds the mutex now, so that locking it will wait. */
+/* Whether somebody else holds the mutex now, so that locking it will wait. One whose owner died
+ * (robust mutexes) is there to be taken. */
 static always_inline bool mutex_taken(const pthread_mutex_t *m, uint32_t tid)
 {
-	return *(const volatile int *)&m->__data.__lock != 0 &&
-	       (uint32_t)m->__data.__owner != tid;
+	uint32_t lock = (uint32_t) * (const volatile int *)&m->__data.__lock;
+
+	return lock != 0 && !(lock & FUTEX_OWNER_DIED) && (uint32_t)m->__data.__owner != tid;
 }
 
 struct lock_call {

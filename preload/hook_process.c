@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes: fork, exec, the end, and libraries that go away. */
 #include <alloca.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 
 #include "hook.h"
 #include "life.h"
@@ -159,6 +161,46 @@ LAR_EXPORT void quick_exit(int code)
 	life_end(LAR_END_EXIT, code);
 	REAL(quick_exit)(code);
 	__builtin_unreachable();
+}
+
+/* prctl(PR_SET_SECCOMP) and seccomp(2): see life_sandboxed(). */
+LAR_EXPORT int prctl(int option, ...)
+{
+	bool filter = option == PR_SET_SECCOMP;
+	unsigned long a[4];
+	va_list ap;
+	int result;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (filter)
+		life_sandboxed();
+	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
+	if (filter && result)
+		life_unsandboxed();
+	return result;
+}
+
+LAR_EXPORT long syscall(long number, ...)
+{
+	bool filter;
+	long a[6], result;
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	filter = number == SYS_seccomp && (a[0] == SECCOMP_SET_MODE_FILTER ||
+					   a[0] == SECCOMP_SET_MODE_STRICT);
+	if (filter)
+		life_sandboxed();
+	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (filter && result)
+		life_unsandboxed();
+	return result;
 }
 
 LAR_EXPORT int dlclose(void *handle)

@@ -110,8 +110,16 @@ static uint64_t stack_size_of(const pthread_attr_t *attr)
 	return size;
 }
 
-static void record_thread(unsigned kind, unsigned call, uint64_t before, uint32_t number,
-			  int result, uint64_t frame)
+static bool is_detached(const pthread_attr_t *attr)
+{
+	int state;
+
+	return attr && !pthread_attr_getdetachstate(attr, &state) &&
+	       state == PTHREAD_CREATE_DETACHED;
+}
+
+static void record_thread(unsigned kind, unsigned flags, unsigned call, uint64_t before,
+			  uint32_t number, int result, uint64_t frame)
 {
 	struct thread *t;
 	uint64_t *r;
@@ -121,7 +129,7 @@ static void record_thread(unsigned kind, unsigned call, uint64_t before, uint32_
 	t = span_open(frame);
 	if (!t)
 		return;
-	r = span_record_stack(t, kind, 0, call, 4, frame);
+	r = span_record_stack(t, kind, flags, call, 4, frame);
 	if (r) {
 		r[0] = lar_ticks();
 		r[1] = before ? r[0] - before : 0;
@@ -138,6 +146,7 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	uint64_t before = hook_ticks();
 	uint32_t creator = thread_number(), number;
 	struct recorder_start *s = creator ? start_take() : NULL;
+	bool detached = is_detached(attr);
 	int result;
 
 	if (!s)
@@ -153,8 +162,8 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 		atomic_store(&s->taken, 0);
 	else
 		handle_enter((uint64_t)*thread, number);
-	record_thread(LAR_EV_THREAD_CREATE, LAR_CALL_pthread_create, before, number, result,
-		      HOOK_FRAME);
+	record_thread(LAR_EV_THREAD_CREATE, detached ? LAR_THREAD_DETACHED : 0,
+		      LAR_CALL_pthread_create, before, number, result, HOOK_FRAME);
 	return result;
 }
 
@@ -165,7 +174,7 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 		uint32_t number = handle_number((uint64_t)thread);                                 \
 		int result = REAL(symbol) arguments;                                               \
                                                                                                    \
-		record_thread(LAR_EV_THREAD_JOIN, LAR_CALL_##symbol, before, number, result,       \
+		record_thread(LAR_EV_THREAD_JOIN, 0, LAR_CALL_##symbol, before, number, result,    \
 			      HOOK_FRAME);                                                         \
 		return result;                                                                     \
 	}

@@ -26,6 +26,7 @@
 #define TSC_TIME_SHIFT 8 /* about 100 ns at 2.5 GHz */
 #define ARGS_MOST      (16u << 10)
 #define SPIN_MOST      (1u << 20)
+#define SANDBOX_RESERVE (4u << 20)
 
 struct recorder *lar;
 uint32_t lar_wants = LAR_RECORD_ALL;
@@ -39,14 +40,16 @@ static bool inherited;
 
 bool spin_lock(struct spin *s)
 {
-	uint32_t me = (uint32_t)sys_gettid();
+	uint64_t me = (uint64_t)&lar_self;
 
 	for (unsigned i = 0; i < SPIN_MOST; i++) {
-		uint32_t none = 0;
+		uint64_t none = 0;
 
 		if (atomic_compare_exchange_weak_explicit(
 			    &s->owner, &none, me, memory_order_acquire, memory_order_relaxed))
 			return true;
+		if (none == me)
+			return false;
 		if (i < 100)
 			__builtin_ia32_pause();
 		else
@@ -337,6 +340,23 @@ void life_not_ended(void)
 {
 	if (lar && atomic_load(&lar->phase) == PHASE_ON && life_own_process())
 		__atomic_store_n(&lar->header->end, LAR_END_NONE, __ATOMIC_RELEASE);
+}
+
+void life_sandboxed(void)
+{
+	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
+		return;
+	note_once(NOTE_SANDBOX, "the program filters its system calls: from now on only what needs "
+				"none is recorded");
+	describe_notes();
+	tracefile_reserve(SANDBOX_RESERVE);
+	thread_prepare();
+	sys_forbidden = 1;
+}
+
+void life_unsandboxed(void)
+{
+	sys_forbidden = 0;
 }
 
 static void at_exit(int code, void *unused)

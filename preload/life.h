@@ -27,6 +27,13 @@ void life_end(enum lar_end end, int code);
 /* exec failed: the image goes on. */
 void life_not_ended(void);
 
+/*
+ * The program is about to filter its system calls: takes disk in advance and makes none of its own
+ * from now on. The second undoes it where the filter was refused.
+ */
+void life_sandboxed(void);
+void life_unsandboxed(void);
+
 /* Whether this is the process that started the recording, not a vfork child in its memory. */
 bool life_own_process(void);
 

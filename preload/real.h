@@ -19,6 +19,7 @@
 #include <sys/eventfd.h>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>

@@ -23,10 +23,11 @@ enum phase {
 
 /* A lock for the cold paths; taken with all signals blocked, never waited for without bound. */
 struct spin {
-	_Atomic uint32_t owner; /* kernel thread id */
+	_Atomic uint64_t owner; /* an address in the holder's thread-local storage */
 };
 
-/* False after about a second: the caller does without. */
+/* False after about a second, and at once in a signal handler on the thread that holds it: the
+ * caller does without. */
 bool spin_lock(struct spin *s);
 void spin_unlock(struct spin *s);
 

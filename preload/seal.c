@@ -159,8 +159,7 @@ static void seal(struct thread *t)
 	seal_begin_buffer(t);
 }
 
-/* Takes more of the slot into use; false when it is all in use or the disk is full. */
-static bool slot_grow(struct thread *t)
+bool seal_grow(struct thread *t)
 {
 	uint64_t end = lar->slot_size, step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
 
@@ -182,7 +181,7 @@ bool seal_make_room(struct thread *t, uint32_t words)
 		room = t->head + words <= t->limit;
 		if (room)
 			break;
-		if (slot_grow(t))
+		if (seal_grow(t))
 			continue;
 		if (t->head <= t->buffer + 5)
 			break; /* does not fit even into an empty buffer */

@@ -15,6 +15,9 @@
  */
 bool seal_make_room(struct thread *t, uint32_t words);
 
+/* Takes more of the slot into use; false when all of it is, or the disk is full. */
+bool seal_grow(struct thread *t);
+
 /*
  * Seals what t has and gives the disk behind the rest of its slot back; for the end of the process.
  * The slot stays usable. Call with signals blocked.

@@ -375,6 +375,18 @@ void thread_end(void)
 	__atomic_store_n(&t->slot->owner_tid, 0, __ATOMIC_RELEASE);
 }
 
+void thread_prepare(void)
+{
+	struct thread *t = lar_self;
+
+	if (t->gate != GATE_OPEN)
+		return;
+	t->gate = GATE_BUSY;
+	while (seal_grow(t))
+		;
+	t->gate = GATE_OPEN;
+}
+
 void thread_seal_all(void)
 {
 	uint32_t used = lar ? atomic_load(&lar->slots_used) : 0, me = (uint32_t)sys_gettid();

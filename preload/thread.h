@@ -76,7 +76,8 @@ struct thread {
 
 	/* operator new and delete around malloc and free, see hook_cxx.c */
 	uint32_t new_call;	   /* call to record instead of malloc's, 0 = none */
-	const void *new_result;	   /* what the recorded allocation returned */
+	uint64_t new_site;	   /* return address of the malloc inside, 0 = not seen yet */
+	const void *new_result;	   /* what that malloc returned */
 	const void *delete_pending; /* already recorded: free() of it is silent */
 
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
@@ -104,6 +105,9 @@ void thread_begin(uint32_t number, uint32_t creator, uint64_t stack_size);
 
 /* The calling thread is about to end: its slot becomes free for another. */
 void thread_end(void);
+
+/* Takes the rest of the calling thread's slot into use now. */
+void thread_prepare(void);
 
 /* Seals what this thread and threads that have ended left in slots; for the end of the process. */
 void thread_seal_all(void);

@@ -224,6 +224,8 @@ bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t si
 	}
 	if (result == -EINVAL) /* a kernel before 5.14: all of it was allocated at the start */
 		result = 0;
+	if (result == -EPERM) /* no system calls any more */
+		return false;
 	if (result) {
 		note_once(NOTE_FULL, "%s: no more disk space, the trace goes on in the %s it has",
 			  lar->trace_path, "space");
@@ -231,6 +233,17 @@ bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t si
 	}
 	*ready = to;
 	return true;
+}
+
+void tracefile_reserve(uint64_t bytes)
+{
+	uint64_t to = lar->header->ring_head + bytes;
+
+	if (!spin_lock(&lar->ring_lock))
+		return;
+	tracefile_extend(lar->ring, &lar->ring_ready, to < lar->ring_size ? to : lar->ring_size,
+			 lar->ring_size, PAGE);
+	spin_unlock(&lar->ring_lock);
 }
 
 void tracefile_release(uint8_t *from, uint64_t size)

@@ -30,6 +30,9 @@ struct lar_section *tracefile_section(enum lar_section_type type);
  */
 bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t size, uint64_t step);
 
+/* Takes disk for up to `bytes` more of the ring now; best effort. */
+void tracefile_reserve(uint64_t bytes);
+
 /* Gives the disk behind whole pages of [from, from + size) back; they read as zero afterwards. */
 void tracefile_release(uint8_t *from, uint64_t size);
 

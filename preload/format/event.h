@@ -66,6 +66,7 @@ enum lar_operation {
 	LAR_OP_EXEC,
 	LAR_OP_EXIT,
 	LAR_OP_UNLOAD,
+	LAR_OP_SANDBOX,
 };
 
 /* Event flags, by kind. */
@@ -77,6 +78,8 @@ enum {
 	LAR_LOCK_UNOWNED = 8,	/* an unlock by a thread that had not locked it */
 	/* IO */
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */
+	/* THREAD_CREATE */
+	LAR_THREAD_DETACHED = 1, /* created detached: nobody can join it */
 	/* PROCESS */
 	LAR_PROCESS_CHILD = 1, /* this process image is the child of that fork */
 };
