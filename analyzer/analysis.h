@@ -33,8 +33,8 @@ struct analysis {
 	struct trace *trace;
 	const struct trace_facts *facts;
 	struct frames *frames;
-	unsigned parts;	   /* mask of enum analysis_part: asked for */
-	unsigned recorded; /* ... of which the trace can tell something */
+	unsigned parts;		 /* mask of enum analysis_part: asked for */
+	unsigned recorded;	 /* ... of which the trace can tell something */
 	struct keymap group_map; /* hash of a label -> group */
 	struct analysis_group *group;
 	uint32_t group_size;

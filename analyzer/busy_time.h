@@ -21,9 +21,9 @@ struct busy_span {
 struct busy_time {
 	struct busy_span *spans; /* disjoint, by time */
 	uint32_t count, size;
-	uint64_t settled_ns;	  /* sum of spans that were dropped from the front */
+	uint64_t settled_ns;	   /* sum of spans that were dropped from the front */
 	uint64_t settled_until_ns; /* their end */
-	bool at_least;		  /* not exact */
+	bool at_least;		   /* not exact */
 };
 
 /* start_ns <= end_ns; ends come in ascending order. */

@@ -245,10 +245,16 @@ uint32_t frames_lead(const struct frame *frame, uint32_t count)
 
 bool frames_is_start(const struct frame *frame)
 {
-	static const char *const names[] = { "__libc_start_call_main", "__libc_start_main",
-					     "__libc_start_main_impl", "__libc_start_main@@GLIBC_2.34",
-					     "_start", "start_thread", "clone", "clone3",
-					     "__clone", "__clone3" };
+	static const char *const names[] = { "__libc_start_call_main",
+					     "__libc_start_main",
+					     "__libc_start_main_impl",
+					     "__libc_start_main@@GLIBC_2.34",
+					     "_start",
+					     "start_thread",
+					     "clone",
+					     "clone3",
+					     "__clone",
+					     "__clone3" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(frame->function, names[i]))

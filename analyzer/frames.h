@@ -19,10 +19,10 @@ struct frame {
 	uint32_t line;	      /* 0 = unknown */
 	const char *module;   /* last component of its path */
 	const char *module_path;
-	uint64_t offset;   /* of the return address, as the module's file counts addresses */
-	bool inlined;	   /* into the next frame */
-	bool real;	   /* not a mark for frames left out */
-	bool marks_cut;	   /* frames were left out here */
+	uint64_t offset; /* of the return address, as the module's file counts addresses */
+	bool inlined;	 /* into the next frame */
+	bool real;	 /* not a mark for frames left out */
+	bool marks_cut;	 /* frames were left out here */
 };
 
 struct frames;

@@ -32,8 +32,8 @@ struct heap_site {
 struct heap_totals {
 	uint64_t allocations, allocated_bytes;
 	uint64_t frees, freed_bytes; /* frees of blocks that are known */
-	uint64_t unpaired_frees;     /* of blocks that are not: inherited, or older than the record */
-	uint64_t implied_frees;	     /* an address was given out again, its free was never seen */
+	uint64_t unpaired_frees; /* of blocks that are not: inherited, or older than the record */
+	uint64_t implied_frees;	 /* an address was given out again, its free was never seen */
 	uint64_t live_blocks, live_bytes;
 	uint64_t peak_bytes, peak_at_ns;
 	uint64_t temporary;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Log-linear histogram of 64-bit values: exact count, sum, least and most; quantiles within one
- * part in 2^(bits + 1). Zeroed memory and histogram_init() make one; only the range of buckets in use takes
- * memory. One thread at a time.
+ * part in 2^(bits + 1). Zeroed memory and histogram_init() make one; only the range of buckets in
+ * use takes memory. One thread at a time.
  */
 #ifndef LARIAT_HISTOGRAM_H
 #define LARIAT_HISTOGRAM_H

@@ -31,7 +31,7 @@ enum io_op {
 #define IO_OP(name, operation) IO_##operation,
 	IO_OPS(IO_OP)
 #undef IO_OP
-	IO_OP_COUNT
+		IO_OP_COUNT
 };
 
 /* The report's name of an operation. */

@@ -109,8 +109,8 @@ static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread
 }
 
 /*
- * Which lock events are acquisitions that no LOCKSUM counts: a thread that holds very many locks has
- * no cell left for another, and then each of its uncontended acquisitions is an event.
+ * Which lock events are acquisitions that no LOCKSUM counts: a thread that holds very many locks
+ * has no cell left for another, and then each of its uncontended acquisitions is an event.
  */
 static bool is_uncounted(const struct event *e, bool acquired)
 {
@@ -165,7 +165,6 @@ static int take_lock(struct lock_model *m, const struct event *e)
 static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acquisitions)
 {
 	f->acquisitions += acquisitions;
-	f->failed_try += e->field[5];
 	f->failed_try += e->field[5]; /* those that made no event */
 	f->hold_ns += e->field[3];
 	if (e->field[4] > f->hold_max_ns)

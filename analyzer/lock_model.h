@@ -28,7 +28,7 @@ struct lock_figures {
 
 struct lock_one {
 	uint64_t address;
-	uint16_t call; /* a call of calls.def on it: tells its kind */
+	uint16_t call;	      /* a call of calls.def on it: tells its kind */
 	uint32_t first_site;  /* of the first event on it */
 	uint32_t latest_site; /* of the latest thread that was first on it */
 	struct lock_figures f;

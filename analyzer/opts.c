@@ -41,7 +41,7 @@ int opts_parse_time(const char *text, uint64_t *ns)
 	static const struct {
 		const char *unit;
 		double ns;
-	} units[] = { { "", 1e9 },  { "s", 1e9 }, { "ms", 1e6 },	{ "us", 1e3 },
+	} units[] = { { "", 1e9 }, { "s", 1e9 },  { "ms", 1e6 },   { "us", 1e3 },
 		      { "ns", 1 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
 	char *end;
 	double value;
@@ -89,7 +89,9 @@ static int set_format(struct parse *p, const char *value)
 
 static int set_by(struct parse *p, const char *value)
 {
-	static const char *const names[] = { "stack", "function", "file", "module", "thread", NULL };
+	static const char *const names[] = {
+		"stack", "function", "file", "module", "thread", NULL
+	};
 	int n = choose(p, names, value);
 
 	if (n >= 0)
@@ -189,7 +191,8 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_FILTER, "filter", "REGEX", "list what matches: function, file or module",
 	  set_filter },
 	{ CMD_OPT_BY, "by", "WHAT", "fold the list: function, file, module or thread", set_by },
-	{ CMD_OPT_SINCE, "since", "TIME", "leave out what was before (1.5s, 200ms, 3m)", set_since },
+	{ CMD_OPT_SINCE, "since", "TIME", "leave out what was before (1.5s, 200ms, 3m)",
+	  set_since },
 	{ CMD_OPT_UNTIL, "until", "TIME", "leave out what came after", set_until },
 	{ CMD_OPT_SYMBOLS, "symbols", "PATH", "look for symbols here (sysroot or build-id store)",
 	  set_symbols },
@@ -226,20 +229,21 @@ void opts_print_help(FILE *out, const struct command *command)
 
 void opts_print_overview(FILE *out)
 {
-	fprintf(out, "Usage: lariat COMMAND [OPTIONS] ...\n\n"
-		     "Records what a program does with memory, files and locks, and reports on it.\n\n"
-		     "Commands:\n");
+	fprintf(out,
+		"Usage: lariat COMMAND [OPTIONS] ...\n\n"
+		"Records what a program does with memory, files and locks, and reports on it.\n\n"
+		"Commands:\n");
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "  %-9s %s\n", c->name, c->help);
-	fprintf(out, "\nTRACE is a file, a folder of traces, or a pid: its trace and its children's.\n"
-		     "`lariat COMMAND --help` says more; `lariat --version` prints the version.\n\n"
-		     "First steps:\n"
-		     "  lariat run -- make -C src      record a program\n"
-		     "  lariat report *.lariat         what it did, in short\n");
+	fprintf(out,
+		"\nTRACE is a file, a folder of traces, or a pid: its trace and its children's.\n"
+		"`lariat COMMAND --help` says more; `lariat --version` prints the version.\n\n"
+		"First steps:\n"
+		"  lariat run -- make -C src      record a program\n"
+		"  lariat report *.lariat         what it did, in short\n");
 }
 
-static int usage(const struct command *command, const char *what, const char *name,
-		 const char *why)
+static int usage(const struct command *command, const char *what, const char *name, const char *why)
 {
 	fprintf(stderr, "lariat: %s: %s%s%s%s; try `lariat %s --help`\n", command->name, what, name,
 		why && *why ? ": " : "", why ? why : "", command->name);
@@ -343,10 +347,9 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 
 int opts_run_command(const struct command *command, int argc, char **argv)
 {
-	struct cmd_context c = { .command = command,
-				 .out = stdout,
-				 .err = stderr,
-				 .until_ns = UINT64_MAX };
+	struct cmd_context c = {
+		.command = command, .out = stdout, .err = stderr, .until_ns = UINT64_MAX
+	};
 	struct parse p = { .c = &c };
 	int code = parse_options(&p, argc, argv);
 

@@ -75,9 +75,9 @@ struct sort_key {
 /* A row of the table of commands. Either fn or fn_argv (gets argv from the command's name on). */
 struct command {
 	const char *name;
-	const char *help;      /* one line */
-	const char *arguments; /* "TRACE..." */
-	unsigned options;      /* mask of enum cmd_option */
+	const char *help;		  /* one line */
+	const char *arguments;		  /* "TRACE..." */
+	unsigned options;		  /* mask of enum cmd_option */
 	const struct sort_key *sort_keys; /* for --sort, ends with a NULL name; NULL = none */
 	cmd_fn *fn;
 	int (*fn_argv)(int argc, char **argv);

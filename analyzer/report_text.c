@@ -122,7 +122,8 @@ static void stack_lines(struct analysis *a, struct table *t, uint32_t stack, uns
 		else if (i > lead && frames_is_start(&frame[i]))
 			end = i;
 	for (uint32_t i = lead; i < end; i++) {
-		place_of(&frame[i], place, sizeof(place), i == lead ? frames_called(frame, i) : NULL);
+		place_of(&frame[i], place, sizeof(place),
+			 i == lead ? frames_called(frame, i) : NULL);
 		table_function(t, i == lead ? first : STYLE_DIM, frame[i].function, place);
 	}
 }
@@ -227,11 +228,12 @@ static void print_alerts(const struct analysis *a)
 	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
 
 	if (f->events_overwritten)
-		print_alert(a,
-			    "The trace was full: %s of %s events are overwritten. All figures are "
-			    "of what was kept, from %s on. Record with a larger --size to keep all.",
-			    format_count(x, f->events_overwritten),
-			    format_count(y, f->events_written), format_time(z, a->first_ns));
+		print_alert(
+			a,
+			"The trace was full: %s of %s events are overwritten. All figures are "
+			"of what was kept, from %s on. Record with a larger --size to keep all.",
+			format_count(x, f->events_overwritten), format_count(y, f->events_written),
+			format_time(z, a->first_ns));
 	if (f->events_dropped)
 		print_alert(a, "%s events could not be recorded; `lariat info` says why.",
 			    format_count(x, f->events_dropped));
@@ -242,9 +244,9 @@ static void print_alerts(const struct analysis *a)
 			    format_count(x, f->damage.blocks), format_count(y, f->damage.records));
 	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
 		print_alert(a, "Only from %s to %s.", format_time(x, a->context->since_ns),
-			    a->context->until_ns == UINT64_MAX ?
-				    "the end" :
-				    format_time(y, a->context->until_ns));
+			    a->context->until_ns == UINT64_MAX
+				    ? "the end"
+				    : format_time(y, a->context->until_ns));
 }
 
 static void print_head(const struct analysis *a)
@@ -278,8 +280,10 @@ void text_report(struct analysis *a, bool apart)
 		const char *name;
 		void (*print)(struct analysis *a, bool brief);
 	} parts[] = {
-		{ PART_HEAP, "Heap", text_heap },   { PART_LEAKS, "Not freed", text_leaks },
-		{ PART_IO, "I/O", text_io },	    { PART_LOCKS, "Locks", text_locks },
+		{ PART_HEAP, "Heap", text_heap },
+		{ PART_LEAKS, "Not freed", text_leaks },
+		{ PART_IO, "I/O", text_io },
+		{ PART_LOCKS, "Locks", text_locks },
 		{ PART_THREADS, "Threads", text_threads },
 	};
 	bool brief = (a->parts & (a->parts - 1)) != 0;
@@ -336,9 +340,9 @@ void text_family(const struct cmd_context *c, const struct family_total *f)
 				      format_things(x, f->live_blocks, "block"),
 				      format_bytes(y, f->live_bytes));
 	if (f->parts & PART_IO)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-				      " %s, %s read, %s written;",
-				      format_things(x, f->io_calls, "I/O call"), format_bytes(y, f->read_bytes),
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s, %s read, %s written;",
+				      format_things(x, f->io_calls, "I/O call"),
+				      format_bytes(y, f->read_bytes),
 				      format_bytes(z, f->written_bytes));
 	if (f->parts & PART_LOCKS)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s waited for locks;",

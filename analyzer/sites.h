@@ -30,8 +30,8 @@ struct site_rule {
 
 struct sites {
 	struct site_rule rule;
-	uint32_t *of_stack;  /* site + 1, 0 = not met yet */
-	uint32_t stack_size; /* elements of of_stack */
+	uint32_t *of_stack;   /* site + 1, 0 = not met yet */
+	uint32_t stack_size;  /* elements of of_stack */
 	struct keymap groups; /* group or thread -> site */
 	uint32_t *stack;      /* per site: a stack of it, the first met */
 	uint32_t *thread;     /* per site: the thread that met it first */

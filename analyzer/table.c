@@ -8,9 +8,9 @@
 #include "symbols.h"
 #include "utf8.h"
 
-#define CELL_SIZE 32
-#define INDENT	  2
-#define GAP	  2
+#define CELL_SIZE	 32
+#define INDENT		 2
+#define GAP		 2
 #define LEAST_LAST_WIDTH 24
 
 struct line {
@@ -106,8 +106,7 @@ static void line_add(struct table *t, enum style style, const char *head, const 
 	if (!grown)
 		return;
 	r->lines = grown;
-	grown[r->line_count] = (struct line){ strdup(head), strdup(tail ? tail : ""), style,
-					      kind };
+	grown[r->line_count] = (struct line){ strdup(head), strdup(tail ? tail : ""), style, kind };
 	if (grown[r->line_count].head && grown[r->line_count].tail)
 		r->line_count++;
 }
@@ -334,9 +333,9 @@ void table_print(struct table *t)
 		if (!t->dropped[i])
 			figures += width[i] + GAP;
 	}
-	last_width = t->c->width > INDENT + figures + LEAST_LAST_WIDTH ?
-			     t->c->width - INDENT - figures :
-			     LEAST_LAST_WIDTH;
+	last_width = t->c->width > INDENT + figures + LEAST_LAST_WIDTH
+			     ? t->c->width - INDENT - figures
+			     : LEAST_LAST_WIDTH;
 	if (t->count)
 		print_title(t, width);
 	for (uint32_t i = 0; i < t->count; i++) {

@@ -9,9 +9,9 @@
 /* The sum of times says more than the union only where operations overlapped. */
 static void print_totals(struct analysis *a)
 {
-	static const char *const titles[] = { "<OPERATION", "CALLS", "BYTES", "ERRORS", "SHORT",
-					      "TIME",	    "BUSY",  "P50",   "P99",	"MAX",
-					      NULL };
+	static const char *const titles[] = { "<OPERATION", "CALLS", "BYTES", "ERRORS",
+					      "SHORT",	    "TIME",  "BUSY",  "P50",
+					      "P99",	    "MAX",   NULL };
 	struct table *t = table_new(a->context, titles, NULL);
 	bool overlap = false;
 
@@ -73,9 +73,9 @@ static void print_targets(struct analysis *a, bool brief)
 	t = table_new(a->context, titles, "NAME");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct io_target *target = &a->io->target[r.index[i]];
-		uint32_t kind = target->id < a->facts->target_count ?
-					a->facts->targets[target->id].kind :
-					LAR_TARGET_UNKNOWN;
+		uint32_t kind = target->id < a->facts->target_count
+					? a->facts->targets[target->id].kind
+					: LAR_TARGET_UNKNOWN;
 
 		table_row(t);
 		cell_time(t, target->time_ns);
@@ -84,9 +84,9 @@ static void print_targets(struct analysis *a, bool brief)
 		cell_count(t, target->calls);
 		table_line(t, STYLE_BOLD, text_target(a, target->id),
 			   kind == LAR_TARGET_FILE || kind == LAR_TARGET_SOCKET ||
-					   kind == LAR_TARGET_UNKNOWN ?
-				   NULL :
-				   target_kind_name(kind));
+					   kind == LAR_TARGET_UNKNOWN
+				   ? NULL
+				   : target_kind_name(kind));
 	}
 	table_drop_empty(t, 1);
 	table_drop_empty(t, 2);

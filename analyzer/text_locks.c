@@ -12,8 +12,8 @@ static void say_totals(struct analysis *a)
 
 	text_say(a, "%s of %s, held for %s in all, %s at the longest",
 		 format_things(w, f->acquisitions, "acquisition"),
-		 format_things(x, m->lock_map.count, "lock"),
-		 format_time(y, f->hold_ns), format_time(z, f->hold_max_ns));
+		 format_things(x, m->lock_map.count, "lock"), format_time(y, f->hold_ns),
+		 format_time(z, f->hold_max_ns));
 	if (f->contended)
 		text_say(a, "%s found the lock taken (%s) and waited %s in all",
 			 format_count(w, f->contended),
@@ -39,8 +39,7 @@ static void say_totals(struct analysis *a)
 
 static void print_sites(struct analysis *a, bool brief)
 {
-	static const char *const titles[] = { "WAITED",	  "CONTENDED", "ACQUIRED",
-					      "P99 WAIT", NULL };
+	static const char *const titles[] = { "WAITED", "CONTENDED", "ACQUIRED", "P99 WAIT", NULL };
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;

@@ -15,8 +15,8 @@ static void say_totals(struct analysis *a)
 		text_say(a, "One: none was created.");
 		return;
 	}
-	text_say(a, "%s created, at most %s at once, the first included", format_count(x, m->created),
-		 format_count(y, m->peak));
+	text_say(a, "%s created, at most %s at once, the first included",
+		 format_count(x, m->created), format_count(y, m->peak));
 	if (unjoined)
 		text_say(a, "%s neither joined nor detached", format_count(x, unjoined));
 	if (m->create_failures)
@@ -31,7 +31,9 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 	char name[32], buf[FORMAT_SIZE];
 
 	snprintf(name, sizeof(name), "%" PRIu32 " %s", f->number,
-		 *named->name ? named->name : f->number == 1 ? "main" : "");
+		 *named->name	  ? named->name
+		 : f->number == 1 ? "main"
+				  : "");
 	table_row(t);
 	table_cell(t, name);
 	cell_time(t, f->end_ns - f->start_ns);
@@ -48,7 +50,7 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 
 void text_threads(struct analysis *a, bool brief)
 {
-	static const char *const titles[] = { "<THREAD",	"LIFE",	     "CPU",	  "ALLOCS",
+	static const char *const titles[] = { "<THREAD",   "LIFE",	"CPU",	     "ALLOCS",
 					      "ALLOCATED", "I/O BYTES", "LOCK WAIT", NULL };
 	struct table *t;
 	struct ranking r;

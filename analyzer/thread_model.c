@@ -74,6 +74,7 @@ static int take_life(struct thread_model *m, const struct event *e)
 	case LAR_EV_THREAD_CREATE:
 		m->created += !t->created;
 		t->created = true;
+		t->detached |= (e->flags & LAR_THREAD_DETACHED) != 0;
 		t->stack = e->stack;
 		t->creator = e->thread;
 		break;

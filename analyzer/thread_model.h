@@ -15,8 +15,8 @@
 struct thread_figures {
 	uint32_t number, tid, creator;
 	uint64_t number_order; /* UINT64_MAX - number: the key of a list by number */
-	uint32_t stack; /* of its creation, 0 = unknown */
-	bool created;	/* its pthread_create was seen */
+	uint32_t stack;	       /* of its creation, 0 = unknown */
+	bool created;	       /* its pthread_create was seen */
 	bool started, ended, joined, detached;
 	uint64_t start_ns, end_ns; /* end: of the thread or, while it runs, its last event */
 	uint64_t cpu_ns;

@@ -12,8 +12,8 @@
 
 static struct lock_model m;
 
-static void lock_as(unsigned call, unsigned flags, uint32_t thread, uint32_t stack, uint64_t address,
-		    uint64_t waited, uint64_t result)
+static void lock_as(unsigned call, unsigned flags, uint32_t thread, uint32_t stack,
+		    uint64_t address, uint64_t waited, uint64_t result)
 {
 	struct event e = { .kind = LAR_EV_LOCK,
 			   .flags = (uint8_t)flags,
@@ -40,6 +40,15 @@ static void sum(uint32_t thread, uint64_t address, uint64_t acquisitions, uint64
 	e.field[2] = acquisitions;
 	e.field[3] = hold;
 	e.field[4] = longest;
+	assert_int_equal(lock_model_event(&m, &e), 0);
+}
+
+static void sum_failed(uint32_t thread, uint64_t address, uint64_t failed)
+{
+	struct event e = { .kind = LAR_EV_LOCKSUM, .thread = thread, .time_ns = 2000 };
+
+	e.field[1] = address;
+	e.field[5] = failed;
 	assert_int_equal(lock_model_event(&m, &e), 0);
 }
 
@@ -119,6 +128,17 @@ static void failures(void **state)
 	assert_int_equal(m.unowned_unlocks, 1);
 	assert_int_equal(site_of(13)->f.acquisitions, 1);
 	assert_int_equal(site_of(11)->f.acquisitions, 0);
+
+	/* failed tries at a known lock make no event of their own */
+	sum_failed(1, 0xa0, 40);
+	assert_int_equal(m.total.failed_try, 41);
+	assert_int_equal(m.lock[0].f.failed_try, 41);
+
+	/* no cell was free for this one: the event is all there is */
+	assert_int_equal(m.total.acquisitions, 0);
+	lock_as(MUTEX, 0, 1, 15, 0xa1, 0, 0);
+	assert_int_equal(m.total.acquisitions, 1);
+	assert_int_equal(site_of(15)->f.acquisitions, 1);
 }
 
 /* A wait on a condition is no contention. */

@@ -34,6 +34,17 @@ static void create(uint32_t by, uint64_t time, uint32_t number, int result)
 	take(LAR_EV_THREAD_CREATE, LAR_CALL_pthread_create, by, time, 5, number, (uint64_t)result);
 }
 
+static void create_detached(uint32_t by, uint64_t time, uint32_t number)
+{
+	struct event e = { .kind = LAR_EV_THREAD_CREATE,
+			   .flags = LAR_THREAD_DETACHED,
+			   .thread = by,
+			   .time_ns = time };
+
+	e.field[2] = number;
+	assert_int_equal(thread_model_event(&m, &e), 0);
+}
+
 static void start(uint32_t number, uint64_t time)
 {
 	take(LAR_EV_THREAD_START, LAR_CALL_none, number, time, number, 0, 0);
@@ -78,7 +89,8 @@ static void life(void **state)
 	take(LAR_EV_THREAD_JOIN, LAR_CALL_pthread_join, 1, 60, 5, 2, 0);
 	take(LAR_EV_THREAD_JOIN, LAR_CALL_pthread_detach, 1, 61, 5, 4, 0);
 	take(LAR_EV_THREAD_JOIN, LAR_CALL_pthread_join, 1, 62, 5, 3, EINVAL);
-	assert_int_equal(m.created, 3);
+	create_detached(1, 70, 5);
+	assert_int_equal(m.created, 4);
 	assert_int_equal(m.create_failures, 1);
 	assert_int_equal(m.peak, 3); /* the first thread, 2 and 3; later 1, 3 and 4 */
 	assert_int_equal(m.peak_at_ns, 22);
