@@ -159,6 +159,19 @@ same 'runner: one by name' '0 1 passed, 0 failed, 0 skipped' "$status $(tail -n 
 runner no-such-test
 same 'runner: none is no success' '1 0 passed, 0 failed, 0 skipped' "$status $(tail -n 1 "$work/out")"
 
+rm tree/tests/test_*
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho $$ >tree.pid\nsleep 100\n' >tree/tests/test_f.sh
+chmod +x tree/tests/*
+tree/tests/run >"$work/out" 2>&1 &
+runner_pid=$!
+for _ in $(seq 1000); do [ -s tree/tree.pid ] && break; sleep 0.02; done
+kill -TERM $runner_pid
+wait $runner_pid 2>/dev/null
+same 'runner: ended early' 130 $?
+checks=$((checks + 1))
+kill -0 "$(cat tree/tree.pid)" 2>/dev/null && fail 'runner: ended early, but its test is still there'
+
 # --- checks find what they are for, in a small tree of their own
 mkdir -p law/scripts law/preload/format law/analyzer
 cp "$top/scripts/check-layers" law/scripts/
