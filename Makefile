@@ -166,7 +166,7 @@ check:
 	@BUILD=$(BUILD) WERROR=$(WERROR) MAKE_OVERRIDES='$(subst ','\'',$(MAKEOVERRIDES))' tests/run $(TESTS)
 
 demo:
-	@scripts/deps build
+	@scripts/deps build demo
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@BUILD=$(BUILD) scripts/demo
 

@@ -34,7 +34,7 @@ printf '#!/bin/sh\nexit 1\n' >bin/sudo
 printf '#!/bin/sh\n[ "$1" = -u ] && [ -n "$AS_USER" ] && echo "$AS_USER" || exec /usr/bin/id "$@"\n' \
 	>bin/id
 chmod +x bin/*
-"$top/scripts/deps" --list build test | sed 's/.*/installed\t&\t/' >installed
+"$top/scripts/deps" --list build demo test | sed 's/.*/installed\t&\t/' >installed
 deps() {
 	rm -f apt.log
 	PATH=$PWD/bin:$PATH INSTALLED=$PWD/installed POLICY_RC_D=$PWD/policy "$top/scripts/deps" \
@@ -114,8 +114,8 @@ same 'uninstalled' '' "$(find "$work/root" -type f)"
 
 # --- make demo
 (cd "$top" && BUILD=$build scripts/demo) >"$work/out" 2>&1 || fail "demo: $(tail -n 3 "$work/out")"
-contains 'demo: where the trace is' "$(cat "$work/out")" "The trace is $build/demo/sort.lariat"
-contains 'demo: the report is about sort' "$(grep -A 5 '^\$ lariat report' "$work/out")" sort
+contains 'demo: where the trace is' "$(cat "$work/out")" "The trace is $build/demo/perl.lariat"
+contains 'demo: the report is about perl' "$(grep -A 5 '^\$ lariat report' "$work/out")" 'perl '
 checks=$((checks + 1))
 [ "$(sed -n '/^\$ lariat report/,/^The trace is/p' "$work/out" | wc -l)" -gt 15 ] ||
 	fail 'demo: shows no report'
