@@ -31,22 +31,27 @@ static lar_cold void *late(void **pointer, const char *symbol)
 
 /* One form may be made of another (new[] of new): the outermost is what the program called. A
  * throw skips new_leave(), so that nothing is left behind where no malloc would take it up. */
-/* What an operator new inside a new handler must not disturb. */
+/* An operator new inside another: one that the outer is made of (nothrow forms call the plain one)
+ * leaves the outer's name; one in a new handler must not disturb it. */
 struct new_outer {
 	uint32_t call;
 	uint64_t site;
+	bool part;
 };
 
 static always_inline struct new_outer new_enter(unsigned call, uint8_t mode)
 {
 	struct thread *t = lar_self;
-	struct new_outer outer = { 0, 0 };
+	struct new_outer outer = { 0, 0, false };
 
 	if (likely(t->gate == GATE_OPEN && mode != NEW_IS_ALLOCATOR)) {
 		outer.call = t->new_call;
 		outer.site = t->new_site;
-		t->new_call = call;
-		t->new_site = 0;
+		outer.part = t->new_call && !t->new_site;
+		if (!outer.part) {
+			t->new_call = call;
+			t->new_site = 0;
+		}
 	}
 	return outer;
 }
@@ -57,6 +62,8 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 	struct thread *t = lar_self;
 	bool nested = false;
 
+	if (outer->part)
+		return;
 	if (likely(t->gate == GATE_OPEN && *mode != NEW_IS_ALLOCATOR)) {
 		nested = t->new_site && t->new_result == p;
 		t->new_call = outer->call;
