@@ -81,12 +81,34 @@ static struct event in_ns(struct analysis *a, const struct event *e)
 	return copy;
 }
 
+static int to_heap(struct analysis *a, const struct event *e)
+{
+	struct event *slot = &a->waiting[a->waiting_count % ANALYSIS_WAITING];
+	int err = 0;
+
+	if (a->waiting_count++ >= ANALYSIS_WAITING)
+		err = heap_model_event(a->heap, slot);
+	*slot = *e;
+	heap_model_prefetch(a->heap, e);
+	return err;
+}
+
+static int heap_catch_up(struct analysis *a)
+{
+	uint64_t n = a->waiting_count < ANALYSIS_WAITING ? a->waiting_count : ANALYSIS_WAITING;
+	int err = 0;
+
+	for (uint64_t i = a->waiting_count - n; !err && i != a->waiting_count; i++)
+		err = heap_model_event(a->heap, &a->waiting[i % ANALYSIS_WAITING]);
+	return err;
+}
+
 static int to_models(struct analysis *a, const struct event *e)
 {
 	int err = 0;
 
-	if (a->heap)
-		err = heap_model_event(a->heap, e);
+	if (a->heap && e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP)
+		err = to_heap(a, e);
 	if (!err && a->io)
 		err = io_model_event(a->io, e);
 	if (!err && a->locks)
@@ -206,6 +228,8 @@ static int analysis_run(struct analysis *a)
 	err = a->frames ? models_new(a) : -ENOMEM;
 	if (!err)
 		err = trace_events(a->trace, ordered, take_event, a);
+	if (!err && a->heap)
+		err = heap_catch_up(a);
 	progress_end(a);
 	if (err)
 		return err;

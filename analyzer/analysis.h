@@ -28,6 +28,12 @@ struct analysis_group {
 	const char *module;
 };
 
+/*
+ * Heap events wait here while the memory that they need is fetched: the table of live blocks is
+ * far larger than the processor's caches.
+ */
+#define ANALYSIS_WAITING 32
+
 struct analysis {
 	const struct cmd_context *context;
 	struct trace *trace;
@@ -42,8 +48,10 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
-	uint64_t events;   /* given to the models */
-	uint64_t first_ns; /* time of the first */
+	uint64_t events;			/* given to the models */
+	uint64_t first_ns;			/* time of the first */
+	struct event waiting[ANALYSIS_WAITING]; /* a ring */
+	uint64_t waiting_count;			/* ever */
 	uint64_t progress_next, progress_at_ns;
 	bool progress_shown;
 };

@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define FIRST_SLOTS_LOG2 12
+#define HUGE_PAGE	 ((size_t)2 << 20)
 
 static struct live_block *slot_take(struct live_table *t, uint64_t address)
 {
@@ -18,12 +20,28 @@ static struct live_block *slot_take(struct live_table *t, uint64_t address)
 	return &t->slots[s];
 }
 
+/* Zeroed slots; a large table in huge pages, as each look at it is at a random place. */
+static struct live_block *slots_new(uint64_t slots)
+{
+	size_t bytes = slots * sizeof(struct live_block);
+	struct live_block *p;
+
+	if (bytes < HUGE_PAGE)
+		return calloc(slots, sizeof(*p));
+	p = aligned_alloc(HUGE_PAGE, bytes);
+	if (!p)
+		return NULL;
+	madvise(p, bytes, MADV_HUGEPAGE); /* else it works all the same */
+	memset(p, 0, bytes);
+	return p;
+}
+
 static int table_grow(struct live_table *t)
 {
 	struct live_block *old = t->slots;
 	uint64_t old_slots = old ? t->mask + 1 : 0;
 	uint64_t slots = old ? old_slots * 2 : 1ull << FIRST_SLOTS_LOG2;
-	struct live_block *grown = calloc(slots, sizeof(*grown));
+	struct live_block *grown = slots_new(slots);
 
 	if (!grown)
 		return -1;
