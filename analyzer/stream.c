@@ -20,6 +20,7 @@
 struct source {
 	uint64_t key;			 /* time of the next event, or of the next block's first */
 	bool not_free;			 /* second key: frees come first */
+	uint32_t number;		 /* of the slot: third key */
 	struct cursor *cursor;		 /* NULL = nothing open */
 	size_t block, block_end;	 /* left to open, in ring.by_slot */
 	const struct staging_slot *slot; /* comes last; NULL = none */
@@ -128,7 +129,11 @@ static int deliver_unordered(struct stream *s)
 
 static inline bool source_before(const struct source *a, const struct source *b)
 {
-	return a->key != b->key ? a->key < b->key : a->not_free < b->not_free;
+	if (a->key != b->key)
+		return a->key < b->key;
+	if (a->not_free != b->not_free)
+		return a->not_free < b->not_free;
+	return a->number < b->number;
 }
 
 static void heap_sink(struct stream *s, size_t at)
@@ -271,6 +276,7 @@ static int deliver_ordered(struct stream *s)
 		while (block < ring->count && ring->blocks[ring->by_slot[block]].slot == number)
 			block++;
 		src->block_end = block;
+		src->number = number;
 		if (slot < staging->count && staging->slots[slot].index == number) {
 			if (!staging->slots[slot].sealed)
 				src->slot = &staging->slots[slot];

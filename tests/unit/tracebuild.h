@@ -198,35 +198,60 @@ static inline void tb_add(struct tb_records *r, unsigned kind, unsigned flags, u
 #define TB_FREE(r, time, address)                                                                  \
 	tb_add(r, LAR_EV_FREE, 0, LAR_CALL_free, U(time), U(address), U(0))
 
-/* Seals records into a block at the ring's head, as the recorder does; returns its offset. */
+/* Compresses what b->encoded_size bytes at `encoded` hold into a block at the ring's head, as the
+ * recorder does; returns its offset. *b has encoded_size, events, raw_size, times and slot set. */
+static inline size_t tb_append_block(struct tb *tb, struct lar_block *b, const uint8_t *encoded)
+{
+	size_t bound = ZSTD_compressBound(b->encoded_size), at = tb->header->ring_head;
+	struct lar_header *h = tb->header;
+	uint8_t *frame = malloc(bound);
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+
+	assert(frame && z);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+	b->comp_size = (uint32_t)ZSTD_compress2(z, frame, bound, encoded, b->encoded_size);
+	assert(!ZSTD_isError(b->comp_size));
+	b->magic = LAR_BLOCK_MAGIC;
+	b->total_size = (uint32_t)((sizeof(*b) + b->comp_size + 31) & ~31u);
+	b->seq = h->ring_blocks++;
+	b->events_before = h->ring_events;
+	h->ring_events += b->events;
+	b->check = lar_block_check(b);
+	assert(b->total_size <= tb->ring_size);
+	if (at + b->total_size > tb->ring_size) {
+		uint32_t pad = LAR_BLOCK_PAD_MAGIC;
+
+		if (at < tb->ring_size)
+			memcpy(tb->ring + at, &pad, 4);
+		at = 0;
+	}
+	/* what the new block overwrites is no block any more */
+	for (size_t i = at; i < at + b->total_size; i += LAR_BLOCK_ALIGN)
+		memset(tb->ring + i, 0, 4);
+	memcpy(tb->ring + at, b, sizeof(*b));
+	memcpy(tb->ring + at + sizeof(*b), frame, b->comp_size);
+	h->ring_head = at + b->total_size;
+	ZSTD_freeCCtx(z);
+	free(frame);
+	return at;
+}
+
+/* Seals records into a block; returns its offset in the ring. */
 static inline size_t tb_block(struct tb *tb, const struct tb_records *r, uint32_t slot,
 			      uint32_t slot_seq, unsigned time_shift)
 {
-	size_t region = lar_encode_region_size(r->count), bound = lar_encode_bound(r->count);
+	size_t region = lar_encode_region_size(r->count), bound = lar_encode_bound(r->count), at;
 	struct lar_encoder *enc = calloc(1, sizeof(*enc));
-	uint8_t *encoded = malloc(bound), *frame = malloc(ZSTD_compressBound(bound));
-	struct lar_header *h = tb->header;
-	ZSTD_CCtx *z = ZSTD_createCCtx();
+	uint8_t *encoded = malloc(bound);
 	struct lar_block b = { 0 };
-	uint32_t events;
-	size_t at;
 
-	assert(enc && encoded && frame && z);
+	assert(enc && encoded);
 	enc->regions = malloc(region * LAR_ENC_REGIONS);
 	assert(enc->regions);
 	enc->region_size = region;
-	b.encoded_size =
-		(uint32_t)lar_encode(enc, r->words, r->count, time_shift, encoded, bound, &events);
-	assert(b.encoded_size && events == r->events);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-	b.comp_size = (uint32_t)ZSTD_compress2(z, frame, ZSTD_compressBound(bound), encoded,
-					       b.encoded_size);
-	assert(!ZSTD_isError(b.comp_size));
-	b.magic = LAR_BLOCK_MAGIC;
-	b.total_size = (uint32_t)((sizeof(b) + b.comp_size + 31) & ~31u);
-	b.seq = h->ring_blocks++;
-	b.events_before = h->ring_events;
-	b.events = events;
+	b.encoded_size = (uint32_t)lar_encode(enc, r->words, r->count, time_shift, encoded, bound,
+					      &b.events);
+	assert(b.encoded_size && b.events == r->events);
 	b.raw_size = (uint32_t)(r->count * 8);
 	b.first_ticks = r->words[1];
 	b.slot = slot;
@@ -235,28 +260,10 @@ static inline size_t tb_block(struct tb *tb, const struct tb_records *r, uint32_
 	for (size_t i = 0; i < r->count; i += lar_record_words(r->words[i]))
 		if (r->words[i + 1] > b.last_ticks)
 			b.last_ticks = r->words[i + 1];
-	b.check = lar_block_check(&b);
-	assert(b.total_size <= tb->ring_size);
-	at = h->ring_head;
-	if (at + b.total_size > tb->ring_size) {
-		uint32_t pad = LAR_BLOCK_PAD_MAGIC;
-
-		if (at < tb->ring_size)
-			memcpy(tb->ring + at, &pad, 4);
-		at = 0;
-	}
-	/* what the new block overwrites is no block any more */
-	for (size_t i = at; i < at + b.total_size; i += LAR_BLOCK_ALIGN)
-		memset(tb->ring + i, 0, 4);
-	memcpy(tb->ring + at, &b, sizeof(b));
-	memcpy(tb->ring + at + sizeof(b), frame, b.comp_size);
-	h->ring_head = at + b.total_size;
-	h->ring_events += events;
-	ZSTD_freeCCtx(z);
+	at = tb_append_block(tb, &b, encoded);
 	free(enc->regions);
 	free(enc);
 	free(encoded);
-	free(frame);
 	return at;
 }
 

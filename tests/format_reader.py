@@ -1,0 +1,447 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A second reader of traces, written from preload/format/FORMAT.md alone.
+
+    format_reader.py TRACE        the events as JSON lines, as `lariat dump` prints them
+    format_reader.py --facts TRACE    the counts of section 9 as one JSON object
+
+It shares no code with the analyzer, so that what both agree on is what the page says. It needs the
+`zstd` command and calls.def, and takes no care to be fast or to survive every hostile file.
+"""
+import heapq
+import json
+import mmap
+import os
+import re
+import struct
+import subprocess
+import sys
+
+M64 = (1 << 64) - 1
+NEVER = M64
+KINDS = {  # number: name, has a stack, letters behind the time, what dump calls the fields
+    1: ("thread", 0, "VVV", [None, None, "creator"]),
+    2: ("alloc", 1, "AV", ["address", "size"]),
+    3: ("free", 0, "AV", ["address", "size"]),
+    4: ("realloc", 1, "VAAV", ["duration_ns", "old_address", "address", "size"]),
+    5: ("map", 1, "VAVAVZ", ["duration_ns", "address", "size", "old_address", "old_size", "result"]),
+    6: ("io", 1, "VDZVD", ["duration_ns", "fd", "result", "size", "offset"]),
+    7: ("lock", 1, "VAV", ["wait_ns", "address", "result"]),
+    8: ("locksum", 0, "AVVVV", ["address", "acquisitions", "hold_ns", "hold_max_ns", "failed_try"]),
+    9: ("thread_create", 1, "VVV", ["duration_ns", "other_thread", "result"]),
+    10: ("thread_start", 0, "V", ["other_thread"]),
+    11: ("thread_end", 0, "VV", ["other_thread", "cpu_ns"]),
+    12: ("thread_join", 1, "VVV", ["duration_ns", "other_thread", "result"]),
+    13: ("stack", 1, "", []),
+    14: ("process", 1, "VVZ", ["duration_ns", "child_pid", "result"]),
+    15: ("tick", 0, "VVVV", ["rss_bytes", "heap_bytes", "mapped_bytes", "threads"]),
+}
+# What dump shows as a length of time or as signed; cpu_ns is in ns already.
+TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
+SIGNED = {(5, "result"), (6, "result"), (6, "offset"), (14, "result")}
+FLAGS = {6: {1: "no_target"}, 7: {1: "contended", 2: "first", 4: "try", 8: "unowned"},
+         9: {1: "detached"}, 14: {1: "child"}}
+MAX_DEPTH = 4096
+
+
+class Damaged(Exception):
+    pass
+
+
+def signed(v, bits=64):
+    return v - (1 << bits) if v >> (bits - 1) else v
+
+
+class Stream:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def more(self):
+        return self.at < len(self.data)
+
+    def take(self, n):
+        if len(self.data) - self.at < n:
+            raise Damaged("a stream ends early")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def varint(self):
+        v = 0
+        for shift in range(0, 70, 7):
+            b = self.take(1)[0]
+            v |= (b & 127) << shift
+            if b < 128:
+                return v & M64
+        raise Damaged("a varint of more than 10 bytes")
+
+    def zigzag(self):
+        v = self.varint()
+        return v >> 1 if v & 1 == 0 else -(v >> 1) - 1
+
+
+class Record:
+    """One event: time, kind, flags, call, fields, and for kinds with a stack its frames."""
+
+    def __init__(self, low, time, fields, stack):
+        self.kind, self.flags, self.call = low & 255, low >> 8 & 255, low >> 16 & 0xffff
+        self.time, self.fields, self.stack = time, fields, stack
+
+
+def zstd(frame):
+    done = subprocess.run(["zstd", "-dcq"], input=frame, capture_output=True, check=False)
+    if done.returncode:
+        raise Damaged("zstd: " + done.stderr.decode(errors="replace").strip())
+    return done.stdout
+
+
+def streams_of(encoded):
+    directory = Stream(encoded)
+    sizes = [(directory.varint(), directory.varint()) for _ in range(directory.varint())]
+    streams, at = {}, directory.at
+    for number, size in sizes:
+        if size > len(encoded) - at:
+            raise Damaged("a stream goes beyond the block")
+        streams[number] = Stream(encoded[at:at + size])
+        at += size
+    if at != len(encoded):
+        raise Damaged("bytes behind the last stream")
+    return streams
+
+
+def decode_block(encoded, events, shift):
+    """The records of a block and how many were of unknown kinds."""
+    streams = streams_of(encoded)
+    nothing = Stream(b"")
+    stream = lambda n: streams.get(n, nothing)
+    shapes, addresses, records, skipped = [], [], [], 0
+    while stream(0).more():
+        shapes.append((stream(0).varint(), stream(0).take(1)[0]))
+    while stream(2).more():
+        addresses.append(((addresses[-1] if addresses else 0) + stream(2).zigzag()) & M64)
+    time, address, slow, stack = 0, 0, {}, []
+    for _ in range(events):
+        index = stream(1).varint()
+        if index >= len(shapes):
+            raise Damaged("no such shape")
+        low, form = shapes[index]
+        kind = low & 255
+        known = kind in KINDS and form == 1 + len(KINDS[kind][2]) + 128 * KINDS[kind][1]
+        time = (time + stream(8 + 8 * kind).zigzag()) & M64
+        fields = []
+        for f, letter in enumerate(KINDS[kind][2] if known else "", 1):
+            s = stream(8 + 8 * kind + f)
+            if letter == "V":
+                v = s.varint()
+            elif letter == "Z":
+                v = s.zigzag()
+            elif letter == "D":
+                v = slow[kind, f] = slow.get((kind, f), 0) + s.zigzag()
+            elif s.more() and s.data[s.at] == 1:
+                v = address = struct.unpack("<xQ", s.take(9))[0]
+            else:
+                v = s.varint()
+                v = address = address + (-1 if v & 2 else 1) * (v >> 2) * 8 & M64
+            fields.append(v & M64)
+        if form & 128:
+            dropped, pushed = stream(3).varint(), stream(4).varint()
+            if dropped > len(stack) or len(stack) - dropped + pushed > MAX_DEPTH:
+                raise Damaged("an impossible stack")
+            stack = stack[:len(stack) - dropped]
+            for _ in range(pushed):
+                i = stream(5).varint()
+                if i >= len(addresses):
+                    raise Damaged("no such return address")
+                stack = stack + [addresses[i]]
+        if not known:
+            skipped += 1
+            if form & 128:
+                records.append(Record(13, time << shift & M64, [], stack))
+            continue
+        records.append(Record(low, time << shift & M64, fields, stack if form & 128 else None))
+    return records, skipped
+
+
+def raw_records(words, shift):
+    """The whole records in front, and whether there was something else behind them."""
+    records, at, stack = [], 0, []
+    while at < len(words):
+        w0 = words[at]
+        kind, kept, pushed = w0 & 255, w0 >> 32 & 0xffff, w0 >> 48
+        if kind not in KINDS:
+            return records, True
+        n = 2 + len(KINDS[kind][2])
+        if at + n + pushed > len(words):
+            return records, True
+        if KINDS[kind][1]:
+            if kept > len(stack) or kept + pushed > MAX_DEPTH:
+                return records, True
+            stack = stack[:kept] + list(words[at + n:at + n + pushed])
+        elif kept or pushed:
+            return records, True
+        records.append(Record(w0 & 0xffffffff, words[at + 1] >> shift << shift,
+                              list(words[at + 2:at + n]), stack if KINDS[kind][1] else None))
+        at += n + pushed
+    return records, False
+
+
+class Trace:
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+        self.damaged_records = self.damaged_blocks = self.damaged_events = self.skipped = 0
+        self.modules, self.targets, self.last_ticks = {}, {0: ""}, 0
+        self.read_header()
+        self.slots = list(self.read_slots())
+        self.read_dictionary()
+        self.read_ring()
+        self.sort_out()
+
+    def u32(self, at):
+        return struct.unpack_from("<I", self.data, at)[0]
+
+    def u64(self, at):
+        return struct.unpack_from("<Q", self.data, at)[0]
+
+    def sign_of_life(self, ticks):
+        self.last_ticks = max(self.last_ticks, ticks)
+
+    def read_header(self):
+        if self.data[:8] != b"LARIAT\r\n" or len(self.data) < 4096:
+            sys.exit("not a trace")
+        if self.u32(8) != 1 or self.u32(20):
+            sys.exit("version %d, flags %#x: not for this reader" % (self.u32(8), self.u32(20)))
+        self.slot_header, self.shift = self.u32(44), self.u32(484)
+        self.sections = {}
+        for i in range(min(self.u32(40), 12)):
+            kind, unit, offset, size, used = struct.unpack_from("<IIQQQ", self.data, 48 + 32 * i)
+            if offset < len(self.data):
+                self.sections.setdefault(kind, (unit, offset, min(size, len(self.data) - offset), used))
+        start = struct.unpack_from("<QQ", self.data, 488)
+        self.start, self.mult = start[0], 1 << 48
+        index = self.u32(536) & 1
+        for i in (index, 1 - index):
+            last = struct.unpack_from("<QQ", self.data, 504 + 16 * i)
+            if last[0] > start[0] and last[1] > start[1]:
+                self.sign_of_life(last[0])
+                if self.u32(480) != 2:
+                    self.mult = ((last[1] - start[1]) << 48) // (last[0] - start[0])
+                break
+        if self.u32(540):
+            self.sign_of_life(self.u64(552))
+        self.lost = struct.unpack_from("<16Q", self.data, 600)
+
+    def section(self, kind):
+        return self.sections.get(kind, (0, 0, 0, 0))
+
+    def read_slots(self):
+        unit, offset, size, used = self.section(1)
+        for i in range(used):
+            at = offset + i * unit
+            if at + self.slot_header > offset + size:
+                break
+            magic, index, head, seq, tid, thread = struct.unpack_from("<IIIIII", self.data, at)
+            if not magic and not head and not seq:
+                continue
+            if magic != 0x544f4c53 or index != i or head > unit - self.slot_header or head % 8:
+                self.damaged_records += 1
+                continue
+            body = self.data[at + self.slot_header:at + self.slot_header + head]
+            words = struct.unpack("<%dQ" % (len(body) // 8), body[:len(body) // 8 * 8])
+            records, bad = raw_records(words, self.shift)
+            self.damaged_records += bad + (len(body) < head)
+            cells = [struct.unpack_from("<QIIIHHQQ", self.data, at + 256 + 64 * c) for c in range(60)]
+            yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,
+                       cells=[c for c in cells if c[0]])
+
+    def read_dictionary(self):
+        _, offset, size, used = self.section(2)
+        at, end, searching = offset, offset + min(size, used), False
+        while end - at >= 16:
+            total, kind, reserved, payload, number = struct.unpack_from("<IHHII", self.data, at)
+            right = total >= 16 and total <= end - at and total % 8 == 0 and kind and \
+                payload <= total - 16
+            if searching and right:
+                right = kind <= 6 and reserved == 0 and total - 16 - payload < 8
+            if not right:
+                self.damaged_records += not searching
+                searching, at = True, at + 8
+                continue
+            searching = False
+            self.dictionary_record(kind, number, self.data[at + 16:at + 16 + payload])
+            at += total
+
+    def dictionary_record(self, kind, number, p):
+        text = lambda b: b.split(b"\0")[0].decode(errors="replace")
+        if kind == 2:
+            start, end, bias, seen, id_size, flags = struct.unpack_from("<QQQQII", p)
+            self.modules[number] = dict(
+                path=text(p[40 + id_size:]), start=start, end=end, bias=bias, own=flags & 2,
+                seen=seen >> self.shift << self.shift, unload=NEVER)
+            self.sign_of_life(seen)
+        elif kind == 3:
+            self.modules[number]["unload"] = struct.unpack_from("<Q", p)[0]
+            self.sign_of_life(struct.unpack_from("<Q", p)[0])
+        elif kind == 4:
+            self.targets[number] = text(p[8:])
+        elif kind == 5:
+            self.sign_of_life(struct.unpack_from("<IIQ", p)[2])
+
+    def read_ring(self):
+        _, offset, size, _ = self.section(3)
+        at, self.blocks = offset, []
+        while at + 80 <= offset + size:
+            block = struct.unpack_from("<IIQQIIIIQQIIIIQ", self.data, at)
+            total, check = block[1], 2166136261
+            if block[0] != 0x4b4c424c or total > offset + size - at or total < 112 or total % 32:
+                found = self.data.find(b"LBLK", at + 1)
+                at = offset + (found - offset + 31) // 32 * 32 if found > 0 else offset + size
+                continue
+            for i, b in enumerate(self.data[at:at + 80]):
+                check = (check ^ (0 if i < 4 or 68 <= i < 72 else b)) * 16777619 & 0xffffffff
+            if check != block[13]:
+                at += 32
+                continue
+            self.blocks.append(dict(at=at, seq=block[2], before=block[3], events=block[4],
+                                    comp=block[7], slot=block[10], slot_seq=block[11],
+                                    shift=block[12], last=block[9] >> block[12] << block[12]))
+            at += total
+        self.blocks.sort(key=lambda b: b["seq"])
+        for b in self.blocks:
+            try:
+                frame = self.data[b["at"] + 80:b["at"] + 80 + b["comp"]]
+                b["records"], skipped = decode_block(zstd(frame), b["events"], b["shift"])
+                self.skipped += skipped
+            except Damaged:
+                b["records"] = None
+
+    def sort_out(self):
+        """Which of block and slot to take where both have the same; what is missing."""
+        for slot in self.slots:
+            slot["sealed"] = False
+            for b in self.blocks:
+                if (b["slot"], b["slot_seq"]) != (slot["index"], slot["seq"]) or not slot["records"]:
+                    continue
+                if b["records"] is None:
+                    b["records"] = []  # the slot has them
+                    b["in_slot"] = True
+                else:
+                    slot["sealed"] = True
+        following = 0, 0
+        for n, b in enumerate(self.blocks):
+            if n and b["seq"] > following[0]:
+                self.damaged_blocks += b["seq"] - following[0]
+                self.damaged_events += max(0, b["before"] - following[1])
+            following = b["seq"] + 1, b["before"] + b["events"]
+            if b["records"] is None:
+                self.damaged_blocks += 1
+                self.damaged_events += b["events"]
+            self.sign_of_life(b["last"])
+        for slot in self.slots:
+            if not slot["sealed"]:
+                for r in slot["records"]:
+                    self.sign_of_life(r.time)
+        missing = self.u64(584) - following[0], max(0, self.u64(592) - following[1])
+        in_slot = [len(s["records"]) for s in self.slots if not s["sealed"]]
+        if missing[0] > 0 and not (missing[0] == 1 and (not missing[1] or missing[1] in in_slot)):
+            self.damaged_blocks += missing[0]
+            self.damaged_events += missing[1]
+
+    def facts(self):
+        kept = sum(b["events"] for b in self.blocks if b["records"] is not None and "in_slot" not in b)
+        kept += sum(len(s["records"]) for s in self.slots if not s["sealed"])
+        over = self.blocks[0]["before"] if self.blocks else 0
+        return dict(events_written=kept + over + self.damaged_events, events_kept=kept,
+                    events_overwritten=over, events_damaged=self.damaged_events,
+                    events_dropped=sum(self.lost[i] for i in (0, 1, 2, 3, 6)),
+                    events_unknown=self.skipped, blocks_damaged=self.damaged_blocks,
+                    records_damaged=self.damaged_records)
+
+    def slot_events(self, number):
+        """A slot's records in order, with the thread that they are of."""
+        runs = [b["records"] or [] for b in self.blocks if b["slot"] == number]
+        runs += [s["records"] for s in self.slots if s["index"] == number and not s["sealed"]]
+        for run in runs:
+            tid = thread = 0
+            for r in run:
+                if r.kind == 1:
+                    tid, thread = r.fields[0] & 0xffffffff, r.fields[1] & 0xffffffff
+                yield r.time, r.kind != 3, number, (r, thread, tid)
+
+    def events(self):
+        numbers = {b["slot"] for b in self.blocks} | {s["index"] for s in self.slots}
+        for event in heapq.merge(*[self.slot_events(n) for n in sorted(numbers)],
+                                 key=lambda e: e[:3]):
+            yield event[3]
+        for slot in self.slots:
+            for addr, took, _, failed, _, call, hold, longest in slot["cells"]:
+                r = Record(8 | call << 16, self.last_ticks, [addr, took, hold, longest, failed], None)
+                yield r, slot["thread"], slot["tid"]
+
+    def span_ns(self, ticks):
+        return min(ticks * self.mult >> 48, M64)
+
+    def module(self, address, time):
+        best = None
+        for m in self.modules.values():
+            if not m["start"] <= address < m["end"]:
+                continue
+            away = m["seen"] - time if time < m["seen"] else \
+                time - m["unload"] + 1 if time >= m["unload"] else 0
+            if best is None or (away, -m["seen"]) < best[:2]:
+                best = away, -m["seen"], m
+        return best and best[2]
+
+    def frames(self, stack, time):
+        for address in reversed(stack):
+            if address in (1, 2):
+                yield {"cut" if address == 1 else "incomplete": True}
+                continue
+            m = self.module(address, time)
+            if m is None:
+                yield {"address": address, "module": None}
+            elif not m["own"]:
+                yield {"address": address, "module": m["path"], "offset": address - m["bias"] & M64}
+
+    def shown(self, r, thread, tid, calls):
+        name, _, _, names = KINDS[r.kind]
+        line = {"time_ns": self.span_ns(max(0, r.time - self.start)), "kind": name,
+                "thread": thread, "tid": tid}
+        if r.call:
+            line["call"] = calls.get(r.call, r.call)
+        for field, v in zip(names, r.fields):
+            if field == "fd":
+                line.update(fd=signed(v & 0xffffffff, 32), target=v >> 32,
+                            target_name=self.targets.get(v >> 32, ""))
+            elif field:
+                line[field] = self.span_ns(v) if field in TICKS else \
+                    signed(v) if (r.kind, field) in SIGNED else v
+        for bit, flag in FLAGS.get(r.kind, {}).items():
+            if r.flags & bit:
+                line[flag] = True
+        if r.stack is not None:
+            line["stack"] = list(self.frames(r.stack, r.time))
+        return line
+
+
+def call_names():
+    path = os.path.join(os.path.dirname(__file__), "../preload/format/calls.def")
+    with open(path, encoding="utf-8") as f:
+        return {int(n): name for name, n in re.findall(r"^CALL\((\w+), (\d+),", f.read(), re.M)}
+
+
+def main():
+    trace = Trace(sys.argv[-1])
+    if sys.argv[1] == "--facts":
+        print(json.dumps(trace.facts()))
+        return
+    calls = call_names()
+    for r, thread, tid in trace.events():
+        print(json.dumps(trace.shown(r, thread, tid, calls), separators=(",", ":"),
+                         ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
