@@ -2,9 +2,7 @@
 /* Opens trace after trace; see eachtrace.h. */
 #include "eachtrace.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 
 static void complain(const struct cmd_context *c, const char *path, uint64_t offset,
@@ -22,8 +20,6 @@ int each_trace(const struct cmd_context *c, each_trace_fn *fn, void *arg)
 {
 	int code = CMD_DONE, rc = 0;
 
-	/* as an error of the write, so that a reader who has seen enough ends us in good order */
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < c->path_count && rc != 1; i++) {
 		struct trace_error error;
 		struct trace *t;
@@ -39,11 +35,6 @@ int each_trace(const struct cmd_context *c, each_trace_fn *fn, void *arg)
 			complain(c, c->paths[i], 0, strerror(-rc), ", the rest is not shown");
 			code = CMD_UNREADABLE;
 		}
-	}
-	/* a reader that has seen enough (EPIPE) is no failure */
-	if ((fflush(c->out) || ferror(c->out)) && errno != EPIPE) {
-		fprintf(c->err, "lariat: the output cannot be written: %s\n", strerror(errno));
-		code = CMD_UNREADABLE;
 	}
 	return code;
 }

@@ -13,7 +13,7 @@ typedef int each_trace_fn(const struct cmd_context *c, struct trace *t, void *ar
 
 /*
  * Opens the context's traces one after the other and calls fn. CMD_DONE, or CMD_UNREADABLE when a
- * trace could not be read (the others were) or the output not be written.
+ * trace could not be read (the others were).
  */
 int each_trace(const struct cmd_context *c, each_trace_fn *fn, void *arg);
 
