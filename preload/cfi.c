@@ -28,7 +28,7 @@ enum {
 };
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RA = 16, CFI_REGS = 17 };
-enum { MAX_REMEMBER = 8, MAX_OPS = 4096 };
+enum { MAX_REMEMBER = 8, MAX_OPS = 1 << 20 /* one function of cc1 has 12,000 */ };
 
 struct reader {
 	const uint8_t *p, *end;
@@ -479,7 +479,7 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 	uint32_t length, back;
 
 	if (!fde)
-		return RULE_NONE;
+		return RULE_GUESS;
 	memcpy(&length, fde, 4);
 	memcpy(&back, fde + 4, 4);
 	if (!length || length == 0xffffffff || !back || !read_cie(fde + 4 - back, &cie) ||
@@ -491,7 +491,7 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 	/* the trampoline that returns from a signal handler is entered at its first byte, and its
 	 * description starts one byte earlier for the sake of "pc - 1" look-ups */
 	if (look - begin >= size)
-		return RULE_NONE;
+		return RULE_GUESS;
 	if (cie.signal_frame)
 		return RULE_SIGNAL;
 	if (cie.has_augmentation) {

@@ -24,6 +24,7 @@ enum rule_kind {
 	RULE_DRAP = 3,	 /* CFA = *(rbp + offset): a function that realigned its stack */
 	RULE_SIGNAL = 4, /* the frame that the kernel built for a signal handler */
 	RULE_END = 5,	 /* the outermost frame */
+	RULE_GUESS = 6,	 /* code without description: perhaps it keeps a frame pointer */
 };
 
 #define RULE_KIND(r)	    ((enum rule_kind)((r) & 15))

@@ -60,6 +60,15 @@ static enum step step_signal(const struct stack *s, struct cursor *c)
 	return STEP_ON;
 }
 
+/* Whether rbp points at a saved rbp below a return address into a loaded object. */
+static bool guess(const struct stack *s, struct cursor *c)
+{
+	struct cfi_object object;
+
+	return !c->foreign && !(c->rbp & 7) && c->rbp >= c->rsp - 8 && c->rbp < s->high - 16 &&
+	       cfi_find_object(load(c->rbp + 8), &object);
+}
+
 /* From the frame at c to its caller's; marks in *flags what the rule used. */
 static always_inline enum step step(const struct stack *s, struct cursor *c, uint64_t rule,
 				    uint32_t *flags)
@@ -86,6 +95,13 @@ static always_inline enum step step(const struct stack *s, struct cursor *c, uin
 		return step_signal(s, c);
 	case RULE_END:
 		return STEP_END;
+	case RULE_GUESS:
+		if (!guess(s, c))
+			return STEP_LOST;
+		cfa = c->rbp + 16;
+		rule = RULE_RBP | RULE_RBP_SAVED | ((uint64_t)-16 & 0xffffff) << 8;
+		*flags |= FRAME_CFA_RBP;
+		break;
 	default:
 		return STEP_LOST;
 	}
