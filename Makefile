@@ -71,7 +71,7 @@ OUTPUTS := $(if $(PRELOAD_SRC),$(LIB)) $(if $(wildcard analyzer/main.c),$(BIN))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all packages deps demo check tests bench install uninstall clean lint FORCE
+.PHONY: all packages deps demo check unit tests bench install uninstall clean lint FORCE
 
 all: $(OUTPUTS)
 
@@ -157,7 +157,9 @@ $(BUILD)/victims/%: tests/victims/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -O2 -g $(CXXWARN) -pthread -MMD -MP -MF $@.d -o $@ $< $(call line_of,build)
 
-tests: all $(UNIT_BIN) $(VICTIM_BIN)
+unit: $(UNIT_BIN)
+
+tests: all unit $(VICTIM_BIN)
 
 # The steps are makes of their own so that they come in order under -j, too.
 check:
