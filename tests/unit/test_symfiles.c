@@ -168,16 +168,20 @@ static void deleted_file(void **state)
 static void exported_names(void **state)
 {
 	struct loaded l;
-	uint64_t entry, local;
+	uint64_t entry, local, behind;
 
 	(void)state;
-	run("gcc -O2 -g -shared -fPIC \"$V/libsym_plugin.c\" -o libplugin.so");
+	run("gcc -O2 -g -shared -fPIC -fno-toplevel-reorder \"$V/libsym_plugin.c\" -o "
+	    "libplugin.so");
 	entry = address_of("libplugin.so", "sym_plugin_entry");
 	local = address_of("libplugin.so", "plugin_local");
+	behind = address_of("libplugin.so", "plugin_behind");
+	assert_true(local < entry && entry < behind);
 	run("strip -s libplugin.so");
 	l = load("libplugin.so", NULL, 0, NULL);
 	assert_string_equal(resolve_at(&l, entry)->function, "sym_plugin_entry");
 	assert_false(resolve_at(&l, local)->named);
+	assert_false(resolve_at(&l, behind)->named);
 	assert_int_equal(symbols_module_state(l.symbols, 0), SYMBOLS_ELF);
 	assert_string_equal(symbols_module_name(l.symbols, 0), "libplugin.so");
 	symbols_free(l.symbols);

@@ -3,6 +3,7 @@
 #include "sym_inline.h"
 
 int sym_plugin_entry(sym_report_fn *report, int n);
+static int plugin_behind(int n);
 
 __attribute__((noinline)) static int plugin_local(sym_report_fn *report, int n)
 {
@@ -15,5 +16,12 @@ int sym_plugin_entry(sym_report_fn *report, int n)
 	int sum = plugin_local(report, n);
 
 	SYM_HERE(report);
-	return sum + 1;
+	return plugin_behind(sum);
+}
+
+/* Behind the exported one when built with -fno-toplevel-reorder. */
+__attribute__((noinline)) static int plugin_behind(int n)
+{
+	__asm__ volatile("");
+	return n + 1;
 }
