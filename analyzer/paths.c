@@ -124,6 +124,14 @@ static int folder_read(const char *name, struct folder *f)
 	return err;
 }
 
+/* A trace that does not say when its parent started is told by pid and order alone. */
+static bool is_child(const struct found *f, const struct found *parent)
+{
+	if (f->parent_start_ns)
+		return f->parent_start_ns == parent->start_ns;
+	return f->parent_pid == parent->pid && f->start_ns >= parent->start_ns;
+}
+
 /* Chooses a pid's traces and, as long as there are more, those of their children. */
 static void choose_family(struct folder *f, uint32_t pid)
 {
@@ -137,10 +145,8 @@ static void choose_family(struct folder *f, uint32_t pid)
 			for (size_t k = 0; !f->found[i].chosen && k < f->count; k++) {
 				const struct found *parent = &f->found[k];
 
-				if (!parent->chosen || !f->found[i].parent_start_ns ||
-				    parent->start_ns != f->found[i].parent_start_ns)
-					continue;
-				f->found[i].chosen = more = true;
+				if (parent->chosen && is_child(&f->found[i], parent))
+					f->found[i].chosen = more = true;
 			}
 		}
 	}

@@ -267,10 +267,8 @@ static void print_head(const struct analysis *a)
 static void print_hints(const struct analysis *a)
 {
 	fputc('\n', a->context->out);
-	style_print(a->context, STYLE_DIM,
-		    "More: lariat alloc | leaks | io | locks | threads | info TRACE; --help lists "
-		    "options");
-	fputc('\n', a->context->out);
+	print_wrapped(a->context, STYLE_DIM, "",
+		      "More of this trace: lariat alloc, leaks, io, locks, threads or info");
 }
 
 void text_report(struct analysis *a, bool apart)

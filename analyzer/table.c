@@ -252,17 +252,25 @@ static void print_line(const struct table *t, const struct line *l, unsigned ind
 	fputc('\n', t->c->out);
 }
 
-static void print_title(const struct table *t, const unsigned *width)
+/* Where the last column goes: beside the figures, or below them where they leave no room. */
+struct layout {
+	unsigned width[TABLE_COLUMNS];
+	unsigned last_indent, last_width;
+	bool below;
+	bool hidden[TABLE_COLUMNS];
+};
+
+static void print_title(const struct table *t, const struct layout *l)
 {
 	char text[256] = "";
 	size_t used = 0;
 
 	for (unsigned i = 0; i < t->columns; i++)
-		if (!t->dropped[i] && used < sizeof(text) - 64)
+		if (!l->hidden[i] && used < sizeof(text) - 64)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%*s%*s",
-						 (t->words[i] ? -1 : 1) * (int)width[i],
+						 (t->words[i] ? -1 : 1) * (int)l->width[i],
 						 t->title[i], GAP, "");
-	snprintf(text + used, sizeof(text) - used, "%s", t->last ? t->last : "");
+	snprintf(text + used, sizeof(text) - used, "%s", t->last && !l->below ? t->last : "");
 	for (used = strlen(text); used && text[used - 1] == ' '; used--)
 		text[used - 1] = '\0';
 	spaces(t->c->out, INDENT);
@@ -278,32 +286,31 @@ static void print_words_cell(const struct cmd_context *c, const char *text, unsi
 	spaces(c->out, columns < width ? width - (unsigned)columns : 0);
 }
 
-static void print_row(const struct table *t, const struct row *r, const unsigned *width,
-		      unsigned figures, unsigned last_width)
+static void print_row(const struct table *t, const struct row *r, const struct layout *l)
 {
 	bool first = true;
 
 	spaces(t->c->out, INDENT);
 	for (unsigned i = 0; i < t->columns; i++) {
-		if (t->dropped[i])
+		if (l->hidden[i])
 			continue;
 		if (!first)
 			spaces(t->c->out, GAP);
 		first = false;
 		if (t->words[i])
-			print_words_cell(t->c, r->cell[i], width[i]);
+			print_words_cell(t->c, r->cell[i], l->width[i]);
 		else
-			fprintf(t->c->out, "%*s", (int)width[i], r->cell[i]);
+			fprintf(t->c->out, "%*s", (int)l->width[i], r->cell[i]);
 	}
-	if (!first && r->line_count)
+	if (!first && r->line_count && !l->below)
 		spaces(t->c->out, GAP);
-	for (unsigned i = 0; i < r->line_count; i++) {
-		if (i)
-			spaces(t->c->out, INDENT + figures);
-		print_line(t, &r->lines[i], INDENT + figures, last_width);
-	}
-	if (!r->line_count)
+	if (!r->line_count || l->below)
 		fputc('\n', t->c->out);
+	for (unsigned i = 0; i < r->line_count; i++) {
+		if (i || l->below)
+			spaces(t->c->out, l->last_indent);
+		print_line(t, &r->lines[i], l->last_indent, l->last_width);
+	}
 }
 
 static void table_free(struct table *t)
@@ -319,29 +326,46 @@ static void table_free(struct table *t)
 	free(t);
 }
 
+static void table_layout(const struct table *t, struct layout *l)
+{
+	unsigned figures = 0;
+
+	for (unsigned i = 0; i < t->columns; i++) {
+		l->width[i] = (unsigned)strlen(t->title[i]);
+		for (uint32_t k = 0; k < t->count; k++)
+			if (utf8_columns(t->rows[k].cell[i]) > l->width[i])
+				l->width[i] = (unsigned)utf8_columns(t->rows[k].cell[i]);
+		l->hidden[i] = t->dropped[i];
+		if (!l->hidden[i])
+			figures += l->width[i] + GAP;
+	}
+	/* what has no room at all goes, from the right */
+	for (unsigned i = t->columns; i-- > 1 && INDENT + figures - GAP > t->c->width;) {
+		if (l->hidden[i])
+			continue;
+		l->hidden[i] = true;
+		figures -= l->width[i] + GAP;
+	}
+	l->last_indent = INDENT + figures;
+	l->below = t->c->width < l->last_indent + LEAST_LAST_WIDTH;
+	if (l->below)
+		l->last_indent = 3 * INDENT;
+	l->last_width = t->c->width - l->last_indent;
+}
+
 void table_print(struct table *t)
 {
-	unsigned width[TABLE_COLUMNS], figures = 0, last_width;
+	struct layout l;
 
 	if (!t)
 		return;
-	for (unsigned i = 0; i < t->columns; i++) {
-		width[i] = (unsigned)strlen(t->title[i]);
-		for (uint32_t k = 0; k < t->count; k++)
-			if (utf8_columns(t->rows[k].cell[i]) > width[i])
-				width[i] = (unsigned)utf8_columns(t->rows[k].cell[i]);
-		if (!t->dropped[i])
-			figures += width[i] + GAP;
-	}
-	last_width = t->c->width > INDENT + figures + LEAST_LAST_WIDTH
-			     ? t->c->width - INDENT - figures
-			     : LEAST_LAST_WIDTH;
+	table_layout(t, &l);
 	if (t->count)
-		print_title(t, width);
+		print_title(t, &l);
 	for (uint32_t i = 0; i < t->count; i++) {
 		if (i && t->spaced)
 			fputc('\n', t->c->out);
-		print_row(t, &t->rows[i], width, figures, last_width);
+		print_row(t, &t->rows[i], &l);
 	}
 	table_free(t);
 }

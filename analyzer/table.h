@@ -22,7 +22,8 @@ void style_print(const struct cmd_context *c, enum style style, const char *text
 struct table;
 
 /*
- * `titles` of the columns of figures, NULL-terminated, and of the last column. A title that begins
+ * `titles` of the columns of figures, NULL-terminated, and of the last column
+ * (NULL = none). A title that begins
  * with '<' is of a column of words, aligned to the left.
  */
 struct table *table_new(const struct cmd_context *c, const char *const *titles, const char *last);

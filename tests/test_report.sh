@@ -1,0 +1,236 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The reports of a program whose figures are known: right, the same in every form, in order, cut
+# and filtered as asked for, fit for a terminal of any width, and honest about what is missing.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq python3
+
+unset COLUMNS NO_COLOR
+record sites "$victims/report_sites"
+trace=$(trace_of sites)
+same "the program's exit status" 0 "$(status_of sites)"
+
+# get JQ COMMAND...: a field of a command's JSON report of the trace
+get() {
+	local path=$1
+	shift
+	"$lariat" "$@" --format json "$trace" | jq -c "$path"
+}
+
+is() { # WHAT JQ EXPECTED COMMAND...
+	local what=$1 path=$2 expected=$3
+	shift 3
+	same "$what" "$expected" "$(get "$path" "$@")"
+}
+
+### figures by site
+site() { # FUNCTION BYTES: the only site of that function and total size
+	jq -c --arg f "$1" --argjson b "$2" '[.heap.sites[] |
+		select(.function == $f and .allocated_bytes == $b) | [.allocations, .frees,
+		.live_blocks, .live_bytes, .peak_bytes, .at_peak_bytes, .temporary_allocations,
+		.size_bytes.min, .size_bytes.max]]' "$(report_of sites)"
+}
+same temporary '[[1000,1000,0,0,64,0,1000,64,64]]' "$(site temporary 64000)"
+same held '[[100,100,0,0,1000000,1000000,0,10000,10000]]' "$(site held 1000000)"
+same leaked '[[7,0,7,168,168,168,0,24,24]]' "$(site leaked 168)"
+same "behind a wrapper" '[[1,1,0,0,500,0,1,500,500]]' "$(site wrapped 500)"
+same grown '[[8,8,0,0,800,0,8,100,800]]' "$(site grown 3600)"
+same "the peak" 1000168 "$(field sites .heap.peak_bytes)"
+same "reallocations" 7 "$(field sites .heap.reallocations)"
+is "lines and files" '[.heap.sites[] | select(.function == "leaked")][0] |
+	[(.file | endswith("report_sites.c")), .line > 30, .stack[0].function,
+	.stack[1].function, (.module | endswith("report_sites"))]' \
+	'[true,true,"leaked","main",true]' report --limit 0
+is "leaks" '[.leaks.sites[] | select(.function == "leaked")] |
+	map([.class, .blocks, .bytes])' '[["unfreed",7,168]]' leaks
+is "leaks in all" '.leaks.unfreed == (.leaks | {blocks: (.sites | map(.blocks) | add),
+	bytes: (.sites | map(.bytes) | add)})' true leaks --limit 0
+is "no classes that are not told apart yet" '.leaks | keys' '["site_count","sites","unfreed"]' leaks
+
+target='[.io.targets[] | select(.name | endswith("report-sites.tmp"))][0]'
+is "written" "$target.write | [.calls, .bytes, .errors, .short]" '[10,1000,0,0]' io
+is "read" "$target.read | [.calls, .bytes, .errors, .short]" '[4,1000,0,1]' io
+is "errors" '[.io.errors[] | select(.operation == "open") | [.error, .count]]' \
+	'[["ENOENT",1]]' io
+is "I/O sites" '[.io.sites[] | select(.function == "writes") | [.calls, .operations]] | sort' \
+	'[[1,{"sync":1}],[10,{"write":10}]]' io
+is "slowest" '.io.slowest | map(.time_ns) | . == (sort | reverse) and length == 18' true io
+is "slowest, two" '.io.slowest | length' 2 io --limit 2
+is "latencies in order" '[.io.totals[] | .latency_ns | [.min, .p50, .p90, .p99, .p999, .max] |
+	. == sort] | all' true io
+is "latencies and time" '[.io.totals[] | .union_ns <= .time_ns and
+	.latency_ns.mean * .calls <= .time_ns] | all' true io
+is "locks" '.locks.totals | [.acquisitions, .contended, .wait_ns]' '[50,0,0]' locks
+is "lock sites" '.locks.sites | map([.function, .kind, .acquisitions])' '[["locked","mutex",50]]' \
+	locks
+is "threads" '.threads | [.created, .peak, .unjoined, (.list | map(.name))]' \
+	'[1,2,0,["","worker"]]' threads
+is "a thread's work" '.threads.list[1] | [.allocations, .allocated_bytes, .joined, .creator,
+	.function]' '[1,3000,true,1,"main"]' threads
+
+### totals are the sums of the sites
+sums='.heap | . as $h | [["allocations", "frees", "allocated_bytes", "freed_bytes", "live_blocks",
+	"live_bytes", "temporary_allocations"][] | . as $k | ($h.sites | map(.[$k]) | add) ==
+	$h[$k]] + [($h.sites | map(.at_peak_bytes) | add) == $h.peak_bytes] | all'
+is "sums by stack" "$sums" true alloc --limit 0
+for by in function file module thread; do
+	is "sums by $by" "$sums" true alloc --limit 0 --by "$by"
+done
+is "folded by function" '[.heap.sites[] | select(.function == "held")] |
+	map([.allocations, .peak_bytes])' '[[101,1000000]]' alloc --by function
+is "folded by thread" '.heap.sites | map([.thread, .name, .allocations]) | sort | .[1]' \
+	'[2,"worker",1]' alloc --by thread
+
+### parts, order, limit, filter
+is "all parts" keys '["heap","io","leaks","locks","process","schema","threads","trace"]' report
+for pair in alloc:heap leaks:leaks io:io locks:locks threads:threads; do
+	is "${pair%:*} alone" 'keys - ["process", "schema", "trace"]' "[\"${pair#*:}\"]" "${pair%:*}"
+done
+is "process" '.process | [.command, .end, .exit_code, .pid > 0, .duration_ns > 0]' \
+	'["report_sites","exit",0,true,true]' report
+is "trace" '.trace | [.events_kept == .events_written, .events_overwritten, .events_dropped,
+	.blocks_damaged, .partial]' '[true,0,0,0,false]' report
+is "limit" '.heap | [(.sites | length), .site_count > 5, .allocations > 1100]' '[2,true,true]' \
+	alloc --limit 2
+for key in allocated_bytes allocations peak_bytes at_peak_bytes live_bytes live_blocks \
+	temporary_allocations frees; do
+	is "sorted by $key" ".heap.sites | map(.$key) | . == (sort | reverse) and .[0] > 0" true \
+		alloc --sort "$key"
+done
+is "io sorted by calls" '.io.sites | map(.calls) | . == (sort | reverse)' true io --sort calls
+is "filter by function" '[.heap.sites[].function] | unique' '["leaked"]' alloc --filter '^leaked$'
+is "filter by a caller" '.heap.site_count' 1 alloc --filter '^worker$'
+is "filter by file" '.heap.site_count > 5' true alloc --filter 'report_sites\.c$'
+is "a filter leaves totals alone" '.heap | [.site_count, .allocations > 1100]' '[0,true]' \
+	alloc --filter 'no such thing'
+
+### a window of time
+half=$(get '.heap.peak_at_ns' report)
+is "until" '.heap | [.allocations, .frees >= 1000, .frees < 1020, .peak_bytes]' \
+	'[1107,true,true,1000168]' \
+	alloc --until "${half}ns"
+is "since" '.heap | .allocations < 30 and .allocations > 8 and .frees > 100' true \
+	alloc --since "$((half + 1))ns"
+is "nothing" '.heap.allocations, .heap.site_count' '0
+0' alloc --until 0
+
+### several traces
+cp "$trace" "$work/cwd/second.lariat"
+mkdir "$work/folder"
+cp "$trace" "$work/folder/one.lariat"
+cp "$trace" "$work/folder/two.lariat"
+echo 'not a trace' >"$work/folder/notes.txt"
+same "two traces" '["lariat/1",2]' \
+	"$("$lariat" leaks --format json "$trace" second.lariat | jq -c '[.schema, (.traces | length)]')"
+same "a folder" '2' \
+	"$("$lariat" leaks --format json "$work/folder" | jq -c '.traces | length')"
+pid=$(get .process.pid report)
+same "a pid" "$pid" "$("$lariat" leaks --format json "$pid" | jq .process.pid)"
+same "a family's total" 1 \
+	"$("$lariat" report "$trace" second.lariat | grep -c '^All 2 traces: 2,')"
+
+record family sh -c "$victims/report_sites; true"
+family=$(cat "$work/family.pid")
+cp "$work"/family.*.lariat .
+same "a pid's family" "$(find . -name 'family.*.lariat' | wc -l)" \
+	"$("$lariat" leaks --format json "$family" | jq '.traces | length')"
+
+### text
+"$lariat" report "$trace" >"$work/text"
+checks=$((checks + 3))
+grep -q '^  1,1[0-9][0-9] allocations of ' "$work/text" || fail "no totals in the text"
+grep -q '1,000 *0 B  temporary  report_sites.c:' "$work/text" || fail "no site in the text"
+grep -q $'\033' "$work/text" && fail "escape sequences where there is no terminal"
+for columns in 50 80 200; do
+	for command in report alloc leaks io locks threads; do
+		checks=$((checks + 1))
+		COLUMNS=$columns "$lariat" $command "$trace" >"$work/text"
+		awk -v n="$columns" 'length > n' "$work/text" >"$work/wide"
+		[ -s "$work/wide" ] &&
+			fail "$command on $columns columns: too wide: $(head -n 1 "$work/wide")"
+	done
+done
+same "a site by limit" 1 "$("$lariat" alloc --limit 1 "$trace" | grep -c '(1 of ')"
+if have script; then
+	colored() { script -qec "$*" /dev/null | grep -c $'\033\[1' || true; }
+	checks=$((checks + 1))
+	[ "$(colored "$lariat" leaks "$trace")" -gt 0 ] || fail "no color on a terminal"
+	same "--no-color" 0 "$(colored "$lariat" leaks --no-color "$trace")"
+	same "NO_COLOR" 0 "$(NO_COLOR=1 colored "$lariat" leaks "$trace")"
+fi
+same "two reports are the same" "$(get . report | md5sum)" "$(get . report | md5sum)"
+
+### CSV
+cat >"$work/rows.py" <<'PYTHON'
+import csv, sys
+rows = list(csv.reader(open(sys.argv[1], newline="")))
+assert all(len(r) == len(rows[0]) for r in rows), "rows of different length"
+rows = [dict(zip(rows[0], r)) for r in rows[1:]]
+print(len(rows), sum(int(r["allocations"]) for r in rows),
+      [r["size_bytes.max"] for r in rows if r["function"] == "leaked"],
+      [r["stack"].split(";")[:2] for r in rows if r["function"] == "leaked"])
+PYTHON
+"$lariat" alloc --format csv --limit 0 "$trace" >"$work/alloc.csv"
+same "CSV" "$(get '"\(.heap.site_count) \(.heap.allocations)"' alloc | tr -d '"') \
+['24'] [['leaked', 'main']]" "$(python3 "$work/rows.py" "$work/alloc.csv" 2>&1)"
+same "CSV of everything" "$(get .heap.allocations report)" \
+	"$("$lariat" report --format csv "$trace" | tr -d '\r' | sed -n 's/^heap.allocations,//p')"
+
+### what is not recorded is left out, not zero
+options=LARIAT_RECORD=io record part "$victims/report_sites"
+same "only I/O" '["io","process","schema","trace"]' "$(field part 'keys | tojson')"
+same "said so" 1 "$("$lariat" alloc "$(trace_of part)" | grep -c 'Not recorded')"
+
+### what is overwritten is said so
+options=LARIAT_SIZE=1M record full "$victims/report_sites" 3000000
+same "overwritten" '[true,true,true,null]' "$(field full '[.trace.events_overwritten > 0,
+	.trace.partial, .trace.events_kept > 1000, .heap.peak_error_bytes] | tojson')"
+same "and said" 1 "$("$lariat" alloc "$(trace_of full)" | grep -c '^! The trace was full')"
+
+### wrong usage and unreadable files
+code() { # EXPECTED ARG...
+	local expected=$1
+	shift
+	"$lariat" "$@" >"$work/out" 2>"$work/err"
+	same "lariat $*" "$expected" $?
+	if [ "$expected" != 0 ]; then
+		same "lariat $*: lines" 1 "$(wc -l <"$work/err")"
+		checks=$((checks + 1))
+		grep -q '^lariat: ' "$work/err" || fail "lariat $*: $(cat "$work/err")"
+	fi
+}
+code 2
+code 2 no-such-command
+code 2 report
+code 2 report --sort bytes "$trace"
+code 2 alloc --sort bytes "$trace"
+code 2 alloc --format xml "$trace"
+code 2 alloc --filter '(' "$trace"
+code 2 alloc --limit many "$trace"
+code 3 report /nowhere
+code 3 report "$work/folder/notes.txt"
+code 3 report /dev/null
+mkdir "$work/empty"
+code 3 report "$work/empty"
+code 3 report 999999999
+code 0 --help
+code 0 --version
+code 0 help alloc
+same "options in the help" 10 "$("$lariat" alloc --help | grep -c '^ *\(-h, \)\?--')"
+for command in report alloc leaks io locks threads info dump; do code 0 $command --help; done
+code 3 report --format json "$trace" /nowhere
+same "the others are read" "[$pid]" "$(jq -c '[.traces[].process.pid]' "$work/out")"
+
+head -c 60000 "$trace" >"$work/cut.lariat"
+"$lariat" report "$work/cut.lariat" >/dev/null 2>&1
+checks=$((checks + 1))
+case $? in 0 | 3) ;; *) fail "a trace cut short: exit status $?" ;; esac
+
+### output that cannot be written
+"$lariat" report --format json --limit 0 "$trace" >/dev/full 2>"$work/err"
+same "a full disk" "3 1" "$? $(grep -c 'standard output' "$work/err")"
+"$lariat" alloc --format json --limit 0 "$trace" "$trace" "$trace" 2>"$work/err" | head -c 1 >/dev/null
+same "a closed pipe" "" "$(cat "$work/err")"
+finish
