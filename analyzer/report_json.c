@@ -17,7 +17,7 @@ json_t *json_text(const char *s)
 	json_t *plain = s ? json_string(s) : json_null();
 	char *copy;
 
-	if (plain)
+	if (plain || !s)
 		return plain;
 	copy = strdup(s);
 	if (!copy)
