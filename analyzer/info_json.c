@@ -96,6 +96,18 @@ static void put_trace(struct jsonline *j, const struct info *i)
 	jsonline_close(j, '}');
 }
 
+/* A test build of the recorder compared its stacks with another unwinder's. */
+static void put_check(struct jsonline *j, const struct lar_header *h)
+{
+	if (!h->check_stacks)
+		return;
+	open_object(j, "unwind_check");
+	put_u64(j, "stacks", h->check_stacks);
+	put_u64(j, "different", h->check_different);
+	put_u64(j, "incomplete", h->check_incomplete);
+	jsonline_close(j, '}');
+}
+
 static void put_recording(struct jsonline *j, const struct lar_header *h)
 {
 	static const struct {
@@ -184,6 +196,7 @@ int info_print_json(const struct cmd_context *c, const struct info *i)
 	put_process(&j, f);
 	put_trace(&j, i);
 	put_recording(&j, f->header);
+	put_check(&j, f->header);
 	put_counts(&j, i);
 	open_list(&j, "modules");
 	for (uint32_t m = 0; m < f->module_count; m++)

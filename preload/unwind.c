@@ -9,6 +9,7 @@
 #include "recorder.h"
 #include "rules.h"
 #include "sys.h"
+#include "unwind_check.h"
 
 #define PAGE_OF(a)     ((a) & ~4095ull)
 #define DEEPEST_WALK   4000000u /* frames followed in search of the outermost ones */
@@ -226,10 +227,15 @@ static void stack_put_foreign(struct stack *s, uint32_t n)
 	s->usable = 0;
 }
 
+static uint32_t base_most(const struct stack *s)
+{
+	return s->capacity / 4 < STACK_BASE_FRAMES ? s->capacity / 4 : STACK_BASE_FRAMES;
+}
+
 /* Whether the outermost frames found for an earlier deep stack are still in their places. */
 static bool base_holds(const struct stack *s, const struct cursor *c)
 {
-	if (!s->base_count || c->foreign || c->slot >= s->base[0].slot)
+	if (s->base_count < base_most(s) || c->foreign || c->slot >= s->base[0].slot)
 		return false;
 	for (uint32_t i = 0; i < s->base_count; i++)
 		if (load(s->base[i].slot) != s->base[i].ra)
@@ -241,8 +247,7 @@ static bool base_holds(const struct stack *s, const struct cursor *c)
 static void base_find(struct stack *s, struct cursor *c)
 {
 	struct frame last[STACK_BASE_FRAMES];
-	uint32_t most = s->capacity / 4 < STACK_BASE_FRAMES ? s->capacity / 4 : STACK_BASE_FRAMES;
-	uint32_t found, first;
+	uint32_t most = base_most(s), found, first;
 	enum step how = STEP_ON;
 
 	for (found = 0; how == STEP_ON && found < DEEPEST_WALK; found++) {
@@ -263,10 +268,8 @@ static void base_find(struct stack *s, struct cursor *c)
 /* The walk went beyond what is kept: the outermost frames stay, the middle is cut. */
 static void stack_cut(struct stack *s, struct cursor *c, uint32_t n)
 {
-	uint32_t room = s->capacity - STACK_BASE_FRAMES - 2;
+	uint32_t room = s->capacity - base_most(s) - 2;
 
-	if (s->capacity / 4 < STACK_BASE_FRAMES)
-		room = s->capacity - s->capacity / 4 - 2;
 	if (!base_holds(s, c))
 		base_find(s, c);
 	n = n < room ? n : room;
@@ -362,36 +365,18 @@ static always_inline void capture(struct stack *s, uint64_t frame)
 	}
 }
 
-#ifdef LAR_UNWIND_CHECK
-/* The test build walks every stack a second time from scratch and counts differences. */
-static void check(const struct stack *s, uint64_t frame)
+bool unwind_fresh(struct stack *s, uint64_t frame)
 {
-	static _Atomic uint64_t checked, different;
-	static LAR_TLS struct frame space[2 * LAR_MAX_DEPTH];
-	struct stack full = *s;
-	struct cursor c;
-	bool same;
+	struct cursor c = cursor_at(s, frame);
 
-	full.frame = space;
-	full.fresh = space + LAR_MAX_DEPTH;
-	full.count = full.usable = full.sent = 0;
-	c = cursor_at(&full, frame);
-	walk(&full, &c, 0);
-	same = full.count == s->count;
-	for (uint32_t i = 0; same && i < s->count; i++)
-		same = full.frame[i].ra == s->frame[i].ra;
-	atomic_fetch_add(&checked, 1);
-	if (!same)
-		atomic_fetch_add(&different, 1);
-	lar->header->reserved1[0] = checked;
-	lar->header->reserved1[1] = different;
+	s->count = s->usable = s->sent = s->base_count = 0;
+	return walk(s, &c, 0);
 }
-#endif
 
 void unwind_capture(struct stack *s, uint64_t frame)
 {
 	capture(s, frame);
 #ifdef LAR_UNWIND_CHECK
-	check(s, frame);
+	unwind_check(s, frame);
 #endif
 }

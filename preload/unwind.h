@@ -21,4 +21,7 @@
  */
 void unwind_capture(struct stack *s, uint64_t frame);
 
+/* The same from scratch, without use of the last stack; for the test build. */
+bool unwind_fresh(struct stack *s, uint64_t frame);
+
 #endif

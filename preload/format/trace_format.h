@@ -133,7 +133,10 @@ struct lar_header {
 	uint64_t ring_events; /* events ever sealed */
 
 	uint64_t lost[LAR_LOST_REASONS];
-	uint64_t reserved1[16];
+	/* set by a test build of the recorder only: stacks compared with another unwinder, those
+	 * that differed, those that stopped earlier and said so */
+	uint64_t check_stacks, check_different, check_incomplete;
+	uint64_t reserved1[13];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* Stacks against an independent unwinder; see unwind_check.h. */
+#include "unwind_check.h"
+
+#ifdef LAR_UNWIND_CHECK
+
+#define UNW_LOCAL_ONLY
+#include <dlfcn.h>
+#include <libunwind.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "note.h"
+#include "recorder.h"
+#include "sys.h"
+#include "unwind.h"
+
+#define CHECK_DEPTH 1024
+#define CHECK_SHOWN 5
+/* libunwind takes a hundred times as long: all stacks of a thread at first, then some */
+#define CHECK_ALL  10000
+#define CHECK_SOME 17
+#define STRING_(x)  #x
+#define STRING(x)   STRING_(x)
+
+static struct {
+	int (*getcontext)(unw_context_t *context);
+	int (*init)(unw_cursor_t *cursor, unw_context_t *context);
+	int (*step)(unw_cursor_t *cursor);
+	int (*get)(unw_cursor_t *cursor, unw_regnum_t reg, unw_word_t *value);
+} unw;
+
+static LAR_TLS bool checking;
+static LAR_TLS struct frame space[2 * LAR_MAX_DEPTH];
+static LAR_TLS uint64_t truth[CHECK_DEPTH];
+
+static bool open_libunwind(void)
+{
+	static void *handle;
+
+	if (handle)
+		return true;
+	handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+	if (!handle)
+		return false;
+	*(void **)&unw.getcontext = dlsym(handle, "_Ux86_64_getcontext");
+	*(void **)&unw.init = dlsym(handle, STRING(unw_init_local));
+	*(void **)&unw.step = dlsym(handle, STRING(unw_step));
+	*(void **)&unw.get = dlsym(handle, STRING(unw_get_reg));
+	return unw.getcontext && unw.init && unw.step && unw.get;
+}
+
+/* libunwind's stack, innermost first; it begins inside the recorder. */
+static uint32_t true_stack(void)
+{
+	unw_context_t context;
+	unw_cursor_t cursor;
+	unw_word_t ip;
+	uint32_t n = 0;
+
+	if (unw.getcontext(&context) || unw.init(&cursor, &context))
+		return 0;
+	do {
+		if (unw.get(&cursor, UNW_REG_IP, &ip) || !ip)
+			break;
+		truth[n++] = ip;
+	} while (n < CHECK_DEPTH && unw.step(&cursor) > 0);
+	return n;
+}
+
+/* Frame for frame from the innermost; a stack may stop early only where it says so. */
+static bool agrees(const struct stack *s, uint32_t n, bool *complete)
+{
+	uint32_t at = 0, left = s->count;
+
+	*complete = true;
+	while (at < n && truth[at] != s->frame[left - 1].ra)
+		at++;
+	for (; left > 0; left--, at++) {
+		uint64_t ra = s->frame[left - 1].ra;
+
+		if (ra == LAR_RA_CUT)
+			return true;
+		if (ra == LAR_RA_INCOMPLETE) {
+			*complete = at >= n;
+			return true;
+		}
+		if (at >= n)
+			return n == CHECK_DEPTH;
+		if (truth[at] != ra)
+			return false;
+	}
+	return at == n || n == CHECK_DEPTH;
+}
+
+static bool same_as_fresh(const struct stack *s, uint64_t frame)
+{
+	struct stack fresh = *s;
+
+	fresh.frame = space;
+	fresh.fresh = space + LAR_MAX_DEPTH;
+	if (!unwind_fresh(&fresh, frame) || fresh.count != s->count)
+		return false;
+	for (uint32_t i = 0; i < s->count; i++)
+		if (fresh.frame[i].ra != s->frame[i].ra)
+			return false;
+	return true;
+}
+
+static void show(const struct stack *s, uint32_t n)
+{
+	static _Atomic uint32_t shown;
+	char line[256];
+
+	if (atomic_fetch_add(&shown, 1) >= CHECK_SHOWN)
+		return;
+	for (uint32_t i = 0; i < s->count || i < n; i++) {
+		size_t len = note_format(line, sizeof(line), "lariat check: %u: %lu %lu\n", i,
+					 i < s->count ? s->frame[s->count - 1 - i].ra : 0ul,
+					 i < n ? truth[i] : 0ul);
+
+		sys_write(2, line, len);
+	}
+}
+
+void unwind_check(const struct stack *s, uint64_t frame)
+{
+	struct lar_header *h = lar->header;
+	static LAR_TLS uint64_t every;
+	bool complete = true, good;
+	uint32_t n;
+
+	if (checking)
+		return;
+	checking = true;
+	good = same_as_fresh(s, frame);
+	if ((every++ < CHECK_ALL || every % CHECK_SOME == 0) && open_libunwind()) {
+		n = true_stack();
+		good = good && n && agrees(s, n, &complete);
+		__atomic_fetch_add(&h->check_stacks, 1, __ATOMIC_RELAXED);
+		if (!complete)
+			__atomic_fetch_add(&h->check_incomplete, 1, __ATOMIC_RELAXED);
+		if (!good)
+			show(s, n);
+	}
+	if (!good)
+		__atomic_fetch_add(&h->check_different, 1, __ATOMIC_RELAXED);
+	checking = false;
+}
+
+#endif

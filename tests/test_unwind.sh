@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Call stacks, frame for frame: a test build of the recorder compares every stack with a walk from
+# scratch and with libunwind's slow steps. No difference is allowed. Code without unwind tables may
+# end a stack early, marked; only in programs that generate code.
+. "$(dirname "$0")/lib.sh"
+
+checked=$build/unwind-check
+make -s -C "$top" BUILD="$checked" OPT='-O2 -g -DLAR_UNWIND_CHECK' "$checked/liblariat.so" \
+	>"$work/make.log" 2>&1 || { cat "$work/make.log"; exit 1; }
+lib=$checked/liblariat.so
+
+# stacks NAME LEAST CMD...: records CMD; at least LEAST stacks compared, none different.
+stacks() {
+	local name=$1 least=$2 trace
+	shift 2
+	record "$name" "$@"
+	for trace in "$work/$name".*.lariat; do
+		"$lariat" info --format json "$trace"
+	done | jq -s '[.[].unwind_check // empty] | {
+		stacks: map(.stacks) | add, different: map(.different) | add,
+		incomplete: map(.incomplete) | add }' >"$work/$name.check"
+	checks=$((checks + 1))
+	jq -e ".stacks >= $least" "$work/$name.check" >/dev/null ||
+		fail "$name: too few stacks compared: $(jq -c . "$work/$name.check")"
+	same "$name: different stacks" 0 "$(jq .different "$work/$name.check")"
+	[ "$(jq .different "$work/$name.check")" = 0 ] || grep 'lariat check' "$work/$name.err" | head -40
+	[ -n "${generated:-}" ] ||
+		same "$name: stacks that stop early" 0 "$(jq .incomplete "$work/$name.check")"
+}
+
+cat >twice.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int twice(int n) { return printf("%d\n", 2 * n); }
+END
+
+stacks perl 5000 perl -e 'my %h; $h{$_ % 100} = [ map { $_ x 3 } 1 .. 5 ] for 1 .. 3000; print scalar keys %h'
+stacks sqlite3 5000 sqlite3 :memory: \
+	'create table t(a); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select hex(x) from c; create index i on t(a); select count(*) from t'
+stacks git 2000 git -C "$top" log --stat -n 20
+stacks bash 500 bash -c 'for i in 1 2 3 4 5; do x=$(echo $i | sed s/1/2/); done; echo $x'
+for compiler in gcc clang; do
+	for flags in '-O0' '-O2' '-O3 -fno-omit-frame-pointer'; do
+		# shellcheck disable=SC2086 # several words
+		$compiler $flags -w -pthread "$top/tests/victims/heap_threads.c" -o threads || exit 1
+		stacks "threads-$compiler${flags// /}" 20000 ./threads
+	done
+done
+stacks cc1 3000 gcc -O2 -c twice.c -o twice.o
+for victim in harm_longjmp harm_signal harm_coro harm_plugin harm_tls heap_new heap_newhandler; do
+	stacks "$victim" 50 "$victims/$victim"
+done
+stacks deep 10000 "$victims/harm_stack" deep
+if have node; then
+	generated=1 stacks node 10000 node -e 'console.log([1, 2, 3].map((x) => x * 2).join())'
+fi
+if have openssl; then stacks openssl 500 openssl dgst -sha256 twice.c; fi
+finish
