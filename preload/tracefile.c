@@ -296,6 +296,9 @@ static int file_map(int fd, uint64_t size)
 	p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (sys_failed((long)p))
 		return (int)(long)p;
+	/* no read-ahead into holes: on ext4 that costs 2 ms at each first touch of a region, against
+	 * 20 us */
+	sys_madvise(p, size, MADV_RANDOM);
 	result = sys_madvise(p, LAR_HEADER_SIZE, MADV_POPULATE_WRITE);
 	if (result == -EINVAL) {
 		result = (int)sys_call6(SYS_fallocate, fd, 0, 0, (long)size, 0, 0);
