@@ -88,6 +88,9 @@ $(BUILD)/flags: FORCE | packages
 	@printf '%s\n' '$(CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS)' '$(ANALYZER_CFLAGS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# pthread_cleanup_push with exceptions would bring in libgcc_s, which the program may not have.
+$(BUILD)/preload/hook_thread.o: PRELOAD_CFLAGS += -fno-exceptions
+
 $(BUILD)/preload/%.o: preload/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

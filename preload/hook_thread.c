@@ -74,10 +74,11 @@ static void record_simple(unsigned kind, uint64_t a, uint64_t b, unsigned fields
 }
 
 /* Runs when the start function returns, calls pthread_exit, or is cancelled. */
-static void thread_over(uint32_t *number)
+static void thread_over(void *number)
 {
 	if (hook_wants(LAR_RECORD_THREADS))
-		record_simple(LAR_EV_THREAD_END, *number, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 3);
+		record_simple(LAR_EV_THREAD_END, (uint64_t)number,
+			      sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 3);
 	thread_end();
 }
 
@@ -86,13 +87,18 @@ static void *trampoline(void *arg)
 	struct recorder_start *s = arg;
 	void *(*function)(void *) = s->function;
 	void *argument = s->argument;
-	uint32_t number __attribute__((cleanup(thread_over))) = s->number;
+	uint32_t number = s->number;
+	void *result;
 
 	thread_begin(number, s->creator, s->stack_size);
 	atomic_store(&s->taken, 0);
 	if (hook_wants(LAR_RECORD_THREADS))
 		record_simple(LAR_EV_THREAD_START, number, 0, 2);
-	return function(argument);
+	/* compiled without exceptions this is libc's own mechanism, which needs no libgcc_s */
+	pthread_cleanup_push(thread_over, (void *)(uint64_t)number);
+	result = function(argument);
+	pthread_cleanup_pop(1);
+	return result;
 }
 
 static uint64_t stack_size_of(const pthread_attr_t *attr)

@@ -281,13 +281,25 @@ static bool reserve(void)
 	return lar != NULL;
 }
 
+/* A sanitizer's runtime replaces memcpy and kin too, by functions that crash until its own
+ * constructor has run; that runs before ours. */
+extern char __asan_init[] __attribute__((weak));
+extern char __tsan_init[] __attribute__((weak));
+extern char __msan_init[] __attribute__((weak));
+static bool constructed;
+
+static bool too_early(void)
+{
+	return !constructed && (__asan_init || __tsan_init || __msan_init);
+}
+
 bool life_start(void)
 {
 	uint32_t phase = PHASE_NONE;
 	uint64_t mask;
 	bool on, child;
 
-	if (!reserve())
+	if (too_early() || !reserve())
 		return false;
 	if (!atomic_compare_exchange_strong(&lar->phase, &phase, PHASE_STARTING)) {
 		if (phase == PHASE_STARTING)
@@ -367,6 +379,7 @@ static void at_exit(int code, void *unused)
 
 __attribute__((constructor(101))) static void lariat_begin(void)
 {
+	constructed = true;
 	if (life_start())
 		on_exit(at_exit, NULL);
 }

@@ -20,8 +20,8 @@
 /* libunwind takes a hundred times as long: all stacks of a thread at first, then some */
 #define CHECK_ALL  10000
 #define CHECK_SOME 17
-#define STRING_(x)  #x
-#define STRING(x)   STRING_(x)
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
 
 static struct {
 	int (*getcontext)(unw_context_t *context);
