@@ -125,6 +125,8 @@ static int take_event(void *arg, const struct event *e)
 
 	if (!a->events)
 		a->first_ns = e->time_ns;
+	if (a->events == a->facts->events_kept / 100)
+		a->dense_ns = e->time_ns;
 	if (++a->events >= a->progress_next)
 		progress(a);
 	/* sums of locks are of the whole run, whatever the window */

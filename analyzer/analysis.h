@@ -48,8 +48,13 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
-	uint64_t events;			/* given to the models */
-	uint64_t first_ns;			/* time of the first */
+	uint64_t events;   /* given to the models */
+	uint64_t first_ns; /* time of the first */
+	/*
+	 * Of the event behind the first hundredth: where the ring has wrapped, the buffer of an
+	 * idle thread can still hold events from long before what the ring has.
+	 */
+	uint64_t dense_ns;
 	struct event waiting[ANALYSIS_WAITING]; /* a ring */
 	uint64_t waiting_count;			/* ever */
 	uint64_t progress_next, progress_at_ns;

@@ -231,9 +231,10 @@ static void print_alerts(const struct analysis *a)
 		print_alert(
 			a,
 			"The trace was full: %s of %s events are overwritten. All figures are "
-			"of what was kept, from %s on. Record with a larger --size to keep all.",
+			"of what was kept, nearly all from after %s. Record with a larger --size "
+			"to keep more.",
 			format_count(x, f->events_overwritten), format_count(y, f->events_written),
-			format_time(z, a->first_ns));
+			format_time(z, a->dense_ns));
 	if (f->events_dropped)
 		print_alert(a, "%s events could not be recorded; `lariat info` says why.",
 			    format_count(x, f->events_dropped));

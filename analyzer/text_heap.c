@@ -4,6 +4,8 @@
 
 #include "report_text.h"
 
+#define CLOCK_STEP_NS 200 /* times in a trace are not finer */
+
 static void say_totals(struct analysis *a)
 {
 	const struct heap_totals *t = &a->heap->total;
@@ -45,6 +47,7 @@ static void say_mapped(struct analysis *a)
 static void site_detail(struct table *t, const struct heap_site *s)
 {
 	char x[FORMAT_SIZE], y[FORMAT_SIZE], text[200];
+	uint64_t median;
 	size_t n;
 
 	if (!s->allocations)
@@ -57,9 +60,11 @@ static void site_detail(struct table *t, const struct heap_site *s)
 	if (s->temporary)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %s temporary",
 				      format_percent(x, s->temporary, s->allocations));
-	if (s->lifetime_ns.count)
-		snprintf(text + n, sizeof(text) - n, ", life %s",
-			 format_time(x, histogram_quantile(&s->lifetime_ns, 500)));
+	median = histogram_quantile(&s->lifetime_ns, 500);
+	if (s->lifetime_ns.count && median < CLOCK_STEP_NS)
+		snprintf(text + n, sizeof(text) - n, ", life < %s", format_time(x, CLOCK_STEP_NS));
+	else if (s->lifetime_ns.count)
+		snprintf(text + n, sizeof(text) - n, ", life %s", format_time(x, median));
 	table_words(t, text);
 }
 
