@@ -55,6 +55,10 @@ if gcc -O0 -g -fsanitize=address -o sanitized sanitized.c 2>/dev/null; then
 		same 'sanitized program: status' "$(status_of asan)" "$(status_of asan-run)"
 		same 'sanitized program: output' "$(cat "$work/asan.out")" "$(cat "$work/asan-run.out")"
 	fi
+	run_as asan-first "LD_PRELOAD=$(gcc -print-file-name=libasan.so):$lib" \
+		"LARIAT_OUTPUT=$work/asan-first.%p.lariat" -- ./sanitized
+	same 'behind the sanitizer: status' 7 "$(status_of asan-first)"
+	readable 'behind the sanitizer' "$(trace_of asan-first)"
 	# Preloaded by hand the sanitizer may refuse, in its own words; told not to, it must work.
 	options=ASAN_OPTIONS=verify_asan_link_order=0 record asan-forced ./sanitized
 	same 'sanitized program, forced: status' 7 "$(status_of asan-forced)"
@@ -63,4 +67,8 @@ if gcc -O0 -g -fsanitize=address -o sanitized sanitized.c 2>/dev/null; then
 	grep -q heap-buffer-overflow "$work/asan-bug.err" ||
 		fail "the sanitizer no longer finds a bug: $(head -n 3 "$work/asan-bug.err")"
 fi
+for kind in thread undefined leak; do
+	gcc -O0 -g -fsanitize=$kind -o sanitized-$kind sanitized.c 2>/dev/null || continue
+	harmless "$kind-sanitizer" ./sanitized-$kind
+done
 finish

@@ -56,7 +56,7 @@ script perl '
 		select(undef, undef, undef, 5) }; print \$@; kill(9, \$\$)"'
 script openssl '
 	seq 100000 | openssl dgst -sha512; seq 1000 | openssl enc -aes-256-cbc -K 00 -iv 00 | sha256sum
-	openssl prime 1000003; openssl dgst nothing-here; echo $?'
+	openssl prime 1000003; openssl dgst nothing-here 2>/dev/null; echo $?'
 script pipeline '
 	seq 50000 | gzip | gunzip | awk "{ s += \$1 } END { print s }"
 	tar cf - /etc/hostname 2>/dev/null | tar tf -; seq 1000 | xargs -n 100 -P 2 echo | wc -l
