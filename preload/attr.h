@@ -3,9 +3,9 @@
 #ifndef LARIAT_ATTR_H
 #define LARIAT_ATTR_H
 
-#define LAR_EXPORT   __attribute__((visibility("default")))
-#define likely(x)    __builtin_expect(!!(x), 1)
-#define unlikely(x)  __builtin_expect(!!(x), 0)
+#define LAR_EXPORT    __attribute__((visibility("default")))
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 #define lar_noinline  __attribute__((__noinline__))
 #define lar_cold      __attribute__((__cold__, __noinline__))
 #define always_inline inline __attribute__((always_inline))

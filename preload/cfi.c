@@ -289,8 +289,7 @@ static bool run_packed(struct machine *m, struct reader *r, uint8_t op)
 			return false;
 		m->loc = next;
 	} else if (op >> 6 == 2) { /* offset */
-		set_register(&m->row, reg, HOW_OFFSET,
-			     (int64_t)read_uleb(r) * m->cie->data_align);
+		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie->data_align);
 	} else if (reg < CFI_REGS) { /* restore */
 		m->row.how[reg] = m->initial.how[reg];
 		m->row.offset[reg] = m->initial.offset[reg];
@@ -317,8 +316,8 @@ static void run_cfa(struct machine *m, struct reader *r, uint8_t op)
 	case 0x12: /* def_cfa_sf */
 		row->cfa = CFA_REGISTER;
 		row->cfa_reg = read_uleb(r);
-		row->cfa_offset = op == 0x0c ? (int64_t)read_uleb(r) :
-					       read_sleb(r) * m->cie->data_align;
+		row->cfa_offset =
+			op == 0x0c ? (int64_t)read_uleb(r) : read_sleb(r) * m->cie->data_align;
 		break;
 	case 0x0d: /* def_cfa_register */
 		row->cfa = CFA_REGISTER;
@@ -369,8 +368,7 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 		return advance(m, read_fixed(r, 1u << (op - 2)));
 	case 0x05: /* offset_extended */
 		reg = read_uleb(r);
-		set_register(&m->row, reg, HOW_OFFSET,
-			     (int64_t)read_uleb(r) * m->cie->data_align);
+		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie->data_align);
 		break;
 	case 0x11: /* offset_extended_sf */
 		reg = read_uleb(r);

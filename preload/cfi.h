@@ -27,11 +27,11 @@ enum rule_kind {
 	RULE_GUESS = 6,	 /* code without description: perhaps it keeps a frame pointer */
 };
 
-#define RULE_KIND(r)	    ((enum rule_kind)((r) & 15))
-#define RULE_RBP_SAVED	    0x10u
-#define RULE_RBP_AT_RBP	    0x20u
-#define RULE_RBP_OFFSET(r)  ((int64_t)((int32_t)(uint32_t)(r) >> 8))
-#define RULE_CFA_OFFSET(r)  ((int64_t)(int32_t)((r) >> 32))
+#define RULE_KIND(r)	   ((enum rule_kind)((r)&15))
+#define RULE_RBP_SAVED	   0x10u
+#define RULE_RBP_AT_RBP	   0x20u
+#define RULE_RBP_OFFSET(r) ((int64_t)((int32_t)(uint32_t)(r) >> 8))
+#define RULE_CFA_OFFSET(r) ((int64_t)(int32_t)((r) >> 32))
 
 /* What the loader knows about the object that holds an address. */
 struct cfi_object {

@@ -59,11 +59,11 @@ static bool read_number(const char *s, const char *const *suffix, const uint64_t
 
 static bool read_size(const char *s, uint64_t *v)
 {
-	static const char *const suffix[] = { "",  "B",	  "k",	"K",  "KiB", "M", "m",
+	static const char *const suffix[] = { "",    "B", "k", "K",   "KiB", "M",   "m",
 					      "MiB", "G", "g", "GiB", "T",   "TiB", NULL };
-	static const uint64_t factor[] = { 1,	     1,		1 << 10,   1 << 10,  1 << 10,
-					   1 << 20,  1 << 20,	1 << 20,   1 << 30,  1 << 30,
-					   1 << 30,  1ull << 40, 1ull << 40 };
+	static const uint64_t factor[] = { 1,	    1,		1 << 10,   1 << 10, 1 << 10,
+					   1 << 20, 1 << 20,	1 << 20,   1 << 30, 1 << 30,
+					   1 << 30, 1ull << 40, 1ull << 40 };
 
 	return read_number(s, suffix, factor, v);
 }
@@ -71,7 +71,7 @@ static bool read_size(const char *s, uint64_t *v)
 static bool read_time(const char *s, uint64_t *v)
 {
 	static const char *const suffix[] = { "ns", "us", "ms", "s", "", "m", "h", NULL };
-	static const uint64_t factor[] = { 1,	       1000,	      1000000,	     1000000000,
+	static const uint64_t factor[] = { 1,	       1000,	       1000000,		1000000000,
 					   1000000000, 60000000000ull, 3600000000000ull };
 
 	return read_number(s, suffix, factor, v);

@@ -23,7 +23,10 @@
 /* What is to be recorded (enum lar_record); all until the options are read. */
 extern uint32_t lar_wants;
 
-static always_inline bool hook_wants(enum lar_record what) { return lar_wants & what; }
+static always_inline bool hook_wants(enum lar_record what)
+{
+	return lar_wants & what;
+}
 
 /* The time before a call, or 0 when this thread is not recording yet. */
 static always_inline uint64_t hook_ticks(void)

@@ -25,9 +25,9 @@ static lar_cold void *late(void **pointer, const char *symbol)
 }
 
 #define REAL_CXX(symbol)                                                                           \
-	((__typeof__(symbol) *)(likely(real.symbol != NULL) ?                                      \
-					(void *)real.symbol :                                      \
-					late((void **)&real.symbol, #symbol)))
+	((__typeof__(symbol) *)(likely(real.symbol != NULL)                                        \
+					? (void *)real.symbol                                      \
+					: late((void **)&real.symbol, #symbol)))
 
 /* One form may be made of another (new[] of new): the outermost is what the program called. A
  * throw skips new_leave(), so that nothing is left behind where no malloc would take it up. */

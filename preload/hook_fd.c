@@ -31,7 +31,10 @@ static inline bool needs_mode(int flags)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-#define OPEN_CALL(symbol) { LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME }
+#define OPEN_CALL(symbol)                                                                          \
+	{                                                                                          \
+		LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME                       \
+	}
 
 /* The mode is an optional argument: fetched only when the flags say that it is there. */
 #define OPEN(symbol, parameters, arguments, dir)                                                   \

@@ -140,7 +140,10 @@ static always_inline void lock_enter(struct lock_call *l, const pthread_mutex_t 
 	span_close(t);
 }
 
-static always_inline bool lock_got(int result) { return result == 0 || result == EOWNERDEAD; }
+static always_inline bool lock_got(int result)
+{
+	return result == 0 || result == EOWNERDEAD;
+}
 
 /* After: result is 0 or an errno. */
 static always_inline void lock_leave(const struct lock_call *l, int result, bool try)
@@ -162,8 +165,8 @@ static always_inline void lock_leave(const struct lock_call *l, int result, bool
 		c->failed_try++;
 	}
 	if (unlikely(l->contended || !lock_got(result) || !c) && !(try && result == EBUSY && c)) {
-		unsigned flags = (l->contended && !try ? LAR_LOCK_CONTENDED : 0) |
-				 (try ? LAR_LOCK_TRY : 0);
+		unsigned flags =
+			(l->contended && !try ? LAR_LOCK_CONTENDED : 0) | (try ? LAR_LOCK_TRY : 0);
 
 		if (c && l->contended && lock_got(result))
 			c->contended++;
@@ -172,7 +175,10 @@ static always_inline void lock_leave(const struct lock_call *l, int result, bool
 	span_close(t);
 }
 
-#define LOCK_CALL(symbol, m) { LAR_CALL_##symbol, (uint64_t)(m), HOOK_FRAME, 0, false }
+#define LOCK_CALL(symbol, m)                                                                       \
+	{                                                                                          \
+		LAR_CALL_##symbol, (uint64_t)(m), HOOK_FRAME, 0, false                             \
+	}
 
 LAR_EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 {

@@ -99,7 +99,7 @@ EXEC(execveat, (int dir, const char *path, char *const argv[], char *const envp[
 			n_++;                                                                      \
 		va_end(count_);                                                                    \
 		argv = alloca((n_ + 1) * sizeof(*argv));                                           \
-		argv[0] = (char *)first_;                                                \
+		argv[0] = (char *)first_;                                                          \
 		for (size_t i_ = 1; i_ <= n_; i_++)                                                \
 			argv[i_] = va_arg(ap, char *);                                             \
 	} while (0)
@@ -193,8 +193,8 @@ LAR_EXPORT long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	filter = number == SYS_seccomp && (a[0] == SECCOMP_SET_MODE_FILTER ||
-					   a[0] == SECCOMP_SET_MODE_STRICT);
+	filter = number == SYS_seccomp &&
+		 (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
 	if (filter)
 		life_sandboxed();
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -196,8 +196,8 @@ JOIN(pthread_detach, (pthread_t thread), (thread))
 
 LAR_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 {
-	uint32_t number = pthread_equal(thread, pthread_self()) ? thread_number() :
-								  handle_number((uint64_t)thread);
+	uint32_t number = pthread_equal(thread, pthread_self()) ? thread_number()
+								: handle_number((uint64_t)thread);
 	int result = REAL(pthread_setname_np)(thread, name);
 	struct {
 		struct lar_dict_thread d;

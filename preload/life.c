@@ -23,9 +23,9 @@
 #include "thread.h"
 #include "tracefile.h"
 
-#define TSC_TIME_SHIFT 8 /* about 100 ns at 2.5 GHz */
-#define ARGS_MOST      (16u << 10)
-#define SPIN_MOST      (1u << 20)
+#define TSC_TIME_SHIFT	8 /* about 100 ns at 2.5 GHz */
+#define ARGS_MOST	(16u << 10)
+#define SPIN_MOST	(1u << 20)
 #define SANDBOX_RESERVE (4u << 20)
 
 struct recorder *lar;

@@ -174,9 +174,9 @@ void *real_find_late(const char *symbol)
 
 	/* the C++ runtime first: a plug-in may have an allocator of its own that is not meant */
 	for (const struct link_map *m = self ? self->l_next : NULL; m; m = m->l_next) {
-		void *p = strstr(m->l_name, "libstdc++.so") || strstr(m->l_name, "libc++") ?
-				  find_in(m, symbol) :
-				  NULL;
+		void *p = strstr(m->l_name, "libstdc++.so") || strstr(m->l_name, "libc++")
+				  ? find_in(m, symbol)
+				  : NULL;
 
 		if (p)
 			return p;

@@ -37,8 +37,8 @@ struct thread;
 #define RECORDER_MAX_SLOTS   4096
 #define RECORDER_MAX_MODULES 2048
 
-#define RECORDER_STARTS  1024 /* threads created and not yet running */
-#define RECORDER_HANDLES 8192
+#define RECORDER_STARTS	     1024 /* threads created and not yet running */
+#define RECORDER_HANDLES     8192
 
 /* From pthread_create to the new thread. */
 struct recorder_start {

@@ -46,7 +46,8 @@ static always_inline uint64_t rules_find(struct rules_table *table, uint64_t key
 
 	if (likely(table)) {
 		for (i = rules_hash(key) & table->mask;; i = (i + 1) & table->mask) {
-			uint64_t k = atomic_load_explicit(&table->entry[i].key, memory_order_acquire);
+			uint64_t k =
+				atomic_load_explicit(&table->entry[i].key, memory_order_acquire);
 
 			if (likely(k == key))
 				return table->entry[i].rule;

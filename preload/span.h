@@ -95,5 +95,4 @@ static always_inline void span_commit(struct thread *t)
 			 __ATOMIC_RELEASE);
 }
 
-
 #endif

@@ -49,7 +49,10 @@ static inline long sys_call3(long nr, long a, long b, long c)
 }
 
 /* True for a result that is -errno. */
-static inline int sys_failed(long ret) { return (unsigned long)ret > -4096ul; }
+static inline int sys_failed(long ret)
+{
+	return (unsigned long)ret > -4096ul;
+}
 
 /* NULL-safe: -errno as a small negative integer in the pointer, test with sys_failed(). */
 void *sys_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);

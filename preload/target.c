@@ -128,8 +128,8 @@ static size_t address_text(int fd, const struct sockaddr_storage *a, socklen_t l
 	if (a->ss_family == AF_INET) {
 		const uint8_t *b = (const uint8_t *)&in->sin_addr;
 
-		return note_format(out, size, "%s %u.%u.%u.%u:%u", ip_protocol(fd), b[0], b[1], b[2],
-				   b[3], ntohs(in->sin_port));
+		return note_format(out, size, "%s %u.%u.%u.%u:%u", ip_protocol(fd), b[0], b[1],
+				   b[2], b[3], ntohs(in->sin_port));
 	}
 	if (a->ss_family == AF_INET6) {
 		/* inet_ntop formats with sprintf, no allocation */
@@ -186,10 +186,10 @@ static uint32_t kind_of(int fd, const char *link)
 		return LAR_TARGET_TTY;
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0))
 		return LAR_TARGET_FILE;
-	return S_ISDIR(st.st_mode)  ? LAR_TARGET_DIR :
-	       S_ISCHR(st.st_mode)  ? LAR_TARGET_CHARDEV :
-	       S_ISFIFO(st.st_mode) ? LAR_TARGET_PIPE :
-				      LAR_TARGET_FILE;
+	return S_ISDIR(st.st_mode)    ? LAR_TARGET_DIR
+	       : S_ISCHR(st.st_mode)  ? LAR_TARGET_CHARDEV
+	       : S_ISFIFO(st.st_mode) ? LAR_TARGET_PIPE
+				      : LAR_TARGET_FILE;
 }
 
 static uint32_t ask_system(int fd)

@@ -20,12 +20,12 @@
 /* Exported by the dynamic linker: the stack pointer at the program's entry. */
 extern void *__libc_stack_end;
 
-#define STACK_DEFAULT (8ull << 20)
-#define STACK_MOST    (1ull << 32)
-#define SLOT_FIRST    (32u << 10)
-#define NESTED_BIT    (1u << 31)
-#define SHARED_OWNER  (NESTED_BIT - 1) /* no thread's id */
-#define SHARED_PATIENCE 200000 /* times to let others run */
+#define STACK_DEFAULT	(8ull << 20)
+#define STACK_MOST	(1ull << 32)
+#define SLOT_FIRST	(32u << 10)
+#define NESTED_BIT	(1u << 31)
+#define SHARED_OWNER	(NESTED_BIT - 1) /* no thread's id */
+#define SHARED_PATIENCE 200000		 /* times to let others run */
 
 static struct thread closed;
 LAR_TLS struct thread *lar_self = &closed;
@@ -99,8 +99,8 @@ static struct lar_slot *slot_at(uint32_t index)
 
 static bool slot_take(uint32_t index, uint32_t old, uint32_t tid)
 {
-	return __atomic_compare_exchange_n(&slot_at(index)->owner_tid, &old, tid, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&slot_at(index)->owner_tid, &old, tid, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 static bool tid_dead(uint32_t tid)
@@ -288,8 +288,8 @@ static struct thread *shared_open(uint64_t frame)
 	for (unsigned i = 0; t; i++) {
 		uint32_t open = GATE_OPEN;
 
-		if (__atomic_compare_exchange_n(&t->gate, &open, GATE_BUSY, false,
-						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&t->gate, &open, GATE_BUSY, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			break;
 		if (t->tid == tid || i > SHARED_PATIENCE)
 			t = NULL;

@@ -62,7 +62,7 @@ struct stack {
 
 struct thread {
 	uint32_t gate;
-	uint32_t index; /* of its slot */
+	uint32_t index;		/* of its slot */
 	uint64_t *head, *limit; /* in the slot's buffer */
 	struct lar_slot *slot;
 	uint64_t *buffer;
@@ -75,9 +75,9 @@ struct thread {
 	uint32_t creator;
 
 	/* operator new and delete around malloc and free, see hook_cxx.c */
-	uint32_t new_call;	   /* call to record instead of malloc's, 0 = none */
-	uint64_t new_site;	   /* return address of the malloc inside, 0 = not seen yet */
-	const void *new_result;	   /* what that malloc returned */
+	uint32_t new_call;	    /* call to record instead of malloc's, 0 = none */
+	uint64_t new_site;	    /* return address of the malloc inside, 0 = not seen yet */
+	const void *new_result;	    /* what that malloc returned */
 	const void *delete_pending; /* already recorded: free() of it is silent */
 
 	struct thread *nested; /* for events of signal handlers that interrupt this one */

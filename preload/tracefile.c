@@ -164,10 +164,10 @@ static void section_set(struct lar_header *h, enum lar_section_type type, uint64
 static void sections_plan(struct lar_header *h, uint64_t size)
 {
 	uint64_t at = LAR_HEADER_SIZE;
-	uint64_t slot = size >= 64u << 20 ? 256u << 10 :
-			size >= 16u << 20 ? 64u << 10 :
-			size >= 4u << 20  ? 32u << 10 :
-					    16u << 10;
+	uint64_t slot = size >= 64u << 20   ? 256u << 10
+			: size >= 16u << 20 ? 64u << 10
+			: size >= 4u << 20  ? 32u << 10
+					    : 16u << 10;
 	uint64_t slots = size / 4 / slot;
 
 	if (slots > RECORDER_MAX_SLOTS)
@@ -296,8 +296,8 @@ static int file_map(int fd, uint64_t size)
 	p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (sys_failed((long)p))
 		return (int)(long)p;
-	/* no read-ahead into holes: on ext4 that costs 2 ms at each first touch of a region, against
-	 * 20 us */
+	/* no read-ahead into holes: on ext4 that costs 2 ms at each first touch of a region,
+	 * against 20 us */
 	sys_madvise(p, size, MADV_RANDOM);
 	result = sys_madvise(p, LAR_HEADER_SIZE, MADV_POPULATE_WRITE);
 	if (result == -EINVAL) {

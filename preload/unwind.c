@@ -24,7 +24,10 @@ struct cursor {
 	bool foreign;	       /* not on the thread's own stack: read with care */
 };
 
-static always_inline uint64_t load(uint64_t addr) { return *(const uint64_t *)addr; }
+static always_inline uint64_t load(uint64_t addr)
+{
+	return *(const uint64_t *)addr;
+}
 
 /* Whether the word may be read: inside the own stack at once, elsewhere by asking the kernel. */
 static bool may_read(const struct stack *s, struct cursor *c, uint64_t addr)
@@ -113,8 +116,7 @@ static always_inline enum step step(const struct stack *s, struct cursor *c, uin
 	if (unlikely(c->foreign && !may_read(s, c, cfa - 8)))
 		return STEP_LOST;
 	if (rule & RULE_RBP_SAVED) {
-		rbp_at = (rule & RULE_RBP_AT_RBP ? c->rbp : cfa) +
-			 (uint64_t)RULE_RBP_OFFSET(rule);
+		rbp_at = (rule & RULE_RBP_AT_RBP ? c->rbp : cfa) + (uint64_t)RULE_RBP_OFFSET(rule);
 		if (rule & RULE_RBP_AT_RBP)
 			*flags |= FRAME_CFA_RBP;
 		if (unlikely((rbp_at < c->rsp - 16 || rbp_at >= cfa || c->foreign) &&

@@ -14,8 +14,8 @@
 #include "thread.h"
 
 /*
- * Brings s->frame and s->count up to date for the function whose frame address is `frame` (rbp after
- * its prologue): its return address is the innermost frame. s->sent falls to the number of
+ * Brings s->frame and s->count up to date for the function whose frame address is `frame` (rbp
+ * after its prologue): its return address is the innermost frame. s->sent falls to the number of
  * outermost frames that did not change. No lock, no system call when all rules are known and the
  * stack is the thread's own.
  */
