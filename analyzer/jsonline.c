@@ -144,6 +144,16 @@ static size_t utf8_length(const unsigned char *s)
 	return n;
 }
 
+/* Bytes at the front that stand for themselves. */
+static size_t plain_length(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void jsonline_string(struct jsonline *j, const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
@@ -151,9 +161,15 @@ void jsonline_string(struct jsonline *j, const char *value)
 	separate(j);
 	put_char(j, '"');
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = plain_length(s);
 		char escape[8];
 
+		if (n) {
+			put(j, (const char *)s, n);
+			s += n;
+			continue;
+		}
+		n = utf8_length(s);
 		if (!n) {
 			put(j, "\xef\xbf\xbd", 3);
 			s++;

@@ -59,32 +59,42 @@ static int read_block(struct unblock *u, const struct ringfile *rf, const struct
 	return (size_t)got < sizeof(*header) + header->comp_size ? -EBADMSG : 0;
 }
 
-int unblock_read(struct unblock *u, const struct ringfile *rf, const struct ring_block *b,
-		 struct raw_records *out, uint32_t *skipped)
+static int decode(struct unblock *u, const struct lar_block *header, struct raw_records *out,
+		  uint32_t *skipped)
 {
-	size_t out_bytes = out->capacity * 8;
-	struct lar_block header;
+	size_t out_bytes = out->capacity * 8, n;
 	int64_t words;
-	size_t n;
-	int rc = read_block(u, rf, b, &header);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (reserve(&u->encoded, &u->encoded_size, header.encoded_size) ||
-	    reserve(&u->scratch, &u->scratch_size, (size_t)header.encoded_size * 8))
+	if (reserve(&u->encoded, &u->encoded_size, header->encoded_size) ||
+	    reserve(&u->scratch, &u->scratch_size, (size_t)header->encoded_size * 8))
 		return -ENOMEM;
-	n = ZSTD_decompressDCtx(u->dctx, u->encoded, header.encoded_size, u->block + sizeof(header),
-				header.comp_size);
-	if (ZSTD_isError(n) || n != header.encoded_size)
+	n = ZSTD_decompressDCtx(u->dctx, u->encoded, header->encoded_size,
+				u->block + sizeof(*header), header->comp_size);
+	if (ZSTD_isError(n) || n != header->encoded_size)
 		return -EBADMSG;
-	rc = reserve(&out->words, &out_bytes, header.raw_size);
+	rc = reserve(&out->words, &out_bytes, header->raw_size);
 	out->capacity = out_bytes / 8;
 	if (rc)
 		return rc;
-	words = lar_decode(u->encoded, n, header.events, header.time_shift, out->words,
-			   header.raw_size / 8, u->scratch, header.encoded_size, skipped);
+	words = lar_decode(u->encoded, n, header->events, header->time_shift, out->words,
+			   header->raw_size / 8, u->scratch, header->encoded_size, skipped);
 	if (words < 0)
 		return -EBADMSG;
 	out->count = (size_t)words;
 	return 0;
+}
+
+int unblock_read(struct unblock *u, const struct ringfile *rf, const struct ring_block *b,
+		 struct raw_records *out, uint32_t *skipped)
+{
+	struct lar_block header;
+	int rc = read_block(u, rf, b, &header);
+
+	if (!rc)
+		rc = decode(u, &header, out, skipped);
+	/* in a live file the block may have been overwritten while it was copied */
+	if (rc == -EBADMSG && read_block(u, rf, b, &header) == -ESTALE)
+		rc = -ESTALE;
+	return rc;
 }

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Traces of a process that still runs, and of one that was killed: every event that was committed is
+# in the trace, once, with a ring that is never full and with one that has wrapped.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+need "$lariat" "$lib" "$victims/trace_live" python3
+threads=3
+blocks=20000
+size=777 # asked for by nobody else
+
+field() { # TRACE NAME...
+	"$lariat" info --format json "$1" | python3 -c '
+import json, sys
+found = json.load(sys.stdin)
+for name in sys.argv[1:]:
+    part, key = name.split(".")
+    print(found[part].get(key, 0))
+' "${@:2}" | tr '\n' ' '
+}
+
+counts() { # TRACE: allocations of that size, frees of their addresses in the same thread
+	"$lariat" dump "$1" | python3 -c '
+import json, sys
+size, live, allocs, frees = int(sys.argv[1]), {}, 0, 0
+for line in sys.stdin:
+    e = json.loads(line)
+    if e["kind"] == "alloc" and e["size"] == size:
+        allocs += 1
+        live[e["address"]] = e["thread"]
+    elif e["kind"] == "free" and live.pop(e["address"], None) == e["thread"]:
+        frees += 1
+print(allocs, frees)
+' "$size"
+}
+
+start() { # TRACE SIZE
+	coproc VICTIM {
+		LARIAT_SIZE=$2 LARIAT_OUTPUT=$1 LARIAT_QUIET=1 LD_PRELOAD=$lib \
+			exec "$victims/trace_live" "$threads" "$blocks" "$size"
+	}
+	victim=$VICTIM_PID to=${VICTIM[1]} from=${VICTIM[0]}
+	read -r -t 60 line <&"$from"
+	same "the program's first word" ready "$line"
+}
+
+again() {
+	echo >&"$to"
+	read -r -t 60 line <&"$from"
+	same "the program's next word" ready "$line"
+}
+
+kill_it() {
+	kill -KILL "$victim"
+	wait "$victim" 2>/dev/null
+	same "how the program ended" 137 $?
+}
+
+n=$((threads * blocks))
+start "$work/roomy.lariat" 64M
+same "live: events" "$n $n" "$(counts "$work/roomy.lariat")"
+same "live: state" "running 0 0 " \
+	"$(field "$work/roomy.lariat" process.end trace.blocks_damaged trace.records_damaged)"
+again
+same "live, later: events" "$((2 * n)) $((2 * n))" "$(counts "$work/roomy.lariat")"
+kill_it
+same "killed: events" "$((2 * n)) $((2 * n))" "$(counts "$work/roomy.lariat")"
+same "killed: state" "unknown 0 0 0 " "$(field "$work/roomy.lariat" process.end \
+	trace.blocks_damaged trace.records_damaged trace.events_overwritten)"
+
+# Killed at any moment while it works: nothing is damaged, what is gone was overwritten.
+for round in 1 2 3 4 5; do
+	trace=$work/wrapped$round.lariat
+	start "$trace" 1M
+	for _ in 2 3 4 5 6 7 8 9 10; do again; done
+	echo >&"$to"
+	sleep 0.00$round
+	kill_it
+	same "killed at work: state" "unknown 0 0 0 " "$(field "$trace" process.end \
+		trace.blocks_damaged trace.records_damaged trace.events_dropped)"
+	read -r written kept overwritten < <(field "$trace" trace.events_written trace.events_kept \
+		trace.events_overwritten)
+	same "killed at work: sum" "$written" "$((kept + overwritten))"
+	[ "$written" -ge "$((20 * n))" ] || fail "only $written of at least $((20 * n)) events"
+	[ "$overwritten" -gt 0 ] || fail "the ring has not wrapped"
+done
+same "both readers of a killed trace" "$("$lariat" dump "$trace" | md5sum)" \
+	"$(python3 "$top/tests/format_reader.py" "$trace" | md5sum)"
+finish
