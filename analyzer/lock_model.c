@@ -110,11 +110,11 @@ static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread
 
 /*
  * Which lock events are acquisitions that no LOCKSUM counts: a thread that holds very many locks
- * has no cell left for another, and then each of its uncontended acquisitions is an event.
+ * has no cell left for another, and then each of its acquisitions is an event.
  */
 static bool is_uncounted(const struct event *e, bool acquired)
 {
-	return acquired && !(e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED));
+	return acquired && e->flags & LAR_LOCK_NO_CELL;
 }
 
 /* What one LOCK event adds to each of total, lock and site. */

@@ -28,10 +28,13 @@ static always_inline bool hook_wants(enum lar_record what)
 	return lar_wants & what;
 }
 
-/* The time before a call, or 0 when this thread is not recording yet. */
+/* For a thread's first event; starts the recording in a fresh child. */
+uint64_t hook_ticks_slow(void);
+
+/* The time before a call, or 0 when there is no recording. */
 static always_inline uint64_t hook_ticks(void)
 {
-	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : 0;
+	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : hook_ticks_slow();
 }
 
 /* For hook_cxx.c: an allocation or a free by an operator. */

@@ -8,46 +8,7 @@
 #include <linux/futex.h>
 
 #include "hook.h"
-
-#define CELL_PROBES 4
-
-static always_inline uint32_t cell_hash(uint64_t addr)
-{
-	return (uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 40) % LAR_SLOT_LOCK_CELLS;
-}
-
-static always_inline struct lar_lock_cell *cell_find(struct thread *t, uint64_t addr)
-{
-	uint32_t at = cell_hash(addr);
-
-	for (uint32_t i = 0; i < CELL_PROBES; i++) {
-		struct lar_lock_cell *c = &t->slot->locks[(at + i) % LAR_SLOT_LOCK_CELLS];
-
-		if (c->addr == addr)
-			return c;
-	}
-	return NULL;
-}
-
-/* The cell's figures become an event, the cell is free. */
-static void cell_flush(struct thread *t, struct lar_lock_cell *c)
-{
-	uint64_t *r;
-
-	if (c->acquisitions || c->failed_try) {
-		r = span_record(t, LAR_EV_LOCKSUM, 0, c->call, 6);
-		if (r) {
-			r[0] = lar_ticks();
-			r[1] = c->addr;
-			r[2] = c->acquisitions;
-			r[3] = c->hold_ticks;
-			r[4] = c->hold_max_ticks;
-			r[5] = c->failed_try;
-			span_commit(t);
-		}
-	}
-	__atomic_store_n(&c->addr, 0, __ATOMIC_RELEASE);
-}
+#include "lockcell.h"
 
 static void record_lock(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 			uint64_t before, int result, uint64_t frame)
@@ -64,36 +25,10 @@ static void record_lock(struct thread *t, unsigned flags, unsigned call, uint64_
 }
 
 /* A cell for a lock that this thread meets for the first time, and the event that says where. */
-static lar_cold struct lar_lock_cell *cell_make(struct thread *t, uint64_t addr, unsigned call,
-						uint64_t frame)
+static lar_cold void first_use(struct thread *t, uint64_t addr, unsigned call, uint64_t frame)
 {
-	struct lar_lock_cell *victim = NULL;
-	uint32_t at = cell_hash(addr);
-
-	for (uint32_t i = 0; i < CELL_PROBES && !victim; i++) {
-		struct lar_lock_cell *c = &t->slot->locks[(at + i) % LAR_SLOT_LOCK_CELLS];
-
-		if (!c->addr)
-			victim = c;
-	}
-	for (uint32_t i = 0; i < CELL_PROBES && !victim; i++) {
-		struct lar_lock_cell *c = &t->slot->locks[(at + i) % LAR_SLOT_LOCK_CELLS];
-
-		if (!c->depth)
-			victim = c;
-	}
-	if (!victim)
-		return NULL;
-	if (victim->addr)
-		cell_flush(t, victim);
-	victim->acquisitions = victim->contended = victim->failed_try = 0;
-	victim->depth = 0;
-	victim->call = (uint16_t)call;
-	victim->hold_ticks = victim->hold_max_ticks = victim->held_since = 0;
-	victim->wait_ticks = victim->wait_max_ticks = 0;
-	__atomic_store_n(&victim->addr, addr, __ATOMIC_RELEASE);
-	record_lock(t, LAR_LOCK_FIRST, call, addr, 0, 0, frame);
-	return victim;
+	if (lockcell_make(t, addr, call))
+		record_lock(t, LAR_LOCK_FIRST, call, addr, 0, 0, frame);
 }
 
 /* Whether somebody else holds the mutex now, so that locking it will wait. One whose owner died
@@ -123,8 +58,8 @@ static always_inline void lock_enter(struct lock_call *l, const pthread_mutex_t 
 	t = span_open(l->frame);
 	if (unlikely(!t))
 		return;
-	if (unlikely(!cell_find(t, l->addr)))
-		cell_make(t, l->addr, l->call, l->frame);
+	if (unlikely(!lockcell_find(t, l->addr)))
+		first_use(t, l->addr, l->call, l->frame);
 	l->contended = mutex_taken(m, t->tid);
 	if (unlikely(l->contended)) {
 		uint64_t *r = span_record_stack(t, LAR_EV_STACK, 0, 0, 1, l->frame);
@@ -156,7 +91,7 @@ static always_inline void lock_leave(const struct lock_call *l, int result, bool
 	t = span_open(l->frame);
 	if (unlikely(!t))
 		return;
-	c = cell_find(t, l->addr);
+	c = lockcell_find(t, l->addr);
 	if (likely(c && lock_got(result))) {
 		c->acquisitions++;
 		if (c->depth++ == 0)
@@ -252,7 +187,7 @@ LAR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 	t = span_open(HOOK_FRAME);
 	if (unlikely(!t))
 		return result;
-	c = cell_find(t, addr);
+	c = lockcell_find(t, addr);
 	if (likely(c && result == 0 && c->depth)) {
 		if (--c->depth == 0)
 			hold_end(c, now);
@@ -270,9 +205,9 @@ LAR_EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
 	struct thread *t;
 
 	if (hook_wants(LAR_RECORD_LOCKS) && (t = span_open(HOOK_FRAME))) {
-		c = cell_find(t, (uint64_t)m);
+		c = lockcell_find(t, (uint64_t)m);
 		if (c)
-			cell_flush(t, c); /* the address may become another lock */
+			lockcell_flush(t, c); /* the address may become another lock */
 		span_close(t);
 	}
 	return REAL(pthread_mutex_destroy)(m);
@@ -290,7 +225,7 @@ static void wait_enter(struct lock_call *l, uint64_t mutex)
 	if (!t)
 		return;
 	l->before = lar_ticks();
-	c = cell_find(t, mutex);
+	c = lockcell_find(t, mutex);
 	if (c)
 		hold_end(c, l->before);
 	span_close(t);
@@ -306,7 +241,7 @@ static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	c = cell_find(t, mutex);
+	c = lockcell_find(t, mutex);
 	if (c && c->depth)
 		c->held_since = lar_ticks();
 	record_lock(t, 0, l->call, l->addr, l->before, result, l->frame);

@@ -34,6 +34,7 @@ uint32_t lar_wants = LAR_RECORD_ALL;
 /* Not wiped on fork: what a child must drop of its parent's. */
 static uint8_t *inherited_base;
 static uint64_t inherited_size;
+static uint64_t inherited_start_ns; /* of the parent's recording: names it */
 /* Options of the first recording: a child's environment may no longer be what ours was. */
 static struct config inherited_config;
 static bool inherited;
@@ -258,6 +259,8 @@ static bool start(bool child)
 			  error_text(result));
 		return false;
 	}
+	lar->header->parent_start_ns = inherited_start_ns;
+	inherited_start_ns = lar->header->start_unix_ns;
 	inherited_base = lar->base;
 	inherited_size = lar->map_size;
 	describe_process();
@@ -317,6 +320,15 @@ bool life_start(void)
 	atomic_store(&lar->phase, on ? PHASE_ON : PHASE_OFF);
 	sys_restore_signals(&mask);
 	return on;
+}
+
+uint64_t hook_ticks_slow(void)
+{
+	if (!lar || atomic_load(&lar->phase) != PHASE_ON) {
+		if (!life_start())
+			return 0;
+	}
+	return lar_ticks();
 }
 
 bool life_own_process(void)

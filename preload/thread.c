@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "life.h"
+#include "lockcell.h"
 #include "pool.h"
 #include "recorder.h"
 #include "seal.h"
@@ -224,6 +225,8 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 
 	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
+	if (t->head > t->buffer)
+		lockcell_flush_all(t);
 	t->tid = tid;
 	t->number = number;
 	t->creator = introduced.creator;
@@ -366,6 +369,8 @@ void thread_end(void)
 
 	if (t->gate != GATE_OPEN)
 		return;
+	t->gate = GATE_BUSY;
+	lockcell_flush_all(t);
 	t->gate = GATE_CLOSED;
 	lar_self = &closed;
 	if (t->nested) {

@@ -231,7 +231,9 @@ static void stack_put_foreign(struct stack *s, uint32_t n)
 
 static uint32_t base_most(const struct stack *s)
 {
-	return s->capacity / 4 < STACK_BASE_FRAMES ? s->capacity / 4 : STACK_BASE_FRAMES;
+	uint32_t quarter = s->capacity / 4;
+
+	return quarter < 1 ? 1 : quarter < STACK_BASE_FRAMES ? quarter : STACK_BASE_FRAMES;
 }
 
 /* Whether the outermost frames found for an earlier deep stack are still in their places. */

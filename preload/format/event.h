@@ -76,6 +76,7 @@ enum {
 	LAR_LOCK_FIRST = 2,	/* this thread's first on this lock: names the site of the rest */
 	LAR_LOCK_TRY = 4,	/* a trylock that failed */
 	LAR_LOCK_UNOWNED = 8,	/* an unlock by a thread that had not locked it */
+	LAR_LOCK_NO_CELL = 16,	/* an acquisition that no LOCKSUM counts */
 	/* IO */
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */
 	/* THREAD_CREATE */

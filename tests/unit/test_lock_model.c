@@ -136,7 +136,7 @@ static void failures(void **state)
 
 	/* no cell was free for this one: the event is all there is */
 	assert_int_equal(m.total.acquisitions, 0);
-	lock_as(MUTEX, 0, 1, 15, 0xa1, 0, 0);
+	lock_as(MUTEX, LAR_LOCK_NO_CELL, 1, 15, 0xa1, 0, 0);
 	assert_int_equal(m.total.acquisitions, 1);
 	assert_int_equal(site_of(15)->f.acquisitions, 1);
 }
