@@ -21,6 +21,13 @@ static void put_label(FILE *out, const char *label)
 	fprintf(out, "%-12s", label);
 }
 
+static void put_count(FILE *out, uint64_t n, const char *one, const char *more)
+{
+	char buf[FORMAT_SIZE];
+
+	fprintf(out, "%s %s", format_count(buf, n), n == 1 ? one : more);
+}
+
 static void put_end(FILE *out, const struct trace_facts *f)
 {
 	const struct lar_header *h = f->header;
@@ -108,7 +115,9 @@ static void put_file(FILE *out, const struct trace_facts *f)
 	fprintf(out, "%s on disk", format_bytes(buf, f->disk_bytes));
 	fprintf(out, ", %s with holes", format_bytes(buf, f->file_bytes));
 	fprintf(out, ", format version %u", f->header->version);
-	fprintf(out, ", %s blocks\n", format_count(buf, f->blocks_kept));
+	fputs(", ", out);
+	put_count(out, f->blocks_kept, "block", "blocks");
+	fputc('\n', out);
 }
 
 static void put_row(FILE *out, const char *what, uint64_t count, const char *meaning)
@@ -219,7 +228,6 @@ static void put_modules(FILE *out, const struct info *i)
 int info_print_text(const struct cmd_context *c, const struct info *i)
 {
 	const struct trace_facts *f = i->facts;
-	char buf[FORMAT_SIZE];
 	uint32_t threads;
 	FILE *out = c->out;
 
@@ -228,9 +236,12 @@ int info_print_text(const struct cmd_context *c, const struct info *i)
 	put_options(out, f->header);
 	trace_threads(i->trace, &threads);
 	put_label(out, "Holds");
-	fprintf(out, "%s threads", format_count(buf, threads ? threads - 1 : 0));
-	fprintf(out, ", %s call paths", format_count(buf, trace_stack_count(i->trace) - 1));
-	fprintf(out, ", %s files and peers\n", format_count(buf, f->target_count - 1));
+	put_count(out, threads ? threads - 1 : 0, "thread", "threads");
+	fputs(", ", out);
+	put_count(out, trace_stack_count(i->trace) - 1, "call path", "call paths");
+	fputs(", ", out);
+	put_count(out, f->target_count - 1, "file or peer", "files and peers");
+	fputc('\n', out);
 	put_events(out, i);
 	put_losses(out, f);
 	put_modules(out, i);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define MAX_BLOCKS (1u << 22) /* a full ring of 256 GiB with blocks of 64 KiB */
-#define WINDOW	   (256u << 10)
+#define WINDOW_MIN 4096u
+#define WINDOW_MAX (256u << 10)
 #define MIN_RECORD 16u	       /* a record is at least two words */
 #define MAX_RAW	   (64u << 20) /* no encoded byte makes more than 8 raw ones */
 #define MAX_SHIFT  32
@@ -71,9 +72,12 @@ static int add_block(struct ringindex *index, uint64_t offset, const struct lar_
 /* Goes in steps of the alignment to the next whole header; 1 found, 0 none left, or -errno. */
 static int find_next(struct scan *s)
 {
+	/* a short way first: much read for little in a file made of little pieces takes for ever */
+	size_t window = WINDOW_MIN;
+
 	while (s->pos < s->end) {
 		uint64_t data = ringfile_next_data(s->rf, s->pos);
-		size_t want = WINDOW, at = 0;
+		size_t want = window, at = 0;
 		ssize_t got;
 
 		if (data >= s->end)
@@ -100,6 +104,8 @@ static int find_next(struct scan *s)
 			}
 		}
 		s->pos += at;
+		if (window < WINDOW_MAX)
+			window *= 2;
 	}
 	return 0;
 }
@@ -194,7 +200,7 @@ int ringindex_init(struct ringindex *index, const struct ringfile *rf)
 	memset(index, 0, sizeof(*index));
 	if (!ring.size)
 		return 0;
-	s.window = malloc(WINDOW);
+	s.window = malloc(WINDOW_MAX);
 	if (!s.window)
 		return -ENOMEM;
 	rc = scan_ring(&s);
