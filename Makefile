@@ -6,7 +6,7 @@
 #	make		build
 #	make demo	deps, build, record a real program and show its report
 #	make check	deps, build, every test; the last line counts them
-#	make bench	compare with the peers that are installed
+#	make bench	compare with the peers that are installed (BENCH=--quick for less)
 #	make install	PREFIX=/usr/local DESTDIR=
 #
 # WERROR=1 makes warnings errors. BUILD= names another build folder, SANITIZE=address,undefined
@@ -176,8 +176,7 @@ demo:
 	@BUILD=$(BUILD) scripts/demo
 
 bench: all
-	@if [ -x tests/bench/run ]; then BUILD=$(BUILD) tests/bench/run; \
-	else echo 'make bench: there is no benchmark yet'; fi
+	@BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 lint:
 	@scripts/deps

@@ -263,7 +263,8 @@ def run_check(bench, load, lariat, scale):
 
     once(bench, load, lariat, scale, keep)
     done = subprocess.run(["valgrind", "--tool=memcheck", "--undef-value-errors=no",
-                           "--run-libc-freeres=no", "--run-cxx-freeres=no", *load.command(scale)], capture_output=True, text=True, check=False,
+                           "--run-libc-freeres=no", "--run-cxx-freeres=no",
+                           *load.command(scale)], capture_output=True, text=True, check=False,
                           env={**os.environ, **load.environment}, timeout=TIME_LIMIT)
     for line in done.stderr.splitlines():
         words = line.replace(",", "").split()

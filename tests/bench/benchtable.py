@@ -121,15 +121,16 @@ def analysis_lines(a):
 
 def check_lines(check, results):
     lines = []
-    for result in results:
-        own = result.get("own_calls")
-        if own and "events" in result:
-            extra = result["events"] - own
-            lines.append(f"  {result['name']:<12} {own} by itself, {result['events']} by Lariat: "
-                         f"{extra:+d}" + (" of the C library" if 0 < extra < 100 else ""))
+    extra = {result["name"]: result["events"] - result["own_calls"] for result in results
+             if result.get("own_calls") and "events" in result}
+    if extra:
+        most = max(extra, key=extra.get)
+        lines.append(f"  {len(extra)} loads count their own calls: Lariat's counts are at most "
+                     f"{extra[most]} above ({most})")
+        lines += [f"  {name}: {-n} calls are missing" for name, n in extra.items() if n < 0]
     if check and "valgrind" in check:
         ours, theirs = check["lariat"], check["valgrind"]
-        lines.append(f"  {check['load']:<12} allocations {ours[0]}, frees {ours[1]}; by valgrind "
+        lines.append(f"  {check['load']}: allocations {ours[0]}, frees {ours[1]}; by valgrind "
                      f"{theirs[0]} and {theirs[1]}")
     return lines
 

@@ -16,7 +16,8 @@ HEAP, LOCKS, IO = "heap", "locks", "io"
 
 class Tool:
     """One way to run a command. `what`: kinds of loads it is a peer for. `slow` ones run a tenth
-    of the load, and only of loads that count their calls. `writes`: what it puts on disk grows with the events."""
+    of the load, and only of loads that count their calls. `mixed`: only for loads that do not call
+    the heap alone. `writes`: what it puts on disk grows with the events."""
 
     name = ""
     what = {HEAP}
@@ -174,8 +175,8 @@ class Gperftools(Preloaded):
 class Lttng(Preloaded):
     name = "lttng-ust"
     package = "lttng-tools liblttng-ust1"
-    note = ("events of its malloc wrapper, no stacks, lossy when its buffers are full; the consumer's "
-            "CPU time cannot be seen")
+    note = ("events of its malloc wrapper, no stacks, lossy when its buffers are full; the CPU "
+            "time of its consumer cannot be seen")
 
     def library(self):
         return library_path("liblttng-ust-libc-wrapper.so.1")
@@ -283,6 +284,7 @@ class Mutrace(Wrapping):
 def all_tools(library):
     return [
         Native(), Lariat(library), LariatHeap(library), Heaptrack(), Lsan(), Gperftools(), Lttng(),
-        Mutrace(), Gprofng(LOCKS, ["-s", "all"], "locks: every synchronisation with its stack (-s all)"),
-        Strace(), Gprofng(IO, ["-i", "on"], "I/O: every call with its stack (-i on)"), Uftrace(),
+        Mutrace(), Strace(), Uftrace(),
+        Gprofng(LOCKS, ["-s", "all"], "every lock and I/O call with its stack (-s all, -i on)"),
+        Gprofng(IO, ["-i", "on"], ""),
     ]
