@@ -219,16 +219,22 @@ if wanted postgres && [ -x "$bin/initdb" ] && [ "$(id -u)" = 0 ] && have setpriv
 		"$(cat "$work/recorded.processed")"
 fi
 
-# Python's own tests of what we are between, where they are installed (libpython3-testsuite).
+# Python's own tests of what we are between, with the first Python that has them.
+for python3 in /usr/bin/python3 "$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null)"; do
+	"$python3" -c 'import test.test_threading' 2>/dev/null && break
+done
 time_limit=600
+# they wait for ever where the machine has no such sockets
+skip=(-i "*VSOCK*")
 for module in test_threading test_subprocess test_signal test_fork1 test_os test_socket test_mmap \
 	test_posix test_thread test_queue test_io test_faulthandler; do
-	[ -e /usr/lib/python3.11/test/$module.py ] || [ -e /usr/lib/python3.11/test/$module ] || continue
+	"$python3" -c "import test.$module" 2>/dev/null || continue
 	wanted $module || continue
-	native $module.native $python3 -E -m test -q $module
-	LARIAT_SIZE=8M record $module $python3 -E -m test -q $module
+	native $module.native "$python3" -E -m test -q "${skip[@]}" $module
+	LARIAT_SIZE=8M record $module "$python3" -E -m test -q "${skip[@]}" $module
 	same "$module" "$(status_of $module.native)" "$(status_of $module)"
-	[ "$(status_of $module)" = "$(status_of $module.native)" ] || tail -n 30 "$work/$module.out"
+	[ "$(status_of $module)" = "$(status_of $module.native)" ] ||
+		grep -hE '^(FAIL|ERROR|Fatal|test .* failed)' "$work/$module.out" "$work/$module.err"
 	rm -f "$work/$module".*.lariat
 done
 finish
