@@ -146,6 +146,8 @@ static bool option_set(struct config *c, enum option option, const char *s)
 			return false;
 		c->interval_ns = n;
 		return true;
+	case OPTION_SAMPLE:
+		return read_size(s, &c->sample_bytes) && c->sample_bytes <= 1ull << 40;
 	case OPTION_FOLLOW:
 		return read_bool(s, &c->follow);
 	case OPTION_QUIET:

@@ -12,6 +12,7 @@ struct config {
 	uint32_t depth;
 	uint32_t record; /* enum lar_record */
 	uint64_t interval_ns;
+	uint64_t sample_bytes; /* 0 = every allocation */
 	bool follow;
 	bool quiet;
 };

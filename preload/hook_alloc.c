@@ -6,17 +6,35 @@
 #include <stdint.h>
 
 #include "hook.h"
+#include "sample.h"
+
+/* Whether an allocation falls between sample points; one that failed is always of interest. */
+static always_inline bool passed_over(const void *p, size_t size)
+{
+	struct thread *t = lar_self;
+
+	if (unlikely(!p || t->gate == GATE_CLOSED))
+		return false;
+	return !sample_take(t, size);
+}
 
 static always_inline void record_alloc(unsigned call, const void *p, size_t size, uint64_t frame)
 {
+	bool sampled = sample_period && p;
 	struct thread *t;
 	uint64_t *r;
 
 	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
 		return;
+	if (unlikely(sample_period) && passed_over(p, size))
+		return;
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
+	if (unlikely(sampled && !sample_enter(p))) { /* the set of sampled blocks is full */
+		span_close(t);
+		return;
+	}
 	if (unlikely(t->new_call)) {
 		/* operator new asked: it is its allocation, also when it tries again after a new
 		 * handler, whose own allocations come from elsewhere */
@@ -44,6 +62,8 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 	uint64_t *r;
 
 	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
+		return;
+	if (unlikely(sample_period) && !sample_leave(p))
 		return;
 	t = span_open(frame);
 	if (unlikely(!t))
@@ -107,6 +127,24 @@ LAR_EXPORT void cfree(void *p)
 		REAL(free)(p);
 }
 
+/*
+ * Sampling: what of a realloc is recorded. *old becomes NULL when the old block was not recorded,
+ * *p and *size become 0, as for realloc(old, 0), when the new one is not: then the event is a free
+ * only. False when there is nothing to record.
+ */
+static bool sampled_realloc(struct thread *t, const void **old, const void **p, size_t *size)
+{
+	if (!*p && *size)
+		return true;
+	if (!*old || !sample_leave(*old))
+		*old = NULL;
+	if (*p && (!sample_take(t, *size) || !sample_enter(*p))) {
+		*p = NULL;
+		*size = 0;
+	}
+	return *old || *p;
+}
+
 /* One event for the free and the allocation: with both times, since in between another thread may
  * have been given the old address. */
 static always_inline void record_realloc(unsigned call, uint64_t before, const void *old,
@@ -120,6 +158,10 @@ static always_inline void record_realloc(unsigned call, uint64_t before, const v
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
+	if (unlikely(sample_period) && !sampled_realloc(t, &old, &p, &size)) {
+		span_close(t);
+		return;
+	}
 	r = span_record_stack(t, LAR_EV_REALLOC, 0, call, 5, frame);
 	if (likely(r != NULL)) {
 		uint64_t now = lar_ticks();

@@ -18,6 +18,7 @@
 #include "pool.h"
 #include "real.h"
 #include "recorder.h"
+#include "sample.h"
 #include "seal.h"
 #include "sys.h"
 #include "thread.h"
@@ -245,6 +246,8 @@ static bool start(bool child)
 		config_read(&lar->config, environment());
 	inherited_config = lar->config;
 	lar_wants = lar->config.record;
+	sample_period = lar->config.sample_bytes;
+	memset(sample_filter, 0, sizeof(sample_filter));
 	if (!lar->config.follow) {
 		if (child)
 			return false;

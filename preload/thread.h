@@ -80,6 +80,9 @@ struct thread {
 	const void *new_result;	    /* what that malloc returned */
 	const void *delete_pending; /* already recorded: free() of it is silent */
 
+	int64_t sample_left;   /* bytes until the next sample point */
+	uint64_t sample_random;
+
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
 	struct stack stack;
 	size_t map_size;

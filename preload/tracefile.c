@@ -277,6 +277,7 @@ static void header_fill(struct lar_header *h, uint64_t size)
 	h->record = lar->config.record;
 	h->depth = lar->config.depth;
 	h->interval_ns = lar->config.interval_ns;
+	h->sample_bytes = lar->config.sample_bytes;
 	h->pid = lar->pid;
 	h->parent_pid = (uint32_t)sys_call3(SYS_getppid, 0, 0, 0);
 	h->start_unix_ns = sys_clock_ns(CLOCK_REALTIME);
