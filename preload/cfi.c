@@ -27,7 +27,7 @@ enum {
 	DW_EH_PE_OMIT = 0xff,
 };
 
-enum { REG_RBP = 6, REG_RSP = 7, REG_RA = 16, CFI_REGS = 17 };
+enum { REG_RBP = 6, REG_RSP = 7, REG_RA = 16 };
 enum { MAX_REMEMBER = 8, MAX_OPS = 1 << 20 /* one function of cc1 has 12,000 */ };
 
 struct reader {
@@ -164,13 +164,21 @@ static const uint8_t *find_fde(const struct cfi_object *object, uint64_t pc)
 /* How a register's value in the caller is found. */
 enum how { HOW_SAME, HOW_OFFSET, HOW_UNDEFINED, HOW_AT_RBP, HOW_OTHER };
 
+/* The two registers whose rules matter; all others are skipped over. */
+enum { KEEP_RBP, KEEP_RA, KEEP_REGS, KEEP_NONE = -1 };
+
 struct row {
 	enum { CFA_REGISTER, CFA_DRAP, CFA_PLT, CFA_OTHER } cfa;
-	uint64_t cfa_reg;
+	uint32_t cfa_reg;
 	int64_t cfa_offset;
-	enum how how[CFI_REGS];
-	int64_t offset[CFI_REGS];
+	enum how how[KEEP_REGS];
+	int64_t offset[KEEP_REGS];
 };
+
+static inline int kept(uint64_t reg)
+{
+	return reg == REG_RBP ? KEEP_RBP : reg == REG_RA ? KEEP_RA : KEEP_NONE;
+}
 
 struct cie {
 	uint64_t code_align;
@@ -248,34 +256,46 @@ static void cfa_expression(struct row *row, const uint8_t *e, uint64_t n)
 	row->cfa = CFA_OTHER;
 }
 
+static void set_register(struct row *row, uint64_t reg, enum how how, int64_t offset)
+{
+	int k = kept(reg);
+
+	if (k != KEEP_NONE) {
+		row->how[k] = how;
+		row->offset[k] = offset;
+	}
+}
+
 static void register_expression(struct row *row, uint64_t reg, const uint8_t *e, uint64_t n)
 {
 	struct reader r = { e + 1, e + n };
+	int64_t offset;
 
-	if (reg >= CFI_REGS)
-		return;
-	row->how[reg] = HOW_OTHER;
-	if (n >= 2 && e[0] == 0x76) { /* DW_OP_breg6 off: saved at rbp + off */
-		row->offset[reg] = read_sleb(&r);
-		if (r.p == e + n)
-			row->how[reg] = HOW_AT_RBP;
-	}
-}
-
-static void set_register(struct row *row, uint64_t reg, enum how how, int64_t offset)
-{
-	if (reg < CFI_REGS) {
-		row->how[reg] = how;
-		row->offset[reg] = offset;
-	}
+	/* DW_OP_breg6 off: saved at rbp + off */
+	offset = n >= 2 && e[0] == 0x76 ? read_sleb(&r) : 0;
+	set_register(row, reg, n >= 2 && e[0] == 0x76 && r.p == e + n ? HOW_AT_RBP : HOW_OTHER,
+		     offset);
 }
 
 struct machine {
-	const struct cie *cie;
+	const uint8_t *fde;
+	struct cie cie;
+	struct reader program; /* instructions not yet run */
 	struct row row, initial, saved[MAX_REMEMBER];
 	unsigned saved_count;
+	uint64_t begin, size; /* of the function */
 	uint64_t loc, pc;
 };
+
+static void restore(struct machine *m, uint64_t reg)
+{
+	int k = kept(reg);
+
+	if (k != KEEP_NONE) {
+		m->row.how[k] = m->initial.how[k];
+		m->row.offset[k] = m->initial.offset[k];
+	}
+}
 
 /* The instructions whose opcode carries an operand in its low six bits. */
 static bool run_packed(struct machine *m, struct reader *r, uint8_t op)
@@ -283,23 +303,22 @@ static bool run_packed(struct machine *m, struct reader *r, uint8_t op)
 	uint64_t reg = op & 0x3f;
 
 	if (op >> 6 == 1) { /* advance_loc */
-		uint64_t next = m->loc + reg * m->cie->code_align;
+		uint64_t next = m->loc + reg * m->cie.code_align;
 
 		if (next > m->pc)
 			return false;
 		m->loc = next;
 	} else if (op >> 6 == 2) { /* offset */
-		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie->data_align);
-	} else if (reg < CFI_REGS) { /* restore */
-		m->row.how[reg] = m->initial.how[reg];
-		m->row.offset[reg] = m->initial.offset[reg];
+		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie.data_align);
+	} else { /* restore */
+		restore(m, reg);
 	}
 	return true;
 }
 
 static bool advance(struct machine *m, uint64_t delta)
 {
-	uint64_t next = m->loc + delta * m->cie->code_align;
+	uint64_t next = m->loc + delta * m->cie.code_align;
 
 	if (next > m->pc)
 		return false;
@@ -315,19 +334,19 @@ static void run_cfa(struct machine *m, struct reader *r, uint8_t op)
 	case 0x0c: /* def_cfa */
 	case 0x12: /* def_cfa_sf */
 		row->cfa = CFA_REGISTER;
-		row->cfa_reg = read_uleb(r);
+		row->cfa_reg = (uint32_t)read_uleb(r);
 		row->cfa_offset =
-			op == 0x0c ? (int64_t)read_uleb(r) : read_sleb(r) * m->cie->data_align;
+			op == 0x0c ? (int64_t)read_uleb(r) : read_sleb(r) * m->cie.data_align;
 		break;
 	case 0x0d: /* def_cfa_register */
 		row->cfa = CFA_REGISTER;
-		row->cfa_reg = read_uleb(r);
+		row->cfa_reg = (uint32_t)read_uleb(r);
 		break;
 	case 0x0e: /* def_cfa_offset */
 		row->cfa_offset = (int64_t)read_uleb(r);
 		break;
 	case 0x13: /* def_cfa_offset_sf */
-		row->cfa_offset = read_sleb(r) * m->cie->data_align;
+		row->cfa_offset = read_sleb(r) * m->cie.data_align;
 		break;
 	}
 }
@@ -360,7 +379,7 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 	case 0x00: /* nop */
 		break;
 	case 0x01: /* set_loc */
-		m->loc = read_encoded(r, m->cie->pointer_encoding, 0);
+		m->loc = read_encoded(r, m->cie.pointer_encoding, 0);
 		return m->loc <= m->pc;
 	case 0x02:
 	case 0x03:
@@ -368,18 +387,14 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 		return advance(m, read_fixed(r, 1u << (op - 2)));
 	case 0x05: /* offset_extended */
 		reg = read_uleb(r);
-		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie->data_align);
+		set_register(&m->row, reg, HOW_OFFSET, (int64_t)read_uleb(r) * m->cie.data_align);
 		break;
 	case 0x11: /* offset_extended_sf */
 		reg = read_uleb(r);
-		set_register(&m->row, reg, HOW_OFFSET, read_sleb(r) * m->cie->data_align);
+		set_register(&m->row, reg, HOW_OFFSET, read_sleb(r) * m->cie.data_align);
 		break;
 	case 0x06: /* restore_extended */
-		reg = read_uleb(r);
-		if (reg < CFI_REGS) {
-			m->row.how[reg] = m->initial.how[reg];
-			m->row.offset[reg] = m->initial.offset[reg];
-		}
+		restore(m, read_uleb(r));
 		break;
 	case 0x07: /* undefined */
 		set_register(&m->row, read_uleb(r), HOW_UNDEFINED, 0);
@@ -423,14 +438,21 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 	return true;
 }
 
-static void run(struct machine *m, struct reader r)
+/* Runs what holds at m->pc or before; stops in front of the first instruction behind. */
+static void run(struct machine *m)
 {
+	struct reader r = m->program;
+
 	for (int ops = 0; r.p < r.end && ops < MAX_OPS; ops++) {
+		const uint8_t *at = r.p;
 		uint8_t op = *r.p++;
 
-		if (op >> 6 ? !run_packed(m, &r, op) : !run_extended(m, &r, op))
-			return;
+		if (op >> 6 ? !run_packed(m, &r, op) : !run_extended(m, &r, op)) {
+			r.p = at;
+			break;
+		}
 	}
+	m->program = r;
 }
 
 static uint64_t rule_pack(const struct row *row, uint64_t pc)
@@ -439,9 +461,9 @@ static uint64_t rule_pack(const struct row *row, uint64_t pc)
 	int64_t offset = row->cfa_offset, rbp_offset = 0;
 	uint64_t flags = 0;
 
-	if (row->how[REG_RA] == HOW_UNDEFINED)
+	if (row->how[KEEP_RA] == HOW_UNDEFINED)
 		return RULE_END;
-	if (row->how[REG_RA] != HOW_OFFSET || row->offset[REG_RA] != -8)
+	if (row->how[KEEP_RA] != HOW_OFFSET || row->offset[KEEP_RA] != -8)
 		return RULE_NONE;
 	if (row->cfa == CFA_REGISTER && row->cfa_reg == REG_RSP) {
 		kind = RULE_RSP;
@@ -455,10 +477,10 @@ static uint64_t rule_pack(const struct row *row, uint64_t pc)
 	} else {
 		return RULE_NONE;
 	}
-	if (row->how[REG_RBP] == HOW_OFFSET || row->how[REG_RBP] == HOW_AT_RBP) {
-		rbp_offset = row->offset[REG_RBP];
-		flags = RULE_RBP_SAVED | (row->how[REG_RBP] == HOW_AT_RBP ? RULE_RBP_AT_RBP : 0);
-	} else if (row->how[REG_RBP] == HOW_OTHER) {
+	if (row->how[KEEP_RBP] == HOW_OFFSET || row->how[KEEP_RBP] == HOW_AT_RBP) {
+		rbp_offset = row->offset[KEEP_RBP];
+		flags = RULE_RBP_SAVED | (row->how[KEEP_RBP] == HOW_AT_RBP ? RULE_RBP_AT_RBP : 0);
+	} else if (row->how[KEEP_RBP] == HOW_OTHER) {
 		return RULE_NONE;
 	}
 	if (offset != (int32_t)offset || rbp_offset < -(1 << 23) || rbp_offset >= 1 << 23)
@@ -467,43 +489,96 @@ static uint64_t rule_pack(const struct row *row, uint64_t pc)
 	       (uint64_t)offset << 32;
 }
 
-uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
+/* Reads the entry and runs its common part. False when it cannot be used. */
+static bool machine_start(struct machine *m, const uint8_t *fde)
 {
-	uint64_t look = call ? pc - 1 : pc, begin, size;
-	const uint8_t *fde = find_fde(object, look);
-	struct machine m;
 	struct reader r;
-	struct cie cie;
 	uint32_t length, back;
 
-	if (!fde)
-		return RULE_GUESS;
 	memcpy(&length, fde, 4);
 	memcpy(&back, fde + 4, 4);
-	if (!length || length == 0xffffffff || !back || !read_cie(fde + 4 - back, &cie) ||
-	    cie.ra_reg != REG_RA)
-		return RULE_NONE;
+	if (!length || length == 0xffffffff || !back || !read_cie(fde + 4 - back, &m->cie) ||
+	    m->cie.ra_reg != REG_RA)
+		return false;
 	r = (struct reader){ fde + 8, fde + 4 + length };
-	begin = read_encoded(&r, cie.pointer_encoding, 0);
-	size = read_encoded(&r, cie.pointer_encoding & 0x0f, 0);
-	/* the trampoline that returns from a signal handler is entered at its first byte, and its
-	 * description starts one byte earlier for the sake of "pc - 1" look-ups */
-	if (look - begin >= size)
-		return RULE_GUESS;
-	if (cie.signal_frame)
-		return RULE_SIGNAL;
-	if (cie.has_augmentation) {
+	m->begin = read_encoded(&r, m->cie.pointer_encoding, 0);
+	m->size = read_encoded(&r, m->cie.pointer_encoding & 0x0f, 0);
+	if (m->cie.has_augmentation) {
 		uint64_t n = read_uleb(&r);
 
 		r.p += n;
 	}
-	memset(&m, 0, sizeof(m));
-	m.cie = &cie;
-	m.pc = look;
-	m.loc = 0;
-	run(&m, cie.program);
-	m.initial = m.row;
-	m.loc = begin;
-	run(&m, r);
-	return rule_pack(&m.row, look);
+	memset(&m->row, 0, sizeof(m->row));
+	memset(&m->initial, 0, sizeof(m->initial));
+	m->saved_count = 0;
+	m->loc = 0;
+	m->pc = 0;
+	m->program = m->cie.program;
+	run(m);
+	m->initial = m->row;
+	m->program = r;
+	m->loc = m->begin;
+	m->fde = fde;
+	return true;
+}
+
+/*
+ * The last function looked at by this thread: the next return address is often a little further on
+ * in it, and the descriptions of some functions have ten thousand instructions. `epoch` tells one
+ * library from another at the same address; `busy` a signal handler from what it interrupts.
+ */
+static LAR_TLS struct {
+	struct machine machine;
+	uint32_t epoch;
+	bool busy;
+} last;
+static uint32_t epoch_now;
+
+void cfi_forget(void)
+{
+	__atomic_fetch_add(&epoch_now, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t machine_rule(struct machine *m, const uint8_t *fde, uint64_t look)
+{
+	if (m->fde != fde || m->loc > look) {
+		m->fde = NULL;
+		if (!machine_start(m, fde))
+			return RULE_NONE;
+	}
+	/* the trampoline that returns from a signal handler is entered at its first byte, and its
+	 * description starts one byte earlier for the sake of "pc - 1" look-ups */
+	if (look - m->begin >= m->size)
+		return RULE_GUESS;
+	if (m->cie.signal_frame)
+		return RULE_SIGNAL;
+	m->pc = look;
+	run(m);
+	return rule_pack(&m->row, look);
+}
+
+uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
+{
+	uint32_t epoch = __atomic_load_n(&epoch_now, __ATOMIC_RELAXED);
+	uint64_t look = call ? pc - 1 : pc, rule;
+	const uint8_t *fde = find_fde(object, look);
+
+	if (!fde)
+		return RULE_GUESS;
+	if (last.busy) {
+		struct machine m;
+
+		m.fde = NULL;
+		return machine_rule(&m, fde, look);
+	}
+	last.busy = true;
+	__asm__ volatile("" ::: "memory");
+	if (last.epoch != epoch) {
+		last.epoch = epoch;
+		last.machine.fde = NULL;
+	}
+	rule = machine_rule(&last.machine, fde, look);
+	__asm__ volatile("" ::: "memory");
+	last.busy = false;
+	return rule;
 }

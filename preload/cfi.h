@@ -44,6 +44,9 @@ struct cfi_object {
 /* Lock-free and async-signal-safe. False when no loaded object holds pc. */
 bool cfi_find_object(uint64_t pc, struct cfi_object *object);
 
+/* A library was unloaded: nothing remembered of any function holds. */
+void cfi_forget(void);
+
 /*
  * The rule that holds at `pc` in `object`. `call` says that pc is a return address: the rule of
  * the call before it is wanted. Reads the object's memory only; any context.

@@ -122,10 +122,12 @@ void rules_flush(void)
 	if (!spin_lock(&lar->rules_lock)) {
 		/* without the lock the cache is only given up, never cleared under a writer */
 		atomic_fetch_add(&lar->generation, 1);
+		cfi_forget();
 		atomic_store(&lar->rules, NULL);
 		return;
 	}
 	atomic_fetch_add(&lar->generation, 1);
+	cfi_forget();
 	t = atomic_load(&lar->rules);
 	if (t) {
 		struct rules_table *fresh = table_new(RULES_FIRST);
