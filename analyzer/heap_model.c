@@ -73,23 +73,25 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 
 static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
 {
+	struct sampling_weight w = sampling_weigh(&m->sampling, size);
 	struct heap_totals *t = &m->total;
 
 	site_keep_peak(m, s);
-	s->allocations++;
-	s->allocated_bytes += size;
-	s->live_blocks++;
-	s->live_bytes += size;
+	s->allocations += w.blocks;
+	s->allocated_bytes += w.bytes;
+	s->live_blocks += w.blocks;
+	s->live_bytes += w.bytes;
 	if (s->live_bytes > s->peak_bytes)
 		s->peak_bytes = s->live_bytes;
 	if (size < s->size_min)
 		s->size_min = size;
 	if (size > s->size_max)
 		s->size_max = size;
-	t->allocations++;
-	t->allocated_bytes += size;
-	t->live_blocks++;
-	t->live_bytes += size;
+	t->samples++;
+	t->allocations += w.blocks;
+	t->allocated_bytes += w.bytes;
+	t->live_blocks += w.blocks;
+	t->live_bytes += w.bytes;
 	if (t->live_bytes > t->peak_bytes) {
 		t->peak_bytes = t->live_bytes;
 		t->peak_at_ns = now;
@@ -97,24 +99,55 @@ static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size
 	}
 }
 
-/* A block from before the window has no site. */
-static void count_death(struct heap_model *m, const struct live_block *b, uint64_t now)
+/* A block from before the window has no site. Returns what the block stood for. */
+static struct sampling_weight count_death(struct heap_model *m, const struct live_block *b,
+					  uint64_t now)
 {
+	struct sampling_weight w = sampling_weigh(&m->sampling, b->size_bytes);
 	struct heap_site *s;
 
-	m->total.freed_bytes += b->size_bytes;
-	m->total.frees++;
+	m->total.freed_bytes += w.bytes;
+	m->total.frees += w.blocks;
 	if (b->site == SITE_NONE)
-		return;
+		return w;
 	s = &m->site[b->site];
 	site_keep_peak(m, s);
-	s->frees++;
-	s->freed_bytes += b->size_bytes;
-	s->live_blocks--;
-	s->live_bytes -= b->size_bytes;
-	m->total.live_blocks--;
-	m->total.live_bytes -= b->size_bytes;
-	histogram_add(&s->lifetime_ns, now > b->born_ns ? now - b->born_ns : 0);
+	s->frees += w.blocks;
+	s->freed_bytes += w.bytes;
+	s->live_blocks -= w.blocks;
+	s->live_bytes -= w.bytes;
+	m->total.live_blocks -= w.blocks;
+	m->total.live_bytes -= w.bytes;
+	histogram_add_many(&s->lifetime_ns, now > b->born_ns ? now - b->born_ns : 0, w.blocks);
+	return w;
+}
+
+/*
+ * Recorded times are in steps of some 100 ns. Where one thread frees what another has just
+ * allocated, both can have the same time, and the free may come first.
+ */
+static void free_is_stray(struct heap_model *m, uint64_t address, const struct event *e)
+{
+	if (m->stray_time_ns != e->time_ns) {
+		m->stray_time_ns = e->time_ns;
+		m->stray_count = 0;
+	}
+	if (m->stray_count < HEAP_STRAYS)
+		m->stray[m->stray_count++] = (struct heap_stray){ address, e->thread };
+}
+
+/* Was the block that is being allocated freed at this very time, by another thread? */
+static bool stray_free_take(struct heap_model *m, uint64_t address, const struct event *e)
+{
+	if (m->stray_time_ns != e->time_ns)
+		return false;
+	for (uint32_t i = 0; i < m->stray_count; i++) {
+		if (m->stray[i].address != address || m->stray[i].thread == e->thread)
+			continue;
+		m->stray[i] = m->stray[--m->stray_count];
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -128,11 +161,10 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 
 	early->address = b->address;
 	early->time_ns = e->time_ns;
-	early->freed_bytes = b->size_bytes;
-	count_death(m, b, e->time_ns);
-	m->total.frees--;
-	m->total.freed_bytes -= b->size_bytes;
-	m->total.implied_frees++;
+	early->weight = count_death(m, b, e->time_ns);
+	m->total.frees -= early->weight.blocks;
+	m->total.freed_bytes -= early->weight.bytes;
+	m->total.implied_frees += early->weight.blocks;
 	live_remove(&m->live, b);
 }
 
@@ -159,23 +191,32 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	if (s)
 		count_birth(m, s, size, e->time_ns);
 	last_allocation_set(m, e->thread, address);
+	if (m->stray_count && stray_free_take(m, address, e)) {
+		m->total.unpaired_frees--;
+		count_death(m, b, e->time_ns);
+		live_remove(&m->live, b);
+	}
 	return 0;
 }
 
-/* Was the block's end announced by block_given_out_again()? Then it is counted already. */
+/*
+ * Was the block's end announced by block_given_out_again()? Then it is counted already. The oldest
+ * announcement since the realloc began is its own: when several threads were held up in reallocs of
+ * one address, the later announcements are the others'.
+ */
 static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start_ns)
 {
 	uint32_t n = m->early_count < HEAP_EARLY ? m->early_count : HEAP_EARLY;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct heap_early *early = &m->early[(m->early_count - 1 - i) % HEAP_EARLY];
+		struct heap_early *early = &m->early[(m->early_count - n + i) % HEAP_EARLY];
 
 		if (early->address != address || early->time_ns < start_ns)
 			continue;
 		early->address = 0;
-		m->total.frees++;
-		m->total.freed_bytes += early->freed_bytes;
-		m->total.implied_frees--;
+		m->total.frees += early->weight.blocks;
+		m->total.freed_bytes += early->weight.bytes;
+		m->total.implied_frees -= early->weight.blocks;
 		return true;
 	}
 	return false;
@@ -191,11 +232,14 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 		return;
 	if (!b) {
 		m->total.unpaired_frees += in_window;
+		if (in_window)
+			free_is_stray(m, address, e);
 		return;
 	}
 	if (in_window) {
-		if (b->site != SITE_NONE && b->thread == e->thread && e->thread < m->thread_size &&
-		    m->last_allocation[e->thread] == address) {
+		/* of a sampled trace the calls in between are not all known */
+		if (!m->sampling.period && b->site != SITE_NONE && b->thread == e->thread &&
+		    e->thread < m->thread_size && m->last_allocation[e->thread] == address) {
 			m->site[b->site].temporary++;
 			m->total.temporary++;
 		}
@@ -220,16 +264,27 @@ static int count_failure(struct heap_model *m, const struct event *e)
 	return 0;
 }
 
+/*
+ * Only reallocs whose both blocks were recorded can be told from an allocation or a free, so they
+ * stand for the others. A block that is unknown stands for itself.
+ */
+static void count_realloc(struct heap_model *m, uint64_t old, uint64_t size)
+{
+	const struct live_block *b = m->sampling.period ? live_find(&m->live, old) : NULL;
+
+	m->total.reallocations += sampling_weigh_pair(&m->sampling, b ? b->size_bytes : 0, size);
+}
+
 static int take_realloc(struct heap_model *m, const struct event *e)
 {
 	uint64_t took = e->field[1], old = e->field[2], now = e->field[3], size = e->field[4];
 
 	if (!now && (size || !old))
 		return count_failure(m, e);
+	if (old && now && e->time_ns >= m->since_ns)
+		count_realloc(m, old, size);
 	if (old)
 		block_died(m, e, old, e->time_ns > took ? e->time_ns - took : 0);
-	if (old && now && e->time_ns >= m->since_ns)
-		m->total.reallocations++;
 	if (now)
 		return block_born(m, e, now, size);
 	last_allocation_set(m, e->thread, 0);
@@ -293,8 +348,27 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 	}
 }
 
+/* The members of a site or of the totals that are sums of weights. */
+#define ROUND_ALL(m, f)                                                                            \
+	do {                                                                                       \
+		uint64_t *sums[] = { &(f)->allocations, &(f)->allocated_bytes, &(f)->frees,        \
+				     &(f)->freed_bytes, &(f)->live_blocks,     &(f)->live_bytes,   \
+				     &(f)->peak_bytes };                                           \
+		for (size_t k = 0; k < sizeof(sums) / sizeof(*sums); k++)                          \
+			sampling_round(&(m)->sampling, sums[k]);                                   \
+	} while (0)
+
 void heap_model_finish(struct heap_model *m)
 {
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
-		site_keep_peak(m, &m->site[i]);
+	ROUND_ALL(m, &m->total);
+	sampling_round(&m->sampling, &m->total.implied_frees);
+	sampling_round(&m->sampling, &m->total.reallocations);
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++) {
+		struct heap_site *s = &m->site[i];
+
+		site_keep_peak(m, s);
+		ROUND_ALL(m, s);
+		sampling_round(&m->sampling, &s->at_peak_bytes);
+		sampling_round(&m->sampling, &s->at_peak_blocks);
+	}
 }

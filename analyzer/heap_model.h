@@ -4,6 +4,9 @@
  * allocated, freed and still holds. Counts as valgrind memcheck does. One thread at a time.
  *
  * Memory grows with sites and live blocks, not with events.
+ *
+ * Of a sampled trace the figures are estimates: each recorded block counts for all that it stands
+ * for, see sampling.h. Until heap_model_finish() they are in units of that.
  */
 #ifndef LARIAT_HEAP_MODEL_H
 #define LARIAT_HEAP_MODEL_H
@@ -12,6 +15,7 @@
 
 #include "histogram.h"
 #include "live_table.h"
+#include "sampling.h"
 #include "sites.h"
 #include "trace.h"
 
@@ -39,6 +43,7 @@ struct heap_totals {
 	uint64_t temporary;
 	uint64_t reallocations;
 	uint64_t failed;
+	uint64_t samples; /* allocations recorded: what the estimates rest on */
 };
 
 struct heap_map_site {
@@ -58,11 +63,19 @@ struct heap_mapped {
 struct heap_early {
 	uint64_t address;
 	uint64_t time_ns; /* when the next owner got it */
-	uint64_t freed_bytes;
+	struct sampling_weight weight;
 };
 #define HEAP_EARLY 256
 
+/* A free of a block that is not known: until time moves on, its allocation may follow. */
+struct heap_stray {
+	uint64_t address;
+	uint32_t thread;
+};
+#define HEAP_STRAYS 16
+
 struct heap_model {
+	struct sampling sampling; /* set it after heap_model_init(), before the first event */
 	struct heap_totals total;
 	struct heap_mapped mapped;
 	struct sites sites, map_sites;
@@ -77,6 +90,9 @@ struct heap_model {
 	uint64_t peak_number; /* counts the times that the process held more than ever */
 	struct heap_early early[HEAP_EARLY]; /* a ring */
 	uint32_t early_count;
+	struct heap_stray stray[HEAP_STRAYS]; /* of stray_time_ns */
+	uint32_t stray_count;
+	uint64_t stray_time_ns;
 };
 
 /* Blocks allocated before since_ns are known but in no figure but the frees. */
@@ -100,7 +116,7 @@ __attribute__((always_inline)) static inline void heap_model_prefetch(const stru
 		__builtin_prefetch(&m->live.slots[live_slot(&m->live, address)]);
 }
 
-/* After the last event: completes the sites' share of the peak. */
+/* After the last event: completes the sites' share of the peak, and rounds estimates. */
 void heap_model_finish(struct heap_model *m);
 
 #endif

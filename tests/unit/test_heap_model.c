@@ -192,6 +192,46 @@ static void realloc_seen_late(void **state)
 	assert_int_equal(m.total.frees, 2);
 }
 
+/* Two threads were held up in reallocs of one address, one after the other; they end in turn. */
+static void reallocs_seen_late(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(2, 30, 2, 0x1000, 70); /* thread 1's realloc, begun at 20, has freed it */
+	alloc_on(3, 50, 3, 0x1000, 30); /* thread 2's realloc, begun at 40, has freed it */
+	assert_int_equal(m.total.implied_frees, 2);
+	realloc_on(1, 60, 40, 1, 0x1000, 0x2000, 200);
+	realloc_on(2, 70, 30, 2, 0x1000, 0x3000, 140);
+	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.frees, 2);
+	assert_int_equal(m.total.live_bytes, 370);
+	assert_int_equal(site_of(3)->live_blocks, 1);
+}
+
+/* Times are in steps: another thread's free may stand before the allocation that it frees. */
+static void free_of_the_same_time(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x2000, 1);
+	free_on(2, 20, 0x1000);
+	alloc_on(1, 20, 1, 0x1000, 100);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.frees, 1);
+	assert_int_equal(m.total.freed_bytes, 100);
+	assert_int_equal(m.total.live_bytes, 1);
+	realloc_on(2, 30, 5, 1, 0x1000, 0x3000, 7);
+	alloc_on(1, 30, 1, 0x1000, 50);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.live_bytes, 8);
+	free_on(2, 40, 0x4000); /* but not of a later time, nor of the same thread */
+	alloc_on(1, 41, 1, 0x4000, 9);
+	free_on(1, 50, 0x5000);
+	alloc_on(1, 50, 1, 0x5000, 9);
+	assert_int_equal(m.total.unpaired_frees, 2);
+	assert_int_equal(m.total.live_bytes, 26);
+}
+
 static void free_never_seen(void **state)
 {
 	(void)state;
@@ -345,6 +385,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failures_and_strangers, setup, teardown),
 		cmocka_unit_test_setup_teardown(temporary, setup, teardown),
 		cmocka_unit_test_setup_teardown(realloc_seen_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(reallocs_seen_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(free_of_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(free_never_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(window, setup, teardown),
 		cmocka_unit_test_setup_teardown(mappings, setup, teardown),
