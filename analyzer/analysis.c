@@ -162,6 +162,7 @@ static int models_new(struct analysis *a)
 		if (!a->heap)
 			return -ENOMEM;
 		heap_model_init(a->heap, &rule, c->since_ns);
+		a->heap->sampling.period = a->facts->header->sample_bytes;
 	}
 	if (a->parts & PART_IO) {
 		a->io = calloc(1, sizeof(*a->io));
@@ -179,6 +180,7 @@ static int models_new(struct analysis *a)
 		if (!a->threads)
 			return -ENOMEM;
 		thread_model_init(a->threads, c->since_ns);
+		a->threads->sampling.period = a->facts->header->sample_bytes;
 	}
 	return 0;
 }
@@ -242,6 +244,8 @@ static int analysis_run(struct analysis *a)
 		io_model_finish(a->io);
 	if (a->locks)
 		lock_model_finish(a->locks);
+	if (a->threads)
+		thread_model_finish(a->threads);
 	return 0;
 }
 

@@ -79,16 +79,24 @@ static void bucket_add(struct histogram *h, unsigned bucket, uint64_t count)
 	h->bucket[bucket - h->first] += count;
 }
 
-void histogram_add(struct histogram *h, uint64_t value)
+void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count)
 {
+	uint64_t sum;
+
 	if (!h->count || value < h->min)
 		h->min = value;
 	if (value > h->max)
 		h->max = value;
-	h->count++;
-	if (__builtin_add_overflow(h->sum, value, &h->sum))
+	h->count += count;
+	if (__builtin_mul_overflow(value, count, &sum) ||
+	    __builtin_add_overflow(h->sum, sum, &h->sum))
 		h->sum = UINT64_MAX;
-	bucket_add(h, bucket_of(value, h->bits), 1);
+	bucket_add(h, bucket_of(value, h->bits), count);
+}
+
+void histogram_add(struct histogram *h, uint64_t value)
+{
+	histogram_add_many(h, value, 1);
 }
 
 void histogram_merge(struct histogram *h, const struct histogram *from)

@@ -26,6 +26,9 @@ void histogram_fini(struct histogram *h);
 /* Never fails; see `truncated`. */
 void histogram_add(struct histogram *h, uint64_t value);
 
+/* The same value `count` times, count > 0. */
+void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count);
+
 /* Adds what `from` holds; both were made with the same bits. */
 void histogram_merge(struct histogram *h, const struct histogram *from);
 

@@ -2,6 +2,12 @@
 /* The heap and the leaks of a JSON report. */
 #include "report_json.h"
 
+/* Of a sampled trace it is not known what came between an allocation and its free. */
+static json_t *temporary_json(const struct analysis *a, uint64_t count)
+{
+	return a->heap->sampling.period ? json_null() : json_u64(count);
+}
+
 static json_t *site_json(struct analysis *a, uint32_t i)
 {
 	const struct heap_site *s = &a->heap->site[i];
@@ -16,7 +22,7 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "live_bytes", s->live_bytes);
 	json_set_u64(o, "peak_bytes", s->peak_bytes);
 	json_set_u64(o, "at_peak_bytes", s->at_peak_bytes);
-	json_set_u64(o, "temporary_allocations", s->temporary);
+	json_set(o, "temporary_allocations", temporary_json(a, s->temporary));
 	json_set_u64(o, "failed", s->failed);
 	json_set_u64(size, "min", s->allocations ? s->size_min : 0);
 	json_set_u64(size, "mean", s->allocations ? s->allocated_bytes / s->allocations : 0);
@@ -63,6 +69,7 @@ json_t *json_heap(struct analysis *a)
 	const struct heap_totals *t = &a->heap->total;
 	json_t *o = json_object();
 
+	json_set_u64(o, "samples", t->samples);
 	json_set_u64(o, "allocations", t->allocations);
 	json_set_u64(o, "frees", t->frees);
 	json_set_u64(o, "allocated_bytes", t->allocated_bytes);
@@ -70,10 +77,11 @@ json_t *json_heap(struct analysis *a)
 	json_set_u64(o, "live_blocks", t->live_blocks);
 	json_set_u64(o, "live_bytes", t->live_bytes);
 	json_set_u64(o, "peak_bytes", t->peak_bytes);
-	/* with history lost there is no bound to the error */
-	json_set(o, "peak_error_bytes", analysis_partial(a) ? json_null() : json_u64(0));
+	/* with history lost, or of a sample, there is no bound to the error */
+	json_set(o, "peak_error_bytes",
+		 analysis_partial(a) || a->heap->sampling.period ? json_null() : json_u64(0));
 	json_set_u64(o, "peak_at_ns", t->peak_at_ns);
-	json_set_u64(o, "temporary_allocations", t->temporary);
+	json_set(o, "temporary_allocations", temporary_json(a, t->temporary));
 	json_set_u64(o, "reallocations", t->reallocations);
 	json_set_u64(o, "failed_allocations", t->failed);
 	json_set_u64(o, "unpaired_frees", t->unpaired_frees);

@@ -16,6 +16,7 @@
 
 #define OUTPUT_MAX 511 /* bytes the recorder keeps of the pattern */
 #define SIZE_MIN   (1ull << 20)
+#define SAMPLE_MAX (1ull << 40)
 #define DEPTH_MIN  8
 
 /* getopt values of options without a letter; letters are below. */
@@ -120,6 +121,8 @@ bool run_options_check(enum run_option option, const char *value)
 		return read_number(value, no_unit, &n) && n >= DEPTH_MIN && n <= LAR_MAX_DEPTH;
 	case RUN_RECORD:
 		return check_list(value);
+	case RUN_SAMPLE:
+		return read_number(value, size_units, &n) && n <= SAMPLE_MAX;
 	case RUN_INTERVAL:
 		return read_number(value, time_units, &n) && n;
 	case RUN_FOLLOW:

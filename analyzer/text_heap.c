@@ -6,6 +6,17 @@
 
 #define CLOCK_STEP_NS 200 /* times in a trace are not finer */
 
+/* One line where the figures are not counts. */
+static void say_sampled(struct analysis *a)
+{
+	char x[FORMAT_SIZE], y[FORMAT_SIZE];
+
+	if (a->heap->sampling.period)
+		text_say(a, "Estimates from sampling, about one in %s: %s recorded",
+			 format_bytes(x, a->heap->sampling.period),
+			 format_things(y, a->heap->total.samples, "allocation"));
+}
+
 static void say_totals(struct analysis *a)
 {
 	const struct heap_totals *t = &a->heap->total;
@@ -99,6 +110,7 @@ void text_heap(struct analysis *a, bool brief)
 	struct ranking r;
 
 	text_heading(a, "Heap");
+	say_sampled(a);
 	say_totals(a);
 	say_mapped(a);
 	if (heap_rank_sites(a, &r))
@@ -118,8 +130,10 @@ void text_leaks(struct analysis *a, bool brief)
 	uint32_t shown;
 
 	text_heading(a, "Not freed");
+	say_sampled(a);
 	if (!total->live_blocks) {
-		text_say(a, "Nothing: every block was freed.");
+		text_say(a, "Nothing: every %s was freed.",
+			 a->heap->sampling.period ? "recorded block" : "block");
 		return;
 	}
 	text_say(a, "%s in %s at the end, still in use or lost", format_bytes(x, total->live_bytes),

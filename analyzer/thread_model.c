@@ -94,24 +94,29 @@ static int take_life(struct thread_model *m, const struct event *e)
 	return 0;
 }
 
-static void count_allocation(struct thread_figures *t, uint64_t address, uint64_t size)
+static void count_allocation(const struct thread_model *m, struct thread_figures *t,
+			     uint64_t address, uint64_t size)
 {
+	struct sampling_weight w;
+
 	if (!address)
 		return;
-	t->allocations++;
-	t->allocated_bytes += size;
+	w = sampling_weigh(&m->sampling, size);
+	t->allocations += w.blocks;
+	t->allocated_bytes += w.bytes;
 }
 
-static void count_work(struct thread_figures *t, const struct event *e)
+static void count_work(const struct thread_model *m, struct thread_figures *t,
+		       const struct event *e)
 {
 	enum lar_operation op;
 
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
-		count_allocation(t, e->field[1], e->field[2]);
+		count_allocation(m, t, e->field[1], e->field[2]);
 		break;
 	case LAR_EV_REALLOC:
-		count_allocation(t, e->field[3], e->field[4]);
+		count_allocation(m, t, e->field[3], e->field[4]);
 		break;
 	case LAR_EV_IO:
 		op = call_operation(e->call);
@@ -148,7 +153,7 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 		if (!t->ended && e->time_ns > t->end_ns)
 			t->end_ns = e->time_ns;
 		if (e->time_ns >= m->since_ns)
-			count_work(t, e);
+			count_work(m, t, e);
 	}
 	switch (e->kind) {
 	case LAR_EV_THREAD_CREATE:
@@ -158,6 +163,14 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 		return take_life(m, e);
 	default:
 		return 0;
+	}
+}
+
+void thread_model_finish(struct thread_model *m)
+{
+	for (uint32_t i = 0; i < m->map.count; i++) {
+		sampling_round(&m->sampling, &m->thread[i].allocations);
+		sampling_round(&m->sampling, &m->thread[i].allocated_bytes);
 	}
 }
 

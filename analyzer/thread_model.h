@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "keymap.h"
+#include "sampling.h"
 #include "trace.h"
 
 struct thread_figures {
@@ -26,6 +27,7 @@ struct thread_figures {
 };
 
 struct thread_model {
+	struct sampling sampling; /* set it after thread_model_init(), before the first event */
 	uint64_t created, create_failures;
 	uint64_t running, peak, peak_at_ns;
 	struct keymap map; /* number -> index */
@@ -40,6 +42,9 @@ void thread_model_fini(struct thread_model *m);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int thread_model_event(struct thread_model *m, const struct event *e);
+
+/* After the last event: rounds estimates. */
+void thread_model_finish(struct thread_model *m);
 
 /* Created, and neither joined nor detached. */
 uint64_t thread_model_unjoined(const struct thread_model *m);
