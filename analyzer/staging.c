@@ -20,8 +20,33 @@ static uint32_t state_seq(uint64_t state)
 	return (uint32_t)(state >> 32);
 }
 
+/*
+ * A record of a kind that only later versions know, of the form that the header gives: becomes a
+ * STACK record when it changes the stack, else goes. Returns the words left at its place (0 to n),
+ * -1 when it is no such record. *words falls by what is gone.
+ */
+static int64_t drop_unknown(const struct ringfile *rf, uint64_t *record, size_t *words)
+{
+	unsigned kind = lar_word0_kind(*record), pushed = lar_word0_pushed(*record);
+	uint8_t form = kind < LAR_KIND_FORMS ? rf->header.kind_form[kind] : 0;
+	size_t fields = form & 0x7f, n = 1 + fields + pushed, gone;
+
+	if (fields < 1 || fields > LAR_EVENT_MAX_FIELDS || n > *words)
+		return -1;
+	gone = form & 0x80 ? fields - 1 : n;
+	if (form & 0x80) {
+		*record = lar_word0(LAR_EV_STACK, 0, 0, lar_word0_kept(*record), pushed);
+		memmove(record + 2, record + 1 + fields, (*words - 1 - fields) * 8);
+	} else {
+		memmove(record, record + n, (*words - n) * 8);
+	}
+	*words -= gone;
+	return (int64_t)(n - gone);
+}
+
 /* Keeps the whole records at the front, with their number and latest time. */
-static void measure(struct staging *st, struct staging_slot *s, size_t words)
+static void measure(struct staging *st, const struct ringfile *rf, struct staging_slot *s,
+		    size_t words)
 {
 	size_t at = 0;
 	uint32_t depth = 0;
@@ -31,7 +56,17 @@ static void measure(struct staging *st, struct staging_slot *s, size_t words)
 		uint32_t n = lar_record_words(w0);
 		uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
 
-		if (!n || n > words - at)
+		if (!n) {
+			size_t left = words - at;
+			int64_t kept_words = drop_unknown(rf, s->words + at, &left);
+
+			if (kept_words < 0)
+				break;
+			words = at + left;
+			st->skipped++;
+			continue;
+		}
+		if (n > words - at)
 			break;
 		if (lar_event_shapes[lar_word0_kind(w0)].has_stack) {
 			if (kept > depth || kept + pushed > LAR_MAX_DEPTH)
@@ -68,7 +103,7 @@ static int copy_records(struct staging *st, const struct ringfile *rf, uint64_t 
 		return -EAGAIN;
 	if ((size_t)got < head)
 		st->damaged++;
-	measure(st, s, (size_t)got / 8);
+	measure(st, rf, s, (size_t)got / 8);
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct staging_slot {
 struct staging {
 	struct staging_slot *slots; /* those that hold something */
 	size_t count, capacity;
+	uint64_t skipped; /* records of kinds unknown to this version */
 	uint64_t damaged; /* slots that are not whole, or whose records end in something else */
 };
 

@@ -328,7 +328,7 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 
 	if (!rc)
 		rc = deliver_locks(&s);
-	t->facts.damage.skipped = s.skipped;
+	t->facts.damage.skipped = s.skipped + t->staging.skipped;
 	t->facts.stacks_folded = t->stacks.folded;
 	while (s.free_cursors) {
 		struct cursor *c = s.free_cursors;

@@ -8,30 +8,22 @@
 #include "hook.h"
 #include "sample.h"
 
-/* Whether an allocation falls between sample points; one that failed is always of interest. */
-static always_inline bool passed_over(const void *p, size_t size)
-{
-	struct thread *t = lar_self;
-
-	if (unlikely(!p || t->gate == GATE_CLOSED))
-		return false;
-	return !sample_take(t, size);
-}
-
 static always_inline void record_alloc(unsigned call, const void *p, size_t size, uint64_t frame)
 {
-	bool sampled = sample_period && p;
-	struct thread *t;
+	bool sampled = sample_period && p; /* one that failed is always of interest */
+	struct thread *t = lar_self;
+	bool closed = t->gate == GATE_CLOSED; /* the thread has no countdown of its own yet */
 	uint64_t *r;
 
 	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
 		return;
-	if (unlikely(sample_period) && passed_over(p, size))
+	if (unlikely(sampled) && !closed && !sample_take(t, size))
 		return;
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
-	if (unlikely(sampled && !sample_enter(p))) { /* the set of sampled blocks is full */
+	if (unlikely(sampled && ((closed && !sample_take(t, size)) || !sample_enter(p)))) {
+		/* passed over, or the set of sampled blocks is full */
 		span_close(t);
 		return;
 	}

@@ -43,12 +43,27 @@ static uint64_t random_next(struct thread *t)
 	return x * 0x2545f4914f6cdd1dull;
 }
 
-void sample_next(struct thread *t)
+static int64_t draw_distance(struct thread *t)
 {
 	/* uniform in (0, 1], then exponential with the period as its mean */
 	double u = (double)((random_next(t) >> 11) + 1) * (1.0 / 9007199254740992.0);
 
-	t->sample_left = (int64_t)(-log_of(u) * (double)sample_period);
+	return (int64_t)(-log_of(u) * (double)sample_period);
+}
+
+bool sample_next(struct thread *t, size_t size)
+{
+	bool first = !t->sample_random;
+
+	t->sample_left = draw_distance(t);
+	if (!first)
+		return true;
+	/* else a thread's first allocation would always be recorded, and count far too often */
+	t->sample_left -= (int64_t)size;
+	if (t->sample_left >= 0)
+		return false;
+	t->sample_left = draw_distance(t);
+	return true;
 }
 
 static uint64_t *set_get(bool make)

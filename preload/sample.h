@@ -30,8 +30,9 @@ static always_inline uint32_t sample_hash(const void *p)
 	return (uint32_t)(((uint64_t)p * 0x9e3779b97f4a7c15ull) >> 48);
 }
 
-/* The countdown is over: draws the next distance. */
-void sample_next(struct thread *t);
+/* The countdown is over: draws the next distance. False when a thread's first was yet to draw, and
+ * lies behind this allocation of `size` bytes. */
+bool sample_next(struct thread *t, size_t size);
 
 /* Whether the thread's allocation of `size` bytes is to be recorded. */
 static always_inline bool sample_take(struct thread *t, size_t size)
@@ -39,8 +40,7 @@ static always_inline bool sample_take(struct thread *t, size_t size)
 	t->sample_left -= (int64_t)size;
 	if (likely(t->sample_left >= 0))
 		return false;
-	sample_next(t);
-	return true;
+	return sample_next(t, size);
 }
 
 /* An allocation was recorded. False when the set is full: the block must not be recorded. */

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "format/event.h"
 #include "note.h"
 #include "recorder.h"
 #include "sys.h"
@@ -278,6 +279,8 @@ static void header_fill(struct lar_header *h, uint64_t size)
 	h->depth = lar->config.depth;
 	h->interval_ns = lar->config.interval_ns;
 	h->sample_bytes = lar->config.sample_bytes;
+	for (unsigned kind = 0; kind < LAR_EV_MAX; kind++)
+		h->kind_form[kind] = lar_event_form(kind);
 	h->pid = lar->pid;
 	h->parent_pid = (uint32_t)sys_call3(SYS_getppid, 0, 0, 0);
 	h->start_unix_ns = sys_clock_ns(CLOCK_REALTIME);

@@ -161,14 +161,21 @@ def decode_block(encoded, events, shift):
     return records, skipped
 
 
-def raw_records(words, shift):
+def raw_records(words, shift, forms=()):
     """The whole records in front, and whether there was something else behind them."""
     records, at, stack = [], 0, []
     while at < len(words):
         w0 = words[at]
         kind, kept, pushed = w0 & 255, w0 >> 32 & 0xffff, w0 >> 48
         if kind not in KINDS:
-            return records, True
+            form = forms[kind] if kind < len(forms) else 0
+            n = 1 + form % 128
+            if not 1 <= form % 128 <= 7 or at + n + pushed > len(words):
+                return records, True
+            if form & 128:
+                stack = stack[:kept] + list(words[at + n:at + n + pushed])
+            at += n + pushed
+            continue
         n = 2 + len(KINDS[kind][2])
         if at + n + pushed > len(words):
             return records, True
@@ -247,7 +254,7 @@ class Trace:
                 continue
             body = self.data[at + self.slot_header:at + self.slot_header + head]
             words = struct.unpack("<%dQ" % (len(body) // 8), body[:len(body) // 8 * 8])
-            records, bad = raw_records(words, self.shift)
+            records, bad = raw_records(words, self.shift, self.data[752:784])
             self.damaged_records += bad + (len(body) < head)
             cells = [struct.unpack_from("<QIIIHHQQ", self.data, at + 256 + 64 * c) for c in range(60)]
             yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,

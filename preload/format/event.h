@@ -129,6 +129,13 @@ struct lar_event_shape {
 /* Indexed by kind, LAR_EV_MAX entries; fields is 0 for kinds that do not exist. */
 extern const struct lar_event_shape lar_event_shapes[];
 
+/* A kind's shape in one byte, as blocks and the file's header have it; 0 = no such kind. */
+static inline uint8_t lar_event_form(unsigned kind)
+{
+	return (uint8_t)(lar_event_shapes[kind].fields |
+			 (lar_event_shapes[kind].has_stack ? 0x80 : 0));
+}
+
 /* Words of the record that starts with w0, or 0 when its kind is unknown. */
 static inline uint32_t lar_record_words(uint64_t w0)
 {

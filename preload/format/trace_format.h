@@ -22,7 +22,8 @@
 #define LAR_BLOCK_PAD_MAGIC   0x4441504cu /* "LPAD": skip to the start of the ring */
 #define LAR_BLOCK_ALIGN	      32
 #define LAR_DICT_ALIGN	      8
-#define LAR_MAX_DEPTH	      4096	 /* most frames a stack in a trace can have */
+#define LAR_MAX_DEPTH	      4096 /* most frames a stack in a trace can have */
+#define LAR_KIND_FORMS	      32
 #define LAR_BLOCK_MAX_ENCODED (8u << 20) /* a block's size before compression is below this */
 
 /* Sections; the ring, the dictionary and the staging area are always there. */
@@ -136,7 +137,10 @@ struct lar_header {
 	/* set by a test build of the recorder only: stacks compared with another unwinder, those
 	 * that differed, those that stopped earlier and said so */
 	uint64_t check_stacks, check_different, check_incomplete;
-	uint64_t reserved1[13];
+	/* by kind of event: fields + 128 if it has a stack; lets a reader skip kinds of later
+	 * versions in slots */
+	uint8_t kind_form[LAR_KIND_FORMS];
+	uint64_t reserved1[9];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 

@@ -418,6 +418,36 @@ static void test_damaged_slot(void **state)
 	assert_int_equal(order(f), 1);
 }
 
+/* Kinds of a later version in a slot: the header says how long they are. */
+static void test_unknown_kinds_in_slot(void **state)
+{
+	struct fixture *f = *state;
+	const struct trace_facts *facts;
+	uint64_t *w;
+
+	f->tb.header->kind_form[29] = 2; /* no stack */
+	f->tb.header->kind_form[30] = 3 | 0x80;
+	begin(f, 1000, 1);
+	alloc(f, 1100, 1);
+	w = f->r.words + f->r.count;
+	*w++ = lar_word0(29, 0, 0, 0, 0);
+	*w++ = 1150;
+	*w++ = 77;
+	*w++ = lar_word0(30, 0, 0, 0, 1); /* pushes the frame that the next stack keeps */
+	*w++ = 1160;
+	*w++ = 88;
+	*w++ = 99;
+	*w++ = 0x5000;
+	f->r.count += 8;
+	tb_add(&f->r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, U(1200), U(2), U(32), U(1), U(0));
+	tb_slot(&f->tb, 0, 0, &f->r, 101, 1);
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 0);
+	read_events(f, true);
+	assert_int_equal(order(f), 12);
+	assert_int_equal(trace_facts(f->trace)->damage.skipped, 2);
+}
+
 static void test_damaged_dictionary(void **state)
 {
 	struct fixture *f = *state;
@@ -634,6 +664,7 @@ int main(void)
 		TEST(test_damaged_blocks),
 		TEST(test_stacks),
 		TEST(test_damaged_slot),
+		TEST(test_unknown_kinds_in_slot),
 		TEST(test_damaged_dictionary),
 		TEST(test_lock_cells),
 		TEST(test_time),
