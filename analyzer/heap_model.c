@@ -150,6 +150,19 @@ static bool stray_free_take(struct heap_model *m, uint64_t address, const struct
 	return false;
 }
 
+/* Room for one more; when all is taken, the oldest, whose realloc does not seem to come, goes. */
+static struct heap_early *early_new(struct heap_model *m)
+{
+	struct heap_early *oldest = &m->early[0];
+
+	if (m->early_count < HEAP_EARLY)
+		return &m->early[m->early_count++];
+	for (uint32_t i = 1; i < HEAP_EARLY; i++)
+		if (m->early[i].time_ns < oldest->time_ns)
+			oldest = &m->early[i];
+	return oldest;
+}
+
 /*
  * The address is given out again while we think it is in use. A realloc is recorded when it is
  * done, so another thread can have got its old block, and be recorded, before. If no such realloc
@@ -157,7 +170,7 @@ static bool stray_free_take(struct heap_model *m, uint64_t address, const struct
  */
 static void block_given_out_again(struct heap_model *m, struct live_block *b, const struct event *e)
 {
-	struct heap_early *early = &m->early[m->early_count++ % HEAP_EARLY];
+	struct heap_early *early = early_new(m);
 
 	early->address = b->address;
 	early->time_ns = e->time_ns;
@@ -206,20 +219,22 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
  */
 static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start_ns)
 {
-	uint32_t n = m->early_count < HEAP_EARLY ? m->early_count : HEAP_EARLY;
+	struct heap_early *own = NULL;
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct heap_early *early = &m->early[(m->early_count - n + i) % HEAP_EARLY];
+	for (uint32_t i = 0; i < m->early_count; i++) {
+		struct heap_early *early = &m->early[i];
 
-		if (early->address != address || early->time_ns < start_ns)
-			continue;
-		early->address = 0;
-		m->total.frees += early->weight.blocks;
-		m->total.freed_bytes += early->weight.bytes;
-		m->total.implied_frees -= early->weight.blocks;
-		return true;
+		if (early->address == address && early->time_ns >= start_ns &&
+		    (!own || early->time_ns < own->time_ns))
+			own = early;
 	}
-	return false;
+	if (!own)
+		return false;
+	m->total.frees += own->weight.blocks;
+	m->total.freed_bytes += own->weight.bytes;
+	m->total.implied_frees -= own->weight.blocks;
+	*own = m->early[--m->early_count];
+	return true;
 }
 
 static void block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64_t now)

@@ -88,7 +88,7 @@ struct heap_model {
 	struct live_table live;
 	uint64_t since_ns;
 	uint64_t peak_number; /* counts the times that the process held more than ever */
-	struct heap_early early[HEAP_EARLY]; /* a ring */
+	struct heap_early early[HEAP_EARLY]; /* whose realloc has not come yet */
 	uint32_t early_count;
 	struct heap_stray stray[HEAP_STRAYS]; /* of stray_time_ns */
 	uint32_t stray_count;

@@ -209,6 +209,25 @@ static void reallocs_seen_late(void **state)
 	assert_int_equal(site_of(3)->live_blocks, 1);
 }
 
+/* Thread 1 was held up for long, while others' reallocs came and went by the hundred. */
+static void realloc_seen_very_late(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 100);
+	alloc_on(2, 20, 2, 0x1000, 70);
+	for (uint64_t now = 100; now < 100000; now += 100) {
+		alloc_on(2, now, 2, 0x2000, 70);
+		alloc_on(3, now + 20, 3, 0x2000, 30);
+		realloc_on(2, now + 30, 15, 2, 0x2000, 0x3000, 140);
+		free_on(3, now + 40, 0x2000);
+		free_on(2, now + 50, 0x3000);
+	}
+	realloc_on(1, 100000, 99985, 1, 0x1000, 0x4000, 200);
+	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.live_bytes, 270);
+}
+
 /* Times are in steps: another thread's free may stand before the allocation that it frees. */
 static void free_of_the_same_time(void **state)
 {
@@ -386,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(temporary, setup, teardown),
 		cmocka_unit_test_setup_teardown(realloc_seen_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(reallocs_seen_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(realloc_seen_very_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(free_of_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(free_never_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(window, setup, teardown),
