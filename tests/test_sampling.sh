@@ -65,7 +65,7 @@ for run in one two three; do
 		function --limit 0 --format json "$(trace_of "$run")" |
 		jq -c '[.leaks.sites[].function | select(endswith("_lost"))] | sort')"
 	same "$run: one line says so" 1 "$("$lariat" alloc "$(trace_of "$run")" |
-		grep -c 'Estimates from sampling, about one in 64 KiB: [0-9,]* allocations recorded')"
+		grep -c 'Estimates from sampling, about one in 64.0 KiB: [0-9,]* allocations recorded')"
 done
 same "samples differ from run to run" 3 "$(sort -u <(sites one | md5sum) <(sites two | md5sum) \
 	<(sites three | md5sum) | wc -l)"

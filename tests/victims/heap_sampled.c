@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SITE __attribute__((noipa))
+#define SITE	__attribute__((noipa))
 
 #define THREADS 300
 
