@@ -57,7 +57,9 @@ def size_text(n, sign=False):
 
 
 def number(value, digits=1):
-    return "-" if value is None else f"{value:.{digits}f}"
+    if value is None:
+        return "-"
+    return f"{value:.{digits if abs(value) < 1000 else 0}f}"
 
 
 def tool_row(name, figures):
