@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cursor.h"
+#include "readahead.h"
 #include "trace_impl.h"
 
 #define MAX_OPEN_WORDS ((1024u << 20) / 8) /* decoded blocks held at once, all sources */
@@ -28,6 +29,7 @@ struct source {
 
 struct stream {
 	struct trace *t;
+	struct readahead *ahead; /* NULL = each block is decoded when it is opened */
 	trace_event_fn *fn;
 	void *arg;
 	struct cursor *free_cursors;
@@ -51,8 +53,17 @@ static struct cursor *cursor_take(struct stream *s)
 	return c;
 }
 
+/* The records go: what is held is what is open, whoever decoded it. */
+static void drop_records(struct stream *s, struct cursor *c)
+{
+	s->open_words -= c->raw.capacity;
+	free(c->raw.words);
+	memset(&c->raw, 0, sizeof(c->raw));
+}
+
 static void cursor_give(struct stream *s, struct cursor *c)
 {
+	drop_records(s, c);
 	c->next_free = s->free_cursors;
 	s->free_cursors = c;
 }
@@ -60,25 +71,23 @@ static void cursor_give(struct stream *s, struct cursor *c)
 /* Decodes a block into the cursor; 1 = lost (counted), 0 or -ENOMEM. */
 static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
 {
-	size_t before = c->raw.capacity;
 	uint32_t skipped = 0;
 	int rc;
 
 	if (b->lost)
 		return 1;
-	rc = unblock_read(&s->t->unblock, &s->t->file, b, &c->raw, &skipped);
-	s->open_words += c->raw.capacity - before;
+	drop_records(s, c);
+	if (!s->ahead ||
+	    !readahead_take(s->ahead, (uint32_t)(b - s->t->ring.blocks), &c->raw, &skipped, &rc))
+		rc = unblock_read(&s->t->unblock, &s->t->file, b, &c->raw, &skipped);
+	s->open_words += c->raw.capacity;
 	if (rc == -ENOMEM)
 		return rc;
 	if (!rc && s->open_words > MAX_OPEN_WORDS)
 		rc = -EFBIG;
 	if (rc) {
 		trace_count_lost_block(s->t, b, rc);
-		if (rc == -EFBIG) {
-			s->open_words -= c->raw.capacity;
-			free(c->raw.words);
-			memset(&c->raw, 0, sizeof(c->raw));
-		}
+		drop_records(s, c);
 		return 1;
 	}
 	s->skipped += skipped;
@@ -324,8 +333,11 @@ static int deliver_locks(struct stream *s)
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct stream s = { .t = t, .fn = fn, .arg = arg };
-	int rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
+	int rc;
 
+	s.ahead = readahead_start(&t->file, &t->ring, ordered);
+	rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
+	readahead_stop(s.ahead);
 	if (!rc)
 		rc = deliver_locks(&s);
 	t->facts.damage.skipped = s.skipped + t->staging.skipped;
