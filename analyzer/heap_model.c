@@ -124,27 +124,34 @@ static struct sampling_weight count_death(struct heap_model *m, const struct liv
 
 /*
  * Recorded times are in steps of some 100 ns. Where one thread frees what another has just
- * allocated, both can have the same time, and the free may come first.
+ * allocated, both can have the same time, and the free may come first. So the frees of one time
+ * are kept until it is over.
  */
-static void free_is_stray(struct heap_model *m, uint64_t address, const struct event *e)
+static inline void moment_add(struct heap_moment *m, uint64_t time_ns, uint64_t address,
+			      uint32_t thread)
 {
-	if (m->stray_time_ns != e->time_ns) {
-		m->stray_time_ns = e->time_ns;
-		m->stray_count = 0;
+	uint32_t i;
+
+	if (m->time_ns != time_ns) {
+		m->time_ns = time_ns;
+		m->count = 0;
 	}
-	if (m->stray_count < HEAP_STRAYS)
-		m->stray[m->stray_count++] = (struct heap_stray){ address, e->thread };
+	if (m->count == HEAP_MOMENT)
+		return;
+	i = m->count++;
+	m->free[i].address = address;
+	m->free[i].thread = thread;
 }
 
-/* Was the block that is being allocated freed at this very time, by another thread? */
-static bool stray_free_take(struct heap_model *m, uint64_t address, const struct event *e)
+/* Was the block of event e freed at its very time by another thread? Each free answers once. */
+static bool moment_take(struct heap_moment *m, uint64_t address, const struct event *e)
 {
-	if (m->stray_time_ns != e->time_ns)
+	if (m->time_ns != e->time_ns)
 		return false;
-	for (uint32_t i = 0; i < m->stray_count; i++) {
-		if (m->stray[i].address != address || m->stray[i].thread == e->thread)
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (m->free[i].address != address || m->free[i].thread == e->thread)
 			continue;
-		m->stray[i] = m->stray[--m->stray_count];
+		m->free[i] = m->free[--m->count];
 		return true;
 	}
 	return false;
@@ -204,7 +211,7 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	if (s)
 		count_birth(m, s, size, e->time_ns);
 	last_allocation_set(m, e->thread, address);
-	if (m->stray_count && stray_free_take(m, address, e)) {
+	if (m->stray.count && moment_take(&m->stray, address, e)) {
 		m->total.unpaired_frees--;
 		count_death(m, b, e->time_ns);
 		live_remove(&m->live, b);
@@ -248,7 +255,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 	if (!b) {
 		m->total.unpaired_frees += in_window;
 		if (in_window)
-			free_is_stray(m, address, e);
+			moment_add(&m->stray, e->time_ns, address, e->thread);
 		return;
 	}
 	if (in_window) {
@@ -259,6 +266,8 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 			m->total.temporary++;
 		}
 		count_death(m, b, now);
+		if (e->kind == LAR_EV_FREE)
+			moment_add(&m->freed, e->time_ns, address, e->thread);
 	}
 	live_remove(&m->live, b);
 }
@@ -298,6 +307,14 @@ static int take_realloc(struct heap_model *m, const struct event *e)
 		return count_failure(m, e);
 	if (old && now && e->time_ns >= m->since_ns)
 		count_realloc(m, old, size);
+	if (old == now && m->freed.time_ns == e->time_ns && !live_find(&m->live, old) &&
+	    moment_take(&m->freed, old, e)) {
+		/* Resized in place, then freed by another thread, whose free came first and was
+		 * taken for the old size's. */
+		m->total.unpaired_frees++;
+		moment_add(&m->stray, e->time_ns, old, 0);
+		return block_born(m, e, now, size);
+	}
 	if (old)
 		block_died(m, e, old, e->time_ns > took ? e->time_ns - took : 0);
 	if (now)

@@ -67,12 +67,16 @@ struct heap_early {
 };
 #define HEAP_EARLY 256
 
-/* A free of a block that is not known: until time moves on, its allocation may follow. */
-struct heap_stray {
-	uint64_t address;
-	uint32_t thread;
+/* The last frees of one recorded time; what it says is in heap_model.c. */
+#define HEAP_MOMENT 16
+struct heap_moment {
+	uint64_t time_ns;
+	uint32_t count;
+	struct {
+		uint64_t address;
+		uint32_t thread;
+	} free[HEAP_MOMENT];
 };
-#define HEAP_STRAYS 16
 
 struct heap_model {
 	struct sampling sampling; /* set it after heap_model_init(), before the first event */
@@ -90,9 +94,8 @@ struct heap_model {
 	uint64_t peak_number; /* counts the times that the process held more than ever */
 	struct heap_early early[HEAP_EARLY]; /* whose realloc has not come yet */
 	uint32_t early_count;
-	struct heap_stray stray[HEAP_STRAYS]; /* of stray_time_ns */
-	uint32_t stray_count;
-	uint64_t stray_time_ns;
+	struct heap_moment stray; /* frees of blocks that are not known */
+	struct heap_moment freed; /* frees of blocks that are */
 };
 
 /* Blocks allocated before since_ns are known but in no figure but the frees. */
@@ -112,8 +115,13 @@ __attribute__((always_inline)) static inline void heap_model_prefetch(const stru
 {
 	uint64_t address = e->field[e->kind == LAR_EV_REALLOC ? 2 : 1];
 
-	if (m->live.slots)
-		__builtin_prefetch(&m->live.slots[live_slot(&m->live, address)]);
+	const struct live_block *b;
+
+	if (!m->live.slots)
+		return;
+	b = &m->live.slots[live_slot(&m->live, address)];
+	__builtin_prefetch(b);
+	__builtin_prefetch(b + 2); /* the next line: most runs of blocks end there */
 }
 
 /* After the last event: completes the sites' share of the peak, and rounds estimates. */

@@ -243,6 +243,15 @@ static void free_of_the_same_time(void **state)
 	alloc_on(1, 30, 1, 0x1000, 50);
 	assert_int_equal(m.total.unpaired_frees, 0);
 	assert_int_equal(m.total.live_bytes, 8);
+	realloc_on(1, 35, 3, 2, 0x3000, 0x3000, 5); /* in place ... */
+	assert_int_equal(m.total.live_bytes, 6);
+	free_on(2, 37, 0x3000); /* ... and once more, with a free at its time */
+	realloc_on(1, 37, 1, 2, 0x3000, 0x3000, 4);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.frees, 5);
+	assert_int_equal(m.total.live_bytes, 1);
+	realloc_on(2, 38, 1, 2, 0x2000, 0x3000, 8);
+	assert_int_equal(m.total.implied_frees, 0);
 	free_on(2, 40, 0x4000); /* but not of a later time, nor of the same thread */
 	alloc_on(1, 41, 1, 0x4000, 9);
 	free_on(1, 50, 0x5000);
