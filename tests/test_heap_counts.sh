@@ -29,11 +29,13 @@ cxx() { # SUFFIX [ARG]
 cxx ''
 
 # Blocks that go from one arena of addresses to another's hands: none may look leaked.
-for i in 1 2; do
+for i in 1 2 3; do
+	mode=
+	[ "$i" = 1 ] || mode=crowd
 	GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0 \
-		record "race$i-nothing" "$victims/heap_threads" nothing
+		record "race$i-nothing" "$victims/heap_threads" ${mode:+$mode} nothing
 	GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0 \
-		record "race$i" "$victims/heap_threads"
+		record "race$i" "$victims/heap_threads" ${mode:+$mode}
 	counts_right "race$i" "race$i-nothing"
 done
 

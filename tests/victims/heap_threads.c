@@ -3,7 +3,9 @@
 /*
  * Threads that hand blocks to each other: half of the frees are another thread's blocks, and
  * reallocs run against other threads' mallocs of the same addresses. Nothing is left at the end,
- * every count is known. "nothing" only starts the threads.
+ * every count is known. "crowd": many more threads than
+ * processors, which are held up in the middle of everything. "nothing" after that, or alone, only
+ * starts the threads.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,12 +13,13 @@
 #include "expect.h"
 
 #define THREADS 4
+#define CROWD	24
 #define ROUNDS	20000
 #define SHELF	64
 
 static void *shelf[SHELF];
-static int rounds = ROUNDS;
-static long long allocations[THREADS], frees[THREADS], bytes[THREADS];
+static int threads = THREADS, rounds = ROUNDS, sizes = 300;
+static long long allocations[CROWD], frees[CROWD], bytes[CROWD];
 
 static void *work(void *arg)
 {
@@ -25,7 +28,7 @@ static void *work(void *arg)
 
 	for (int i = 0; i < rounds; i++) {
 		random = random * 1103515245 + 12345;
-		size_t size = random / 65536 % 300 + 1;
+		size_t size = random / 65536 % (unsigned)sizes + 1;
 		void *p = malloc(size), *q;
 
 		allocations[self]++;
@@ -45,21 +48,29 @@ static void *work(void *arg)
 
 int main(int argc, char **argv)
 {
-	pthread_t thread[THREADS];
+	pthread_t thread[CROWD];
+	pthread_attr_t attr;
 
-	(void)argv;
-	if (argc > 1)
+	if (argc > 1 && !strcmp(argv[1], "crowd")) {
+		threads = CROWD;
+		rounds = ROUNDS / 3;
+		sizes = 2;
+	}
+	if (argc > 1 && !strcmp(argv[argc - 1], "nothing"))
 		rounds = 0;
 
-	for (long i = 0; i < THREADS; i++)
-		pthread_create(&thread[i], NULL, work, (void *)i);
-	for (int i = 0; i < THREADS; i++)
+	/* small enough for libc to keep all: what it frees of ended threads is in no count here */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 1 << 17);
+	for (long i = 0; i < threads; i++)
+		pthread_create(&thread[i], &attr, work, (void *)i);
+	for (int i = 0; i < threads; i++)
 		pthread_join(thread[i], NULL);
 	for (int i = 0; i < SHELF; i++) {
 		frees[0] += shelf[i] != NULL;
 		free(shelf[i]);
 	}
-	for (int i = 0; i < THREADS; i++) {
+	for (int i = 0; i < threads; i++) {
 		expect_add("heap.allocations", allocations[i]);
 		expect_add("heap.allocated_bytes", bytes[i]);
 		expect_add("heap.frees", frees[i]);
