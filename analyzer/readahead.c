@@ -26,7 +26,7 @@ struct planned {
 	uint32_t block;
 };
 
-/* The lock guards entries, held, words, next, begun and stop; the rest is the thread's or constant. */
+/* The lock guards entries, held, words, next, begun and stop; the rest is the thread's or fixed. */
 struct readahead {
 	pthread_t thread;
 	pthread_mutex_t lock;

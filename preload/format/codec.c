@@ -103,21 +103,19 @@ static uint32_t shape_index(struct lar_encoder *enc, uint32_t low)
 	return i;
 }
 
-static inline void put_ra(struct lar_encoder *enc, uint64_t ra, uint64_t *last_ra)
+/* Writes the index of a return address at p; returns what is behind it. */
+static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, uint64_t *last_ra)
 {
 	uint32_t h = (uint32_t)((ra * 0x9e3779b97f4a7c15ull) >> 50);
-	uint8_t *p = enc->end[LAR_STREAM_RA_INDEX];
 
 	for (;; h = (h + 1) & (LAR_ENC_RA_SLOTS - 1)) {
 		if (enc->ra_slot[h].generation != enc->generation)
 			break;
-		if (enc->ra_slot[h].ra == ra) {
-			enc->end[LAR_STREAM_RA_INDEX] = put_varint(p, enc->ra_slot[h].index);
-			return;
-		}
+		if (enc->ra_slot[h].ra == ra)
+			return put_varint(p, enc->ra_slot[h].index);
 	}
 	/* a new one: its index is the count so far; a nearly full hash stops taking them in */
-	enc->end[LAR_STREAM_RA_INDEX] = put_varint(p, enc->ra_count);
+	p = put_varint(p, enc->ra_count);
 	if (enc->ra_count < LAR_ENC_RA_SLOTS * 3 / 4) {
 		enc->ra_slot[h].ra = ra;
 		enc->ra_slot[h].generation = enc->generation;
@@ -127,6 +125,7 @@ static inline void put_ra(struct lar_encoder *enc, uint64_t ra, uint64_t *last_r
 	enc->end[LAR_STREAM_RAS] =
 		put_varint(enc->end[LAR_STREAM_RAS], zigzag((int64_t)(ra - *last_ra)));
 	*last_ra = ra;
+	return p;
 }
 
 static void encoder_reset(struct lar_encoder *enc)
@@ -178,15 +177,13 @@ struct field_state {
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS];
 };
 
+/* The fields behind the time, as the table of kinds says. */
 static inline void put_fields(struct lar_encoder *enc, struct field_state *st, unsigned kind,
-			      const uint64_t *w, unsigned shift)
+			      const uint64_t *w)
 {
 	const struct lar_event_shape *es = &lar_event_shapes[kind];
 	uint8_t **end = &enc->end[LAR_STREAM_FIELD + kind * 8];
-	uint64_t time = w[0] >> shift;
 
-	end[0] = put_varint(end[0], zigzag((int64_t)(time - st->last_time)));
-	st->last_time = time;
 	for (unsigned f = 1; f < es->fields; f++) {
 		uint8_t *p = end[f];
 
@@ -210,48 +207,117 @@ static inline void put_fields(struct lar_encoder *enc, struct field_state *st, u
 	}
 }
 
+/*
+ * Ends of the streams that every event or nearly every one writes to. They live in registers: a
+ * store through one of them could change enc->end for all the compiler knows.
+ */
+struct hot {
+	uint8_t *sequence, *popped, *pushed, *ra_index;
+	uint8_t *alloc[3], *freed[3]; /* fields of ALLOC and FREE */
+};
+
+_Static_assert(LAR_EV_ALLOC == 2 && LAR_EV_FREE == 3, "written by put_alloc(), put_free()");
+
+#define HOT_STREAMS(X)                                                                             \
+	X(sequence, LAR_STREAM_SEQUENCE)                                                           \
+	X(popped, LAR_STREAM_POPPED)                                                               \
+	X(pushed, LAR_STREAM_PUSHED)                                                               \
+	X(ra_index, LAR_STREAM_RA_INDEX)                                                           \
+	X(alloc[0], LAR_STREAM_FIELD + LAR_EV_ALLOC * 8)                                           \
+	X(alloc[1], LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1)                                       \
+	X(alloc[2], LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2)                                       \
+	X(freed[0], LAR_STREAM_FIELD + LAR_EV_FREE * 8)                                            \
+	X(freed[1], LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1)                                        \
+	X(freed[2], LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 2)
+
+#define SHAPE_HINTS 256
+
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events)
 {
 	const uint64_t *r = records, *stop = records + words;
+	uint16_t hint[SHAPE_HINTS] = { 0 };
 	struct field_state st;
-	uint64_t last_ra = 0;
-	uint32_t depth = 0, count = 0, shape = 0;
+	uint64_t last_ra = 0, last_time = 0, last_addr = 0;
+	uint32_t depth = 0, count = 0;
+	struct hot hot;
 
 	if (enc->region_size < lar_encode_region_size(words))
 		return 0;
 	memset(&st, 0, sizeof(st));
 	encoder_reset(enc);
+#define TAKE(name, stream) hot.name = enc->end[stream];
+#define GIVE(name, stream) enc->end[stream] = hot.name;
+	HOT_STREAMS(TAKE)
 	while (r < stop) {
-		uint64_t w0 = r[0];
-		uint32_t n = lar_record_words(w0);
+		uint64_t w0 = r[0], time = r[1] >> time_shift;
+		uint32_t low = (uint32_t)w0;
 		unsigned kind = lar_word0_kind(w0);
+		uint16_t *known = &hint[(low ^ low >> 11) % SHAPE_HINTS];
+		uint32_t shape = *known;
+		uint64_t delta = zigzag((int64_t)(time - last_time));
 
-		if (!n || n > (size_t)(stop - r))
-			return 0;
-		if (shape >= enc->shape_count || enc->shape[shape] != (uint32_t)w0)
-			shape = shape_index(enc, (uint32_t)w0);
-		if (shape == LAR_ENC_SHAPES)
-			return 0;
-		enc->end[LAR_STREAM_SEQUENCE] = put_varint(enc->end[LAR_STREAM_SEQUENCE], shape);
-		put_fields(enc, &st, kind, r + 1, time_shift);
-		if (lar_event_shapes[kind].has_stack) {
-			uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
-			const uint64_t *ra = r + 1 + lar_event_shapes[kind].fields;
+		if (shape >= enc->shape_count || enc->shape[shape] != low) {
+			uint32_t n = lar_record_words(w0);
 
-			if (kept > depth)
+			if (!n || n > (size_t)(stop - r))
 				return 0;
-			enc->end[LAR_STREAM_POPPED] =
-				put_varint(enc->end[LAR_STREAM_POPPED], depth - kept);
-			enc->end[LAR_STREAM_PUSHED] =
-				put_varint(enc->end[LAR_STREAM_PUSHED], pushed);
+			HOT_STREAMS(GIVE)
+			shape = shape_index(enc, low);
+			if (shape == LAR_ENC_SHAPES)
+				return 0;
+			HOT_STREAMS(TAKE)
+			*known = (uint16_t)shape;
+		}
+		last_time = time;
+		count++;
+		hot.sequence = put_varint(hot.sequence, shape);
+		if (kind == LAR_EV_FREE) {
+			if (stop - r < 4)
+				return 0;
+			hot.freed[0] = put_varint(hot.freed[0], delta);
+			hot.freed[1] = put_address(hot.freed[1], r[2], last_addr);
+			hot.freed[2] = put_varint(hot.freed[2], r[3]);
+			last_addr = r[2];
+			r += 4;
+			continue;
+		}
+		if (kind == LAR_EV_ALLOC) {
+			if (stop - r < 4)
+				return 0;
+			hot.alloc[0] = put_varint(hot.alloc[0], delta);
+			hot.alloc[1] = put_address(hot.alloc[1], r[2], last_addr);
+			hot.alloc[2] = put_varint(hot.alloc[2], r[3]);
+			last_addr = r[2];
+			r += 4;
+		} else {
+			uint8_t **end = &enc->end[LAR_STREAM_FIELD + kind * 8];
+			unsigned fields = lar_event_shapes[kind].fields;
+
+			if (1 + fields > (size_t)(stop - r))
+				return 0;
+			*end = put_varint(*end, delta);
+			st.last_addr = last_addr;
+			put_fields(enc, &st, kind, r + 1);
+			last_addr = st.last_addr;
+			r += 1 + fields;
+			if (!lar_event_shapes[kind].has_stack)
+				continue;
+		}
+		{
+			uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
+
+			if (kept > depth || pushed > (size_t)(stop - r))
+				return 0;
+			hot.popped = put_varint(hot.popped, depth - kept);
+			hot.pushed = put_varint(hot.pushed, pushed);
 			for (uint32_t i = 0; i < pushed; i++)
-				put_ra(enc, ra[i], &last_ra);
+				hot.ra_index = put_ra(enc, hot.ra_index, r[i], &last_ra);
+			r += pushed;
 			depth = kept + pushed;
 		}
-		r += n;
-		count++;
 	}
+	HOT_STREAMS(GIVE)
 	*events = count;
 	return streams_gather(enc, out, out_size);
 }
@@ -277,7 +343,8 @@ struct decoder {
 	struct field_state st;
 };
 
-static inline int get_varint(struct cursor *c, uint64_t *v)
+/* Near the end of a stream each byte is checked. */
+static int get_varint_checked(struct cursor *c, uint64_t *v)
 {
 	uint64_t r = 0;
 
@@ -296,7 +363,36 @@ static inline int get_varint(struct cursor *c, uint64_t *v)
 	return -1;
 }
 
-static inline int get_address(struct cursor *c, uint64_t *last)
+/* Most are short: one byte, two, then all others. */
+static inline __attribute__((always_inline)) int get_varint(struct cursor *c, uint64_t *v)
+{
+	const uint8_t *p = c->p;
+	uint64_t r;
+
+	if (__builtin_expect(c->end - p < MAX_VARINT, 0))
+		return get_varint_checked(c, v);
+	r = p[0];
+	if (r < 0x80) {
+		c->p = p + 1;
+		*v = r;
+		return 0;
+	}
+	r = (r & 0x7f) | (uint64_t)(p[1] & 0x7f) << 7;
+	if (p[1] < 0x80) {
+		c->p = p + 2;
+		*v = r;
+		return 0;
+	}
+	r |= (uint64_t)(p[2] & 0x7f) << 14;
+	if (p[2] < 0x80) {
+		c->p = p + 3;
+		*v = r;
+		return 0;
+	}
+	return get_varint_checked(c, v);
+}
+
+static inline __attribute__((always_inline)) int get_address(struct cursor *c, uint64_t *last)
 {
 	uint64_t v;
 
@@ -374,7 +470,8 @@ static int read_shapes(struct decoder *d)
 	return 0;
 }
 
-static inline int get_fields(struct decoder *d, unsigned kind, uint64_t *w, unsigned shift)
+static inline __attribute__((always_inline)) int get_fields(struct decoder *d, unsigned kind,
+							    uint64_t *w, unsigned shift)
 {
 	const struct lar_event_shape *es = &lar_event_shapes[kind];
 	struct field_state *st = &d->st;
@@ -384,6 +481,7 @@ static inline int get_fields(struct decoder *d, unsigned kind, uint64_t *w, unsi
 		return -1;
 	st->last_time += (uint64_t)unzigzag(v);
 	w[0] = st->last_time << shift;
+#pragma GCC unroll 8
 	for (unsigned f = 1; f < es->fields; f++) {
 		struct cursor *c = &d->field[kind][f];
 
@@ -402,6 +500,19 @@ static inline int get_fields(struct decoder *d, unsigned kind, uint64_t *w, unsi
 		w[f] = v;
 	}
 	return 0;
+}
+
+/* The same, with code of their own for the kinds that are nearly all of most traces. */
+static inline int get_fields_of(struct decoder *d, unsigned kind, uint64_t *w, unsigned shift)
+{
+	switch (kind) {
+	case LAR_EV_ALLOC:
+		return get_fields(d, LAR_EV_ALLOC, w, shift);
+	case LAR_EV_FREE:
+		return get_fields(d, LAR_EV_FREE, w, shift);
+	default:
+		return get_fields(d, kind, w, shift);
+	}
 }
 
 /* Decodes the table of distinct return addresses; returns how many. */
@@ -452,7 +563,7 @@ static int skip_unknown(struct decoder *d, unsigned kind)
 }
 
 /* One record into out[0..room); returns its words, 0 when it is left out, -1 on bad input. */
-static int64_t get_record(struct decoder *d, unsigned shift, uint64_t *out, size_t room,
+static inline int64_t get_record(struct decoder *d, unsigned shift, uint64_t *out, size_t room,
 			  const uint64_t *ras, uint64_t ra_count, uint32_t *skipped)
 {
 	uint64_t index, w0;
@@ -467,7 +578,7 @@ static int64_t get_record(struct decoder *d, unsigned shift, uint64_t *out, size
 	if (room < 1 + fields)
 		return -1;
 	if (d->shape[index].known) {
-		if (get_fields(d, kind, out + 1, shift))
+		if (get_fields_of(d, kind, out + 1, shift))
 			return -1;
 	} else {
 		if (skip_unknown(d, kind))
