@@ -109,9 +109,9 @@ static int to_models(struct analysis *a, const struct event *e)
 
 	if (a->heap && e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP)
 		err = to_heap(a, e);
-	if (!err && a->io)
+	else if (a->io && e->kind == LAR_EV_IO)
 		err = io_model_event(a->io, e);
-	if (!err && a->locks)
+	else if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
 		err = lock_model_event(a->locks, e);
 	if (!err && a->threads)
 		err = thread_model_event(a->threads, e);

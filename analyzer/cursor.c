@@ -80,11 +80,11 @@ void cursor_next(struct cursor *c, struct trace *t, struct event *e)
 	e->call = (uint16_t)lar_word0_call(w0);
 	e->ticks = cursor_time(c);
 	e->time_ns = tickclock_ns(&t->clock, e->ticks);
+	/* all of them: a length known here costs less than a loop over the rest */
+	memset(e->field, 0, sizeof(e->field));
 	e->field[0] = e->ticks;
 	for (unsigned f = 1; f < fields; f++)
 		e->field[f] = w[1 + f];
-	for (unsigned f = fields; f < LAR_EVENT_MAX_FIELDS; f++)
-		e->field[f] = 0;
 	if (kind == LAR_EV_THREAD)
 		read_thread(c, t, w + 1);
 	e->thread = c->thread;

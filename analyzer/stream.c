@@ -236,7 +236,8 @@ static int deliver_run(struct stream *s)
 			alive = source_advance(s, src);
 			break;
 		}
-		source_look(src);
+		if (next)
+			source_look(src);
 	} while (!rc && (!next || !source_before(next, src)));
 	if (!alive)
 		s->heap[0] = s->heap[--s->heap_count];

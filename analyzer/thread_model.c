@@ -18,19 +18,23 @@ void thread_model_fini(struct thread_model *m)
 	keymap_fini(&m->map);
 }
 
-static struct thread_figures *thread_get(struct thread_model *m, uint32_t number)
+static struct thread_figures *thread_look_up(struct thread_model *m, uint32_t number)
 {
-	uint32_t n;
+	uint32_t n = keymap_number(&m->map, number);
 
-	/* the thread numbers of a sound trace are dense: most need no look at the map */
-	if (number && number <= m->map.count && m->thread[number - 1].number == number)
-		return &m->thread[number - 1];
-	n = keymap_number(&m->map, number);
 	if (n == KEYMAP_NONE || array_reserve((void **)&m->thread, &m->size, n, sizeof(*m->thread)))
 		return NULL;
 	m->thread[n].number = number;
 	m->thread[n].number_order = UINT64_MAX - number;
 	return &m->thread[n];
+}
+
+static inline struct thread_figures *thread_get(struct thread_model *m, uint32_t number)
+{
+	/* the thread numbers of a sound trace are dense: most need no look at the map */
+	if (number && number <= m->map.count && m->thread[number - 1].number == number)
+		return &m->thread[number - 1];
+	return thread_look_up(m, number);
 }
 
 static void thread_start(struct thread_model *m, struct thread_figures *t, uint64_t now)

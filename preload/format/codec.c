@@ -564,7 +564,7 @@ static int skip_unknown(struct decoder *d, unsigned kind)
 
 /* One record into out[0..room); returns its words, 0 when it is left out, -1 on bad input. */
 static inline int64_t get_record(struct decoder *d, unsigned shift, uint64_t *out, size_t room,
-			  const uint64_t *ras, uint64_t ra_count, uint32_t *skipped)
+				 const uint64_t *ras, uint64_t ra_count, uint32_t *skipped)
 {
 	uint64_t index, w0;
 	unsigned kind, fields;
