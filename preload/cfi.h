@@ -30,8 +30,26 @@ enum rule_kind {
 #define RULE_KIND(r)	   ((enum rule_kind)((r)&15))
 #define RULE_RBP_SAVED	   0x10u
 #define RULE_RBP_AT_RBP	   0x20u
+#define RULE_PLAIN	   0x40u /* see rule_plain() */
 #define RULE_RBP_OFFSET(r) ((int64_t)((int32_t)(uint32_t)(r) >> 8))
 #define RULE_CFA_OFFSET(r) ((int64_t)(int32_t)((r) >> 32))
+
+/*
+ * Marks a rule that reads nothing but the saved rbp and the return address, both inside the frame
+ * wherever the CFA lies 8 bytes or more above the stack pointer.
+ */
+static inline uint64_t rule_plain(uint64_t rule)
+{
+	int64_t cfa = RULE_CFA_OFFSET(rule), at = RULE_RBP_OFFSET(rule);
+	int64_t lowest = RULE_KIND(rule) == RULE_RSP ? -cfa - 16 : -24;
+
+	if (RULE_KIND(rule) == RULE_RSP ? cfa < 8 : RULE_KIND(rule) != RULE_RBP)
+		return rule;
+	if ((rule & RULE_RBP_SAVED) &&
+	    ((rule & RULE_RBP_AT_RBP) || at < lowest || at > -8 || (at & 7)))
+		return rule;
+	return rule | RULE_PLAIN;
+}
 
 /* What the loader knows about the object that holds an address. */
 struct cfi_object {

@@ -157,16 +157,18 @@ void module_check_unloaded(void)
 
 			if (!lar->module[i].id || module_loaded(&lar->module[i]))
 				continue;
+			if (!gone)
+				rules_new_generation();
+			gone = true;
+			rules_forget(lar->module[i].start, lar->module[i].end);
 			unload.ticks = lar_ticks();
 			dict_append(LAR_DICT_UNLOAD, lar->module[i].id, &unload, sizeof(unload));
 			__atomic_store_n(&lar->module[i].id, 0, __ATOMIC_RELEASE);
-			gone = true;
 		}
 		spin_unlock(&lar->module_lock);
 	} else {
-		gone = true;
+		rules_new_generation();
+		rules_forget(0, ~RULES_EXACT);
 	}
-	if (gone)
-		rules_flush();
 	sys_restore_signals(&mask);
 }

@@ -87,7 +87,7 @@ static uint64_t rule_compute(uint64_t key)
 	if (!cfi_find_object(pc, &object))
 		return RULE_NONE;
 	module_register(&object);
-	return cfi_rule(&object, pc, !(key & RULES_EXACT));
+	return rule_plain(cfi_rule(&object, pc, !(key & RULES_EXACT)));
 }
 
 uint64_t rules_fill(uint64_t key)
@@ -115,27 +115,31 @@ uint64_t rules_fill(uint64_t key)
 	return rule;
 }
 
-void rules_flush(void)
+void rules_forget(uint64_t start, uint64_t end)
 {
 	struct rules_table *t;
 
 	if (!spin_lock(&lar->rules_lock)) {
 		/* without the lock the cache is only given up, never cleared under a writer */
-		atomic_fetch_add(&lar->generation, 1);
-		cfi_forget();
 		atomic_store(&lar->rules, NULL);
 		return;
 	}
-	atomic_fetch_add(&lar->generation, 1);
-	cfi_forget();
 	t = atomic_load(&lar->rules);
-	if (t) {
-		struct rules_table *fresh = table_new(RULES_FIRST);
+	for (uint32_t i = 0; t && i <= t->mask; i++) {
+		uint64_t key = atomic_load_explicit(&t->entry[i].key, memory_order_relaxed);
 
-		/* a reader may still look at the old table: it stays mapped, unused */
-		if (fresh)
-			fresh->older = t;
-		atomic_store_explicit(&lar->rules, fresh, memory_order_release);
+		/* a hole may end the search for an entry further on: that is then made again */
+		if (key > RULES_WRITING && (key & ~RULES_EXACT) >= start &&
+		    (key & ~RULES_EXACT) <= end) {
+			atomic_store_explicit(&t->entry[i].key, 0, memory_order_release);
+			atomic_fetch_sub_explicit(&t->used, 1, memory_order_relaxed);
+		}
 	}
 	spin_unlock(&lar->rules_lock);
+}
+
+void rules_new_generation(void)
+{
+	atomic_fetch_add(&lar->generation, 1);
+	cfi_forget();
 }

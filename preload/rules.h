@@ -4,7 +4,7 @@
  * lock; a miss reads the module's call frame information (cfi.h) and registers the module in the
  * trace, so that every address in a stack has its module there first.
  *
- * Entries of a library that is unloaded go with rules_flush(); thread caches notice by
+ * Entries of a library that is unloaded go with rules_forget(); thread caches notice by
  * recorder->generation.
  */
 #ifndef LARIAT_RULES_H
@@ -58,7 +58,13 @@ static always_inline uint64_t rules_find(struct rules_table *table, uint64_t key
 	return rules_fill(key);
 }
 
-/* Forgets everything: a module was unloaded. */
-void rules_flush(void);
+/*
+ * Forgets the rules of addresses from start to end (a return address may be the end): the module is
+ * unloaded. No thread runs that code any more, so none looks for these entries.
+ */
+void rules_forget(uint64_t start, uint64_t end);
+
+/* All that threads remember of stacks and functions is void: call before the rules go. */
+void rules_new_generation(void);
 
 #endif

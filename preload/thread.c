@@ -167,16 +167,20 @@ static struct thread *struct_of_slot(uint32_t index)
 {
 	struct thread *t = lar->thread[index];
 	uint32_t capacity = lar->config.depth;
-	size_t frames = capacity * sizeof(struct frame);
+	size_t frames = (capacity + 1) * sizeof(struct frame);
+	size_t size = sizeof(*t) + 2 * frames + 2 * capacity * sizeof(struct watch);
 
 	if (t)
 		return t;
-	t = pool_map(sizeof(*t) + 2 * frames);
+	t = pool_map(size);
 	if (!t)
 		return NULL;
-	t->map_size = sizeof(*t) + 2 * frames;
-	t->stack.frame = (struct frame *)(t + 1);
+	t->map_size = size;
+	/* a frame above all others ends the search for one further out */
+	t->stack.frame = (struct frame *)(t + 1) + 1;
+	t->stack.frame[-1].slot = UINT64_MAX;
 	t->stack.fresh = t->stack.frame + capacity;
+	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
 	t->stack.capacity = capacity;
 	t->index = index;
 	t->slot = slot_at(index);

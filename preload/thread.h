@@ -26,12 +26,18 @@ enum gate {
 
 /* One frame of the last stack, kept outermost first. */
 struct frame {
-	uint64_t slot;	   /* where the return address was read */
-	uint64_t ra;	   /* the return address */
-	uint64_t rbp;	   /* the caller's rbp */
-	uint64_t rbp_slot; /* where that was read, 0 = it was in the register */
-	uint32_t flags;	   /* FRAME_* */
-	uint32_t unused;
+	uint64_t slot;	  /* where the return address was read */
+	uint64_t ra;	  /* the return address */
+	uint64_t rbp;	  /* the caller's rbp */
+	int32_t rbp_from; /* where that was read, from slot on; 0 = it was in the register */
+	uint16_t flags;	  /* FRAME_* */
+	uint16_t watched; /* entries of stack.watch up to and with this frame's */
+};
+
+/* A word that must hold what it held for frames further out to be the same. */
+struct watch {
+	const uint64_t *at;
+	uint64_t value;
 };
 
 enum {
@@ -48,6 +54,7 @@ enum {
 struct stack {
 	struct frame *frame; /* outermost first; capacity: depth + a few */
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
+	struct watch *watch; /* at most two for a frame, outermost first */
 	uint32_t capacity;
 	uint32_t count;	 /* frames of the last stack */
 	uint32_t usable; /* outermost frames that the next walk may join; 0 after a foreign stack */
@@ -80,7 +87,7 @@ struct thread {
 	const void *new_result;	    /* what that malloc returned */
 	const void *delete_pending; /* already recorded: free() of it is silent */
 
-	int64_t sample_left;   /* bytes until the next sample point */
+	int64_t sample_left; /* bytes until the next sample point */
 	uint64_t sample_random;
 
 	struct thread *nested; /* for events of signal handlers that interrupt this one */

@@ -17,9 +17,10 @@
 
 /* Position of a walk: the innermost frame not yet looked at. */
 struct cursor {
-	uint64_t slot, ra, rbp, rbp_slot;
+	uint64_t slot, ra, rbp;
 	uint64_t rsp; /* after the return */
 	uint32_t flags;
+	int32_t rbp_from;      /* as in struct frame */
 	uint64_t checked_page; /* foreign stacks: last page known to be readable */
 	bool foreign;	       /* not on the thread's own stack: read with care */
 };
@@ -56,7 +57,7 @@ static enum step step_signal(const struct stack *s, struct cursor *c)
 	c->slot = regs + REG_RIP * 8;
 	c->ra = load(c->slot);
 	c->rbp = load(regs + REG_RBP * 8);
-	c->rbp_slot = 0;
+	c->rbp_from = 0;
 	c->rsp = load(regs + REG_RSP * 8);
 	c->flags = FRAME_NO_VERIFY | FRAME_EXACT;
 	/* the handler may have run on a stack of its own; and may have been called from one */
@@ -74,8 +75,8 @@ static bool guess(const struct stack *s, struct cursor *c)
 }
 
 /* From the frame at c to its caller's; marks in *flags what the rule used. */
-static always_inline enum step step(const struct stack *s, struct cursor *c, uint64_t rule,
-				    uint32_t *flags)
+static __attribute__((noinline)) enum step step(const struct stack *s, struct cursor *c,
+						uint64_t rule, uint32_t *flags)
 {
 	uint64_t cfa, rbp_at;
 
@@ -123,10 +124,10 @@ static always_inline enum step step(const struct stack *s, struct cursor *c, uin
 			     !may_read(s, c, rbp_at)))
 			return STEP_LOST;
 		c->rbp = load(rbp_at);
-		c->rbp_slot = rbp_at;
+		c->rbp_from = (int32_t)(rbp_at - (cfa - 8));
 	} else {
 		*flags |= FRAME_RBP_SAME;
-		c->rbp_slot = 0;
+		c->rbp_from = 0;
 	}
 	c->slot = cfa - 8;
 	c->ra = load(c->slot);
@@ -135,46 +136,49 @@ static always_inline enum step step(const struct stack *s, struct cursor *c, uin
 	return STEP_ON;
 }
 
+/* The frame of the outermost `count` entries of the watch list that is not as it was. */
+static int32_t differs(const struct stack *s, uint32_t from, uint32_t count)
+{
+	int32_t i = (int32_t)from - 1;
+
+	while (count && *s->watch[count - 1].at == s->watch[count - 1].value)
+		count--;
+	while (i >= 0 && s->frame[i].watched >= count)
+		i--;
+	return i + 1;
+}
+
 /*
  * Reads again what led from frame `from` outward to frame 0. Returns the index of the first frame
  * (going outward) that is not as it was, or -1 when all are.
  */
 static always_inline int32_t verify(const struct stack *s, uint32_t from)
 {
-	const struct frame *f = s->frame;
-	int32_t i = (int32_t)from - 1;
+	uint32_t i = from ? s->frame[from - 1].watched : 0;
+	const struct watch *w = s->watch + i;
 
-	while (i >= 0) {
-		if (i >= 3) {
-			uint64_t bad = (load(f[i].slot) ^ f[i].ra) |
-				       (load(f[i - 1].slot) ^ f[i - 1].ra) |
-				       (load(f[i - 2].slot) ^ f[i - 2].ra) |
-				       (load(f[i - 3].slot) ^ f[i - 3].ra);
-			uint32_t flags =
-				f[i].flags | f[i - 1].flags | f[i - 2].flags | f[i - 3].flags;
+	for (; i >= 8; i -= 8, w -= 8) {
+		uint64_t a = (*w[-1].at ^ w[-1].value) | (*w[-2].at ^ w[-2].value);
+		uint64_t b = (*w[-3].at ^ w[-3].value) | (*w[-4].at ^ w[-4].value);
 
-			if (!bad && !(flags & (FRAME_NEED_RBP | FRAME_NO_VERIFY))) {
-				i -= 4;
-				continue;
-			}
-		}
-		if ((f[i].flags & FRAME_NO_VERIFY) || load(f[i].slot) != f[i].ra)
-			return i;
-		if ((f[i].flags & FRAME_NEED_RBP) && f[i].rbp_slot &&
-		    load(f[i].rbp_slot) != f[i].rbp)
-			return i;
-		i--;
+		a |= (*w[-5].at ^ w[-5].value) | (*w[-6].at ^ w[-6].value);
+		b |= (*w[-7].at ^ w[-7].value) | (*w[-8].at ^ w[-8].value);
+		if (unlikely(a | b))
+			return differs(s, from, i);
 	}
+	for (; i; i--, w--)
+		if (unlikely(*w[-1].at != w[-1].value))
+			return differs(s, from, i);
 	return -1;
 }
 
-static void frame_save(struct frame *f, const struct cursor *c, uint32_t flags)
+static always_inline void frame_save(struct frame *f, const struct cursor *c, uint32_t flags)
 {
 	f->slot = c->slot;
 	f->ra = c->ra;
 	f->rbp = c->rbp;
-	f->rbp_slot = c->rbp_slot;
-	f->flags = c->flags | flags;
+	f->rbp_from = c->rbp_from;
+	f->flags = (uint16_t)(c->flags | flags);
 }
 
 static uint64_t rule_of(const struct cursor *c)
@@ -195,18 +199,28 @@ static void frame_mark(struct frame *f, uint64_t what)
 }
 
 /* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
-static void stack_put(struct stack *s, uint32_t kept, uint32_t n)
+static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 {
+	static const uint64_t never;
 	struct frame *to = s->frame + kept;
-	uint32_t need = kept ? s->frame[kept - 1].flags & FRAME_NEED_RBP : 0;
+	const struct frame *from = s->fresh + n;
+	uint32_t need = kept ? to[-1].flags >> 2 & 1 : 0;
+	struct watch *w = s->watch + (kept ? to[-1].watched : 0);
 
-	for (uint32_t i = n; i > 0; i--, to++) {
-		*to = s->fresh[i - 1];
-		if ((to->flags & FRAME_CFA_RBP) || ((to->flags & FRAME_RBP_SAME) && need))
-			to->flags |= FRAME_NEED_RBP;
-		else
-			to->flags &= ~(uint32_t)FRAME_NEED_RBP;
-		need = to->flags & FRAME_NEED_RBP;
+	for (; from > s->fresh; to++) {
+		uint32_t flags = (--from)->flags;
+
+		*to = *from;
+		need = (flags & FRAME_CFA_RBP) | (flags >> 1 & need);
+		*w++ = (struct watch){ (const uint64_t *)to->slot, to->ra };
+		if (unlikely(flags & FRAME_NO_VERIFY))
+			w[-1] = (struct watch){ &never, 1 };
+		if (need && to->rbp_from)
+			*w++ = (struct watch){ (const uint64_t *)(to->slot +
+								  (uint64_t)(int64_t)to->rbp_from),
+					       to->rbp };
+		to->flags = (uint16_t)((flags & ~FRAME_NEED_RBP) | need << 2);
+		to->watched = (uint16_t)(w - s->watch);
 	}
 	s->count = kept + n;
 	if (s->sent > kept)
@@ -286,52 +300,46 @@ static void stack_cut(struct stack *s, struct cursor *c, uint32_t n)
 	stack_put_foreign(s, n);
 }
 
-/* Whether the walk stands at frame k - 1 of the last stack. */
-static always_inline bool meets(const struct stack *s, uint32_t k, const struct cursor *c)
+/* Whether the walk stands at this frame of the last stack. */
+static always_inline bool meets(const struct frame *f, const struct cursor *c)
 {
-	const struct frame *f = &s->frame[k - 1];
-
 	return f->slot == c->slot && f->ra == c->ra && !(f->flags & FRAME_NO_VERIFY) &&
 	       (!(f->flags & FRAME_NEED_RBP) || f->rbp == c->rbp);
 }
 
-/* Walks until the outermost frame or an unchanged rest; false when it became too deep. */
-static always_inline bool walk(struct stack *s, struct cursor *c, uint32_t k)
+/* step() for a plain rule on the own stack. */
+static always_inline enum step step_plain(const struct stack *s, struct cursor *c, uint64_t rule,
+					  uint32_t *flags)
 {
-	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
-	bool foreign = c->foreign;
-	enum step how = STEP_ON;
-	uint32_t n = 0;
+	uint64_t cfa;
 
-	while (how == STEP_ON) {
-		uint64_t rule;
-		uint32_t flags = 0;
-
-		while (k && s->frame[k - 1].slot < c->slot)
-			k--;
-		if (k && meets(s, k, c)) {
-			int32_t bad = verify(s, k - 1);
-
-			if (bad < 0) {
-				if (unlikely(k + n > s->capacity - 2))
-					return false;
-				stack_put(s, k, n);
-				s->usable = s->count;
-				return true;
-			}
-			/* not the same further out: walk on, past the frame that differs */
-			k = (uint32_t)bad;
-		}
-		if (unlikely(n >= s->capacity - 2)) {
-			stack_cut(s, c, n);
-			return true;
-		}
-		frame_save(&s->fresh[n], c, 0);
-		rule = likely(!(c->flags & FRAME_EXACT)) ? rules_find(table, c->ra) : rule_of(c);
-		how = step(s, c, rule, &flags);
-		s->fresh[n++].flags |= flags;
-		foreign |= c->foreign;
+	if (likely(RULE_KIND(rule) == RULE_RSP)) {
+		cfa = c->rsp + (uint64_t)RULE_CFA_OFFSET(rule);
+		*flags = 0;
+	} else {
+		cfa = c->rbp + (uint64_t)RULE_CFA_OFFSET(rule);
+		*flags = FRAME_CFA_RBP;
+		if (unlikely(cfa < c->rsp + 8 || (cfa & 7)))
+			return STEP_LOST;
 	}
+	if (unlikely(cfa > s->high))
+		return STEP_LOST;
+	if (rule & RULE_RBP_SAVED) {
+		c->rbp = load(cfa + (uint64_t)RULE_RBP_OFFSET(rule));
+		c->rbp_from = (int32_t)RULE_RBP_OFFSET(rule) + 8;
+	} else {
+		*flags |= FRAME_RBP_SAME;
+		c->rbp_from = 0;
+	}
+	c->slot = cfa - 8;
+	c->ra = load(cfa - 8);
+	c->rsp = cfa;
+	c->flags = 0;
+	return STEP_ON;
+}
+
+static bool walk_end(struct stack *s, enum step how, uint32_t n, bool foreign)
+{
 	if (how == STEP_LOST)
 		frame_mark(&s->fresh[n++], LAR_RA_INCOMPLETE);
 	if (unlikely(foreign)) {
@@ -343,12 +351,66 @@ static always_inline bool walk(struct stack *s, struct cursor *c, uint32_t k)
 	return true;
 }
 
+/* Walks until the outermost frame or an unchanged rest; false when it became too deep. */
+static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k)
+{
+	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
+	const struct frame *f = s->frame + k - 1; /* the frame before the first ends the search */
+	struct cursor c = start, slow;
+	bool foreign = c.foreign;
+	struct frame *to = s->fresh, *const full = s->fresh + s->capacity - 2;
+	enum step how = STEP_ON;
+
+	while (how == STEP_ON) {
+		uint64_t rule;
+		uint32_t flags = 0;
+
+		while (f->slot < c.slot)
+			f--;
+		if (f->slot == c.slot && meets(f, &c)) {
+			int32_t bad = verify(s, (uint32_t)(f - s->frame));
+
+			if (bad < 0) {
+				k = (uint32_t)(f - s->frame) + 1;
+				if (unlikely(k + (to - s->fresh) > s->capacity - 2))
+					return false;
+				stack_put(s, k, (uint32_t)(to - s->fresh));
+				s->usable = s->count;
+				return true;
+			}
+			/* not the same further out: walk on, past the frame that differs */
+			f = s->frame + bad - 1;
+		}
+		if (unlikely(to >= full)) {
+			slow = c;
+			stack_cut(s, &slow, (uint32_t)(to - s->fresh));
+			return true;
+		}
+		to->slot = c.slot;
+		to->ra = c.ra;
+		to->rbp = c.rbp;
+		to->rbp_from = c.rbp_from;
+		rule = likely(!(c.flags & FRAME_EXACT)) ? rules_find(table, c.ra) : rule_of(&c);
+		to->flags = (uint16_t)c.flags;
+		if (likely((rule & RULE_PLAIN) && !c.foreign)) {
+			how = step_plain(s, &c, rule, &flags);
+		} else {
+			slow = c;
+			how = step(s, &slow, rule, &flags);
+			c = slow;
+		}
+		to++->flags |= (uint16_t)flags;
+		foreign |= c.foreign;
+	}
+	return walk_end(s, how, (uint32_t)(to - s->fresh), foreign);
+}
+
 static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 {
 	return (struct cursor){ .slot = frame + 8,
 				.ra = load(frame + 8),
 				.rbp = load(frame),
-				.rbp_slot = frame,
+				.rbp_from = -8,
 				.rsp = frame + 16,
 				.foreign = frame < s->low || frame >= s->high };
 }
@@ -363,9 +425,9 @@ static always_inline void capture(struct stack *s, uint64_t frame)
 		s->usable = 0;
 		s->base_count = 0;
 	}
-	if (unlikely(!walk(s, &c, c.foreign ? 0 : s->usable))) {
+	if (unlikely(!walk(s, c, c.foreign ? 0 : s->usable))) {
 		c = cursor_at(s, frame);
-		walk(s, &c, 0);
+		walk(s, c, 0);
 	}
 }
 
@@ -374,7 +436,7 @@ bool unwind_fresh(struct stack *s, uint64_t frame)
 	struct cursor c = cursor_at(s, frame);
 
 	s->count = s->usable = s->sent = s->base_count = 0;
-	return walk(s, &c, 0);
+	return walk(s, c, 0);
 }
 
 void unwind_capture(struct stack *s, uint64_t frame)

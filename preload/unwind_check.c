@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "note.h"
+#include "pool.h"
 #include "recorder.h"
 #include "sys.h"
 #include "unwind.h"
@@ -31,8 +32,12 @@ static struct {
 } unw;
 
 static LAR_TLS bool checking;
-static LAR_TLS struct frame space[2 * LAR_MAX_DEPTH];
-static LAR_TLS uint64_t truth[CHECK_DEPTH];
+/* A thread's working memory; mapped, since its storage would be part of every thread's stack. */
+static LAR_TLS struct space {
+	struct frame frame[2 * LAR_MAX_DEPTH + 1];
+	struct watch watch[2 * LAR_MAX_DEPTH];
+	uint64_t truth[CHECK_DEPTH];
+} * space;
 
 static bool open_libunwind(void)
 {
@@ -63,18 +68,18 @@ static uint32_t true_stack(void)
 	do {
 		if (unw.get(&cursor, UNW_REG_IP, &ip) || !ip)
 			break;
-		truth[n++] = ip;
+		space->truth[n++] = ip;
 	} while (n < CHECK_DEPTH && unw.step(&cursor) > 0);
 	return n;
 }
 
-/* Frame for frame from the innermost; a stack may stop early only where it says so. */
+/* Frame for frame from the innermost; where one of the two stops early, that is counted apart. */
 static bool agrees(const struct stack *s, uint32_t n, bool *complete)
 {
 	uint32_t at = 0, left = s->count;
 
 	*complete = true;
-	while (at < n && truth[at] != s->frame[left - 1].ra)
+	while (at < n && space->truth[at] != s->frame[left - 1].ra)
 		at++;
 	for (; left > 0; left--, at++) {
 		uint64_t ra = s->frame[left - 1].ra;
@@ -85,9 +90,11 @@ static bool agrees(const struct stack *s, uint32_t n, bool *complete)
 			*complete = at >= n;
 			return true;
 		}
-		if (at >= n)
-			return n == CHECK_DEPTH;
-		if (truth[at] != ra)
+		if (at >= n) { /* libunwind stopped earlier */
+			*complete = n == CHECK_DEPTH;
+			return true;
+		}
+		if (space->truth[at] != ra)
 			return false;
 	}
 	return at == n || n == CHECK_DEPTH;
@@ -97,8 +104,10 @@ static bool same_as_fresh(const struct stack *s, uint64_t frame)
 {
 	struct stack fresh = *s;
 
-	fresh.frame = space;
-	fresh.fresh = space + LAR_MAX_DEPTH;
+	fresh.frame = space->frame + 1; /* behind the one that ends a search */
+	space->frame[0].slot = UINT64_MAX;
+	fresh.fresh = fresh.frame + LAR_MAX_DEPTH;
+	fresh.watch = space->watch;
 	if (!unwind_fresh(&fresh, frame) || fresh.count != s->count)
 		return false;
 	for (uint32_t i = 0; i < s->count; i++)
@@ -117,7 +126,7 @@ static void show(const struct stack *s, uint32_t n)
 	for (uint32_t i = 0; i < s->count || i < n; i++) {
 		size_t len = note_format(line, sizeof(line), "lariat check: %u: %lu %lu\n", i,
 					 i < s->count ? s->frame[s->count - 1 - i].ra : 0ul,
-					 i < n ? truth[i] : 0ul);
+					 i < n ? space->truth[i] : 0ul);
 
 		sys_write(2, line, len);
 	}
@@ -133,6 +142,12 @@ void unwind_check(const struct stack *s, uint64_t frame)
 	if (checking)
 		return;
 	checking = true;
+	if (!space)
+		space = pool_map(sizeof(*space));
+	if (!space) {
+		checking = false;
+		return;
+	}
 	good = same_as_fresh(s, frame);
 	if ((every++ < CHECK_ALL || every % CHECK_SOME == 0) && open_libunwind()) {
 		n = true_stack();
