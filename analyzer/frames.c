@@ -15,6 +15,11 @@ struct frames {
 	uint32_t size;
 };
 
+enum symbols_state frames_module_state(const struct frames *f, uint32_t module)
+{
+	return symbols_module_state(f->symbols, module);
+}
+
 struct frames *frames_new(struct trace *trace, const char *search)
 {
 	const struct trace_facts *facts = trace_facts(trace);

@@ -31,6 +31,9 @@ struct frames;
 struct frames *frames_new(struct trace *trace, const char *search);
 void frames_free(struct frames *f);
 
+/* What was found of a module's file, as far as its addresses have been asked for. */
+enum symbols_state frames_module_state(const struct frames *f, uint32_t module);
+
 /*
  * A stack's frames, innermost first, inlined ones expanded. Valid until the next call. Returns
  * their number; a stack without frames has one, "[unknown]".

@@ -264,6 +264,23 @@ static void print_head(const struct analysis *a)
 	print_alerts(a);
 }
 
+/* Files that are not what was recorded: why there are addresses where names might be. */
+static void print_unnamed(const struct analysis *a)
+{
+	for (uint32_t m = 0; m < a->facts->module_count; m++) {
+		enum symbols_state state = frames_module_state(a->frames, m);
+
+		if (state == SYMBOLS_CHANGED)
+			print_alert(a,
+				    "%s is not the file that was recorded (another build-id): its "
+				    "addresses have no names.",
+				    a->facts->modules[m].path);
+		else if (state == SYMBOLS_MISSING)
+			print_alert(a, "%s is no longer there: its addresses have no names.",
+				    a->facts->modules[m].path);
+	}
+}
+
 /* Where to go on from the overview. */
 static void print_hints(const struct analysis *a)
 {
@@ -298,6 +315,7 @@ void text_report(struct analysis *a, bool apart)
 			text_say(a, "Not recorded: --record left it out.");
 		}
 	}
+	print_unnamed(a);
 	if (brief)
 		print_hints(a);
 }

@@ -95,7 +95,7 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 		cell_count(t, s->allocations);
 		cell_bytes(t, s->at_peak_bytes);
 		cell_bytes(t, s->live_bytes);
-		text_site(a, t, &a->heap->sites, r->index[i], brief ? 1 : TEXT_CALLERS);
+		text_site(a, t, &a->heap->sites, r->index[i], brief ? 2 : TEXT_CALLERS);
 		if (!brief)
 			site_detail(t, s);
 	}

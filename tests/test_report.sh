@@ -228,6 +228,24 @@ head -c 60000 "$trace" >"$work/cut.lariat"
 checks=$((checks + 1))
 case $? in 0 | 3) ;; *) fail "a trace cut short: exit status $?" ;; esac
 
+### a program that was built anew since: no wrong names, and a word about it
+printf 'int filler(void) { return 1; }\n' >"$work/filler.c"
+gcc -g -O1 -D_GNU_SOURCE -fno-builtin "$top/tests/victims/report_sites.c" -pthread -o "$work/rebuilt" || exit 1
+record rebuilt "$work/rebuilt"
+rebuilt=$(trace_of rebuilt)
+"$lariat" alloc "$rebuilt" >"$work/out"
+same "names of the program as recorded" 0 "$(grep -c 'another build-id' "$work/out")"
+functions=$(grep -oE '\b(main|[a-z_]+) +report_sites\.c:[0-9]+' "$work/out" | sort -u | wc -l)
+checks=$((checks + 1))
+[ "$functions" -gt 0 ] || fail "no function of the program is named: $(head -n 20 "$work/out")"
+gcc -g -O2 -D_GNU_SOURCE -fno-builtin "$work/filler.c" "$top/tests/victims/report_sites.c" -pthread -o "$work/rebuilt" || exit 1
+"$lariat" alloc "$rebuilt" >"$work/out"
+same "no names of another build" 0 "$(grep -c 'report_sites\.c' "$work/out")"
+same "said" 1 "$(tr -s '\n ' ' ' <"$work/out" | grep -c 'another build-id')"
+rm "$work/rebuilt"
+"$lariat" alloc "$rebuilt" >"$work/out"
+same "a program that is gone" 1 "$(tr -s '\n ' ' ' <"$work/out" | grep -c 'no longer there')"
+
 ### output that cannot be written
 "$lariat" report --format json --limit 0 "$trace" >/dev/full 2>"$work/err"
 same "a full disk" "3 1" "$? $(grep -c 'standard output' "$work/err")"
