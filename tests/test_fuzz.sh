@@ -8,13 +8,13 @@
 compiler=${FUZZ_CC:-${CC:-gcc}}
 need "$compiler"
 reader=()
-for name in alive cursor dictionary modmap names ringfile ringindex stacks staging stream tickclock \
-	trace unblock; do
+for name in alive cursor dictionary modmap names readahead ringfile ringindex stacks staging stream \
+	tickclock trace unblock; do
 	reader+=("$top/analyzer/$name.c")
 done
 if ! "$compiler" -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -o replay "$top/tests/fuzz/replay.c" \
-	"$top/tests/fuzz/fuzz_trace.c" "${reader[@]}" "$top/preload/format/codec.c" -lzstd 2>err; then
+	"$top/tests/fuzz/fuzz_trace.c" "${reader[@]}" "$top/preload/format/codec.c" -lzstd -pthread 2>err; then
 	if grep -q 'cannot find.*[au]san' err; then
 		echo "$compiler has no sanitizers"
 		exit 77
