@@ -101,10 +101,11 @@ compare() {
 	trace=$work/out.$(cat "$work/$name.pid").lariat
 	usage=$(sed -n 's/.*total heap usage: \(.*\) allocs, \(.*\) frees, \(.*\) bytes.*/\1 \2 \3/p' \
 		"$vg" | tr -d ,)
-	ours_usage=$("$lariat" report --format json --limit 1 "$trace" |
+	ours_usage=$("$lariat" report --format json --limit 1 "$trace" 2>"$work/$name.report-err" |
 		jq -r '.heap | "\(.allocations) \(.frees) \(.allocated_bytes)"')
 	echo "$name: valgrind $usage, here $ours_usage"
 	[ -n "$usage" ] || fail "$name: valgrind said nothing"
+	[ -n "$ours_usage" ] || fail "$name: no report: $(head -n 3 "$work/$name.report-err")"
 	[ "$usage" = "$ours_usage" ] && [ -z "$full" ] && return 0
 	valgrind_sizes "$vg" >"$work/sizes.vg"
 	our_sizes "$trace" >"$work/sizes"
