@@ -37,6 +37,16 @@ static always_inline uint64_t hook_ticks(void)
 	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : hook_ticks_slow();
 }
 
+/* What operator new and delete say to the malloc and free inside them; see hook_cxx.c. Apart from
+ * struct thread: a thread without a slot of its own has it too. */
+struct hook_cxx {
+	uint32_t new_call;	    /* call to record instead of malloc's, 0 = none */
+	uint64_t new_site;	    /* return address of the malloc inside, 0 = not seen yet */
+	const void *new_result;	    /* what that malloc returned */
+	const void *delete_pending; /* already recorded: free() of it is silent */
+};
+extern LAR_TLS struct hook_cxx hook_cxx;
+
 /* For hook_cxx.c: an allocation or a free by an operator. */
 void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame);
 void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame);

@@ -8,6 +8,8 @@
 #include "hook.h"
 #include "sample.h"
 
+LAR_TLS struct hook_cxx hook_cxx;
+
 static always_inline void record_alloc(unsigned call, const void *p, size_t size, uint64_t frame)
 {
 	bool sampled = sample_period && p; /* one that failed is always of interest */
@@ -15,6 +17,17 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 	bool closed = t->gate == GATE_CLOSED; /* the thread has no countdown of its own yet */
 	uint64_t *r;
 
+	if (unlikely(hook_cxx.new_call)) {
+		/* operator new asked: it is its allocation, also when it tries again after a new
+		 * handler, whose own allocations come from elsewhere */
+		uint64_t site = *(const uint64_t *)(frame + 8);
+
+		if (!hook_cxx.new_site || hook_cxx.new_site == site) {
+			call = hook_cxx.new_call;
+			hook_cxx.new_site = site;
+			hook_cxx.new_result = p;
+		}
+	}
 	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
 		return;
 	if (unlikely(sampled) && !closed && !sample_take(t, size))
@@ -26,17 +39,6 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 		/* passed over, or the set of sampled blocks is full */
 		span_close(t);
 		return;
-	}
-	if (unlikely(t->new_call)) {
-		/* operator new asked: it is its allocation, also when it tries again after a new
-		 * handler, whose own allocations come from elsewhere */
-		uint64_t site = *(const uint64_t *)(frame + 8);
-
-		if (!t->new_site || t->new_site == site) {
-			call = t->new_call;
-			t->new_site = site;
-			t->new_result = p;
-		}
 	}
 	r = span_record_stack(t, LAR_EV_ALLOC, 0, call, 3, frame);
 	if (likely(r != NULL)) {
@@ -55,16 +57,15 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 
 	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
 		return;
+	if (unlikely(p == hook_cxx.delete_pending)) { /* operator delete has recorded it */
+		hook_cxx.delete_pending = NULL;
+		return;
+	}
 	if (unlikely(sample_period) && !sample_leave(p))
 		return;
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
-	if (unlikely(p == t->delete_pending)) {
-		t->delete_pending = NULL; /* operator delete has recorded it */
-		span_close(t);
-		return;
-	}
 	r = span_record(t, LAR_EV_FREE, 0, call, 3);
 	if (likely(r != NULL)) {
 		r[0] = lar_ticks();

@@ -41,16 +41,15 @@ struct new_outer {
 
 static always_inline struct new_outer new_enter(unsigned call, uint8_t mode)
 {
-	struct thread *t = lar_self;
 	struct new_outer outer = { 0, 0, false };
 
-	if (likely(t->gate == GATE_OPEN && mode != NEW_IS_ALLOCATOR)) {
-		outer.call = t->new_call;
-		outer.site = t->new_site;
-		outer.part = t->new_call && !t->new_site;
+	if (likely(mode != NEW_IS_ALLOCATOR)) {
+		outer.call = hook_cxx.new_call;
+		outer.site = hook_cxx.new_site;
+		outer.part = hook_cxx.new_call && !hook_cxx.new_site;
 		if (!outer.part) {
-			t->new_call = call;
-			t->new_site = 0;
+			hook_cxx.new_call = call;
+			hook_cxx.new_site = 0;
 		}
 	}
 	return outer;
@@ -59,15 +58,14 @@ static always_inline struct new_outer new_enter(unsigned call, uint8_t mode)
 static always_inline void new_leave(unsigned call, uint8_t *mode, const struct new_outer *outer,
 				    const void *p, size_t size, uint64_t frame)
 {
-	struct thread *t = lar_self;
 	bool nested = false;
 
 	if (outer->part)
 		return;
-	if (likely(t->gate == GATE_OPEN && *mode != NEW_IS_ALLOCATOR)) {
-		nested = t->new_site && t->new_result == p;
-		t->new_call = outer->call;
-		t->new_site = outer->site;
+	if (likely(*mode != NEW_IS_ALLOCATOR)) {
+		nested = hook_cxx.new_site && hook_cxx.new_result == p;
+		hook_cxx.new_call = outer->call;
+		hook_cxx.new_site = outer->site;
 	}
 	if (unlikely(*mode == NEW_UNKNOWN && p))
 		*mode = nested ? NEW_CALLS_MALLOC : NEW_IS_ALLOCATOR;
@@ -89,22 +87,15 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 /* Recorded before the real call, as free is; a free() of the same address inside stays silent. */
 static always_inline void delete_enter(unsigned call, const void *p, size_t size, uint64_t frame)
 {
-	struct thread *t;
-
 	if (!p)
 		return;
 	hook_record_delete(call, p, size, frame);
-	t = lar_self;
-	if (likely(t->gate == GATE_OPEN))
-		t->delete_pending = p;
+	hook_cxx.delete_pending = p;
 }
 
 static always_inline void delete_leave(void)
 {
-	struct thread *t = lar_self;
-
-	if (likely(t->gate == GATE_OPEN))
-		t->delete_pending = NULL;
+	hook_cxx.delete_pending = NULL;
 }
 
 #define DELETE(symbol, parameters, arguments, named_size)                                          \

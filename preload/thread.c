@@ -234,8 +234,6 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	t->tid = tid;
 	t->number = number;
 	t->creator = introduced.creator;
-	t->new_call = 0;
-	t->new_result = t->delete_pending = NULL;
 	t->nested = NULL;
 	stack_bounds(&t->stack, frame, tid == lar->pid);
 	owner_record(t);
@@ -305,8 +303,6 @@ static struct thread *shared_open(uint64_t frame)
 	}
 	if (t) {
 		t->stack.usable = 0;
-		t->new_call = 0;
-		t->delete_pending = NULL;
 		if (t->number != number) {
 			t->tid = tid;
 			t->number = number;

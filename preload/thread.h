@@ -81,12 +81,6 @@ struct thread {
 	uint32_t number;
 	uint32_t creator;
 
-	/* operator new and delete around malloc and free, see hook_cxx.c */
-	uint32_t new_call;	    /* call to record instead of malloc's, 0 = none */
-	uint64_t new_site;	    /* return address of the malloc inside, 0 = not seen yet */
-	const void *new_result;	    /* what that malloc returned */
-	const void *delete_pending; /* already recorded: free() of it is silent */
-
 	int64_t sample_left; /* bytes until the next sample point */
 	uint64_t sample_random;
 

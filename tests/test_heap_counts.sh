@@ -11,6 +11,13 @@ record calls "$victims/heap_calls"
 counts_right calls
 record map "$victims/heap_map"
 counts_right map
+# a thread's first event, and the first of all, is an operator's, once with nothing else recorded
+record newfirst "$victims/heap_newfirst"
+counts_right newfirst
+options=LARIAT_RECORD=heap
+record newfirst-heap "$victims/heap_newfirst"
+options=
+counts_right newfirst-heap
 record threads-nothing "$victims/heap_threads" nothing
 record threads "$victims/heap_threads"
 counts_right threads threads-nothing
