@@ -203,7 +203,7 @@ compare sort '' sort --parallel=2 -S 300k lines
 compare sort-threads '' sort --parallel=4 -S 20M lines
 compare grep '' grep -r '77.*4' tree
 compare perl '' perl script.pl
-compare python3 "$python" $python3 -E script.py
+compare python3 "$python" $python3 script.py
 compare sqlite3 '' sqlite3 -batch db '.read script.sql'
 compare git-log '' git -C repository --no-pager log -p --stat
 compare bash '' bash script.sh
@@ -219,7 +219,7 @@ if [ -n "$full" ]; then
 	compare find '' find tree -type f -name '*7*' -printf '%s %p\n'
 	compare sed '' sed -E 's/([0-9]+) line/\1 LINE/g' lines
 	compare zstd "$thread" zstd -qc -T1 lines
-	compare python3-modules "$python" $python3 -E -c 'import asyncio, email, decimal, sqlite3'
+	compare python3-modules "$python" $python3 -c 'import asyncio, email, decimal, sqlite3'
 	compare git-fsck '' git -C repository fsck --full
 	compare as '' as -o program.o program.s
 	compare cc1plus "$pages" "$(gcc -print-prog-name=cc1plus)" -quiet \
