@@ -219,7 +219,7 @@ if [ -n "$full" ]; then
 	compare find '' find tree -type f -name '*7*' -printf '%s %p\n'
 	compare sed '' sed -E 's/([0-9]+) line/\1 LINE/g' lines
 	compare zstd "$thread" zstd -qc -T1 lines
-	compare python3-modules "$python" $python3 -c 'import asyncio, email, decimal, sqlite3'
+	compare python3-modules "$python" $python3 -c 'import argparse, csv, email, json, unittest'
 	compare git-fsck '' git -C repository fsck --full
 	compare as '' as -o program.o program.s
 	compare cc1plus "$pages" "$(gcc -print-prog-name=cc1plus)" -quiet \
