@@ -43,7 +43,7 @@ STD := -std=gnu11 -D_GNU_SOURCE
 PRELOAD_CFLAGS := $(STD) $(OPT) -fPIC -fvisibility=hidden -fno-omit-frame-pointer \
 	-ftls-model=initial-exec -fno-builtin -fno-builtin-malloc -fno-builtin-calloc \
 	-fno-builtin-realloc -fno-builtin-free -fexceptions -fasynchronous-unwind-tables \
-	-fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections $(WARN)
+	-fno-stack-protector -fcf-protection=none -fno-tree-slp-vectorize -ffunction-sections -fdata-sections $(WARN)
 # Bound at start (no lazy lookup on the hot path), never unmapped (its code is on stacks).
 PRELOAD_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--gc-sections \
 	-Wl,-soname,liblariat.so -Wl,--exclude-libs,ALL -Wl,--as-needed -Wl,--build-id
@@ -55,7 +55,7 @@ ANALYZER_LIBS := -lzstd -ldw -lelf -liberty -ljansson -lsmartcols -lm -pthread
 PRELOAD_SRC := $(wildcard preload/*.c preload/format/*.c)
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/%.o)
 ANALYZER_SRC := $(wildcard analyzer/*.c)
-ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/analyzer/codec.o
+ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/analyzer/codec.o $(BUILD)/analyzer/encode.o
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 VICTIM_SRC := $(wildcard tests/victims/*.c tests/victims/*.cc)
@@ -101,7 +101,7 @@ $(BUILD)/analyzer/%.o: analyzer/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ANALYZER_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/analyzer/codec.o: preload/format/codec.c $(BUILD)/flags
+$(BUILD)/analyzer/codec.o $(BUILD)/analyzer/encode.o: $(BUILD)/analyzer/%.o: preload/format/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ANALYZER_CFLAGS) -MMD -MP -c -o $@ $<

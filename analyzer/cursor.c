@@ -2,16 +2,21 @@
 /* Raw records to events; see cursor.h. */
 #include "cursor.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-void cursor_start(struct cursor *c, const uint64_t *words, size_t count, unsigned time_shift)
+#include "../preload/format/codec.h"
+
+void cursor_init(struct cursor *c)
 {
-	c->words = words;
-	c->count = count;
-	c->at = 0;
-	c->time_shift = time_shift;
-	c->thread = c->tid = 0;
-	c->path[0] = (struct stacks_path){ 0, 0 };
+	memset(c, 0, sizeof(*c));
+}
+
+void cursor_fini(struct cursor *c)
+{
+	free(c->raw.words);
+	free(c->nodes);
 }
 
 static void read_thread(struct cursor *c, struct trace *t, const uint64_t *w)
@@ -27,47 +32,105 @@ static void read_thread(struct cursor *c, struct trace *t, const uint64_t *w)
 		row->creator = (uint32_t)w[3];
 }
 
+static int reserve_nodes(struct cursor *c, uint32_t more)
+{
+	uint32_t room = c->node_room ? c->node_room : 1024;
+	struct cursor_node *p;
+
+	if (c->node_count + more <= c->node_room)
+		return 0;
+	while (room < c->node_count + more)
+		room *= 2;
+	p = realloc(c->nodes, room * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	c->nodes = p;
+	c->node_room = room;
+	return 0;
+}
+
 #define CHUNK 32
 
-static void push_frames(struct cursor *c, struct trace *t, uint32_t kept, uint32_t pushed,
-			uint64_t ticks, const uint64_t *ra)
+/* Enters frames one below the other, from the last node of c->nodes on; `from` is their parent. */
+static void push_frames(struct cursor *c, struct trace *t, const struct cursor_node *from,
+			const struct trace_frame *frames, uint32_t count)
 {
-	struct stacks_path *path = &c->path[kept];
-	struct trace_frame frames[CHUNK];
-	uint32_t run = 0;
+	struct stacks_path path[CHUNK + 1];
 
-	for (uint32_t i = 0; i < pushed; i++) {
-		uint32_t module = modmap_find(&t->modmap, ra[i], ticks);
+	path[0] = from->path;
+	stacks_push(&t->stacks, path, frames, count);
+	for (uint32_t i = 1; i <= count; i++)
+		c->nodes[c->node_count++] = (struct cursor_node){ path[i], from->depth + i };
+}
+
+/* The nodes of a PATH record; `ticks` is the time of the event that needed them. */
+static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint64_t ticks)
+{
+	uint32_t count = lar_word0_call(w[0]), done = 0, run = 0;
+	struct cursor_node from;
+	struct trace_frame frames[CHUNK];
+
+	if (reserve_nodes(c, count))
+		return -ENOMEM;
+	from = c->nodes[lar_word0_node(w[0])];
+	while (done < count) {
+		uint64_t ra = w[1 + done];
+		uint32_t module = modmap_find(&t->modmap, ra, ticks);
 		bool self =
 			module != MODMAP_NONE && t->facts.modules[module].flags & LAR_MODULE_SELF;
+		/* what is too deep counts as folded, like what finds no room */
+		bool deep = from.depth + run >= LAR_MAX_DEPTH;
 
-		if (!self)
-			frames[run++] = (struct trace_frame){ ra[i], module };
-		if (self || run == CHUNK || i + 1 == pushed) {
-			stacks_push(&t->stacks, path, frames, run);
-			path += run;
+		if (!self && !deep)
+			frames[run++] = (struct trace_frame){ ra, module };
+		done++;
+		if (run && (self || deep || run == CHUNK || done == count)) {
+			push_frames(c, t, &from, frames, run);
+			from = c->nodes[c->node_count - 1];
 			run = 0;
 		}
-		if (self) {
-			/* the recorder's own frames are no part of the program */
-			path[1] = path[0];
-			path++;
-		}
+		if (self || deep) /* the recorder's own frames are no part of the program */
+			c->nodes[c->node_count++] = from;
+		t->stacks.folded += deep && !self;
 	}
+	return 0;
 }
 
-/* The stack's id; the decoder and the copy of the slot have checked kept and the depth. */
-static inline uint32_t read_stack(struct cursor *c, struct trace *t, uint64_t w0, uint64_t ticks,
-				  const uint64_t *ra)
+/* Takes the PATH records in front of the next event. */
+static int read_paths(struct cursor *c, struct trace *t)
 {
-	uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
+	uint64_t ticks = t->last_ticks;
+	size_t end = c->at;
 
-	if (pushed)
-		push_frames(c, t, kept, pushed, ticks, ra);
-	return c->path[kept + pushed].node;
+	while (end < c->count && lar_word0_kind(c->words[end]) == LAR_EV_PATH)
+		end += lar_record_words(c->words[end]);
+	if (end < c->count)
+		ticks = c->words[end + 1] >> c->time_shift << c->time_shift;
+	for (; c->at < end; c->at += lar_record_words(c->words[c->at])) {
+		int rc = read_path(c, t, c->words + c->at, ticks);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-void cursor_next(struct cursor *c, struct trace *t, struct event *e)
+int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_t count,
+		 unsigned time_shift)
+{
+	c->words = words;
+	c->count = count;
+	c->at = 0;
+	c->time_shift = time_shift;
+	c->thread = c->tid = 0;
+	c->node_count = 0;
+	if (reserve_nodes(c, 1))
+		return -ENOMEM;
+	c->nodes[c->node_count++] = (struct cursor_node){ { 0, 0 }, 0 };
+	return read_paths(c, t);
+}
+
+int cursor_next(struct cursor *c, struct trace *t, struct event *e)
 {
 	const uint64_t *w = c->words + c->at;
 	uint64_t w0 = w[0];
@@ -75,7 +138,7 @@ void cursor_next(struct cursor *c, struct trace *t, struct event *e)
 	const struct lar_event_shape *shape = &lar_event_shapes[kind];
 	unsigned fields = shape->fields;
 
-	e->kind = (uint8_t)kind;
+	e->kind = kind == LAR_EV_FREE_SIZED ? LAR_EV_FREE : (uint8_t)kind;
 	e->flags = (uint8_t)(lar_word0_flags(w0) & ~TRACE_FROM_LOCK_CELL);
 	e->call = (uint16_t)lar_word0_call(w0);
 	e->ticks = cursor_time(c);
@@ -85,10 +148,15 @@ void cursor_next(struct cursor *c, struct trace *t, struct event *e)
 	e->field[0] = e->ticks;
 	for (unsigned f = 1; f < fields; f++)
 		e->field[f] = w[1 + f];
+	if (kind == LAR_EV_REALLOC)
+		e->field[1] = lar_round_up(e->field[1], c->time_shift);
 	if (kind == LAR_EV_THREAD)
 		read_thread(c, t, w + 1);
 	e->thread = c->thread;
 	e->tid = c->tid;
-	e->stack = shape->has_stack ? read_stack(c, t, w0, e->ticks, w + 1 + fields) : 0;
-	c->at += 1 + fields + lar_word0_pushed(w0);
+	e->stack = c->nodes[lar_word0_node(w0)].path.node;
+	c->at += 1 + fields;
+	if (cursor_at_end(c) || lar_word0_kind(c->words[c->at]) != LAR_EV_PATH)
+		return 0;
+	return read_paths(c, t);
 }

@@ -20,64 +20,61 @@ static uint32_t state_seq(uint64_t state)
 	return (uint32_t)(state >> 32);
 }
 
-/*
- * A record of a kind that only later versions know, of the form that the header gives: becomes a
- * STACK record when it changes the stack, else goes. Returns the words left at its place (0 to n),
- * -1 when it is no such record. *words falls by what is gone.
- */
-static int64_t drop_unknown(const struct ringfile *rf, uint64_t *record, size_t *words)
+/* Removes a record of a kind that only later versions know, of the form that the header gives. */
+static bool drop_unknown(const struct ringfile *rf, uint64_t *record, size_t *words)
 {
-	unsigned kind = lar_word0_kind(*record), pushed = lar_word0_pushed(*record);
+	unsigned kind = lar_word0_kind(*record);
 	uint8_t form = kind < LAR_KIND_FORMS ? rf->header.kind_form[kind] : 0;
-	size_t fields = form & 0x7f, n = 1 + fields + pushed, gone;
+	size_t n = 1 + (form & 0x7f);
 
-	if (fields < 1 || fields > LAR_EVENT_MAX_FIELDS || n > *words)
-		return -1;
-	gone = form & 0x80 ? fields - 1 : n;
-	if (form & 0x80) {
-		*record = lar_word0(LAR_EV_STACK, 0, 0, lar_word0_kept(*record), pushed);
-		memmove(record + 2, record + 1 + fields, (*words - 1 - fields) * 8);
-	} else {
-		memmove(record, record + n, (*words - n) * 8);
+	if (n < 2 || n > 1 + LAR_EVENT_MAX_FIELDS || n > *words)
+		return false;
+	*words -= n;
+	memmove(record, record + n, *words * 8);
+	return true;
+}
+
+/* Whether the record's node, or the parent of its nodes, is one of `nodes`, to which it may add. */
+static bool check_node(uint64_t w0, uint32_t *nodes)
+{
+	unsigned kind = lar_word0_kind(w0);
+	uint32_t node = lar_word0_node(w0);
+
+	if (kind == LAR_EV_PATH) {
+		if (node > *nodes)
+			return false;
+		*nodes += lar_word0_call(w0);
+		return true;
 	}
-	*words -= gone;
-	return (int64_t)(n - gone);
+	return lar_event_shapes[kind].has_stack ? node <= *nodes : !node;
 }
 
 /* Keeps the whole records at the front, with their number and latest time. */
 static void measure(struct staging *st, const struct ringfile *rf, struct staging_slot *s,
 		    size_t words)
 {
+	uint32_t nodes = 0;
 	size_t at = 0;
-	uint32_t depth = 0;
 
 	while (at < words) {
 		uint64_t w0 = s->words[at];
 		uint32_t n = lar_record_words(w0);
-		uint32_t kept = lar_word0_kept(w0), pushed = lar_word0_pushed(w0);
+		size_t left = words - at;
 
 		if (!n) {
-			size_t left = words - at;
-			int64_t kept_words = drop_unknown(rf, s->words + at, &left);
-
-			if (kept_words < 0)
+			if (!drop_unknown(rf, s->words + at, &left))
 				break;
 			words = at + left;
 			st->skipped++;
 			continue;
 		}
-		if (n > words - at)
+		if (n > left || !check_node(w0, &nodes))
 			break;
-		if (lar_event_shapes[lar_word0_kind(w0)].has_stack) {
-			if (kept > depth || kept + pushed > LAR_MAX_DEPTH)
-				break;
-			depth = kept + pushed;
-		} else if (kept | pushed) {
-			break;
+		if (lar_word0_kind(w0) != LAR_EV_PATH) {
+			if (s->words[at + 1] > s->last_ticks)
+				s->last_ticks = s->words[at + 1];
+			s->events++;
 		}
-		if (s->words[at + 1] > s->last_ticks)
-			s->last_ticks = s->words[at + 1];
-		s->events++;
 		at += n;
 	}
 	if (at < words)

@@ -49,7 +49,7 @@ static struct cursor *cursor_take(struct stream *s)
 	}
 	c = malloc(sizeof(*c));
 	if (c)
-		memset(&c->raw, 0, sizeof(c->raw));
+		cursor_init(c);
 	return c;
 }
 
@@ -91,13 +91,12 @@ static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
 		return 1;
 	}
 	s->skipped += skipped;
-	cursor_start(c, c->raw.words, c->raw.count, 0);
-	return 0;
+	return cursor_start(c, s->t, c->raw.words, c->raw.count, 0);
 }
 
-static void open_slot(struct stream *s, struct cursor *c, const struct staging_slot *slot)
+static int open_slot(struct stream *s, struct cursor *c, const struct staging_slot *slot)
 {
-	cursor_start(c, slot->words, slot->word_count, s->t->file.header.time_shift);
+	return cursor_start(c, s->t, slot->words, slot->word_count, s->t->file.header.time_shift);
 }
 
 static int deliver_rest(struct stream *s, struct cursor *c)
@@ -106,8 +105,9 @@ static int deliver_rest(struct stream *s, struct cursor *c)
 	int rc = 0;
 
 	while (!rc && !cursor_at_end(c)) {
-		cursor_next(c, s->t, &e);
-		rc = s->fn(s->arg, &e);
+		rc = cursor_next(c, s->t, &e);
+		if (!rc)
+			rc = s->fn(s->arg, &e);
 	}
 	return rc;
 }
@@ -129,8 +129,9 @@ static int deliver_unordered(struct stream *s)
 	for (size_t i = 0; i < t->staging.count && !rc; i++) {
 		if (t->staging.slots[i].sealed)
 			continue;
-		open_slot(s, c, &t->staging.slots[i]);
-		rc = deliver_rest(s, c);
+		rc = open_slot(s, c, &t->staging.slots[i]);
+		if (!rc)
+			rc = deliver_rest(s, c);
 	}
 	cursor_give(s, c);
 	return rc;
@@ -168,7 +169,7 @@ static void heap_sink(struct stream *s, size_t at)
 static inline void source_look(struct source *src)
 {
 	src->key = cursor_time(src->cursor);
-	src->not_free = cursor_kind(src->cursor) != LAR_EV_FREE;
+	src->not_free = !cursor_frees(src->cursor);
 }
 
 /* Closes what is open and sets the key to what comes next; false when nothing does. */
@@ -210,8 +211,10 @@ static bool source_open(struct stream *s, struct source *src, int *rc)
 			return !*rc && source_advance(s, src);
 		}
 	} else {
-		open_slot(s, c, src->slot);
+		*rc = open_slot(s, c, src->slot);
 		src->slot = NULL;
+		if (*rc || cursor_at_end(c))
+			return !*rc && source_advance(s, src);
 	}
 	source_look(src);
 	return true;
@@ -230,8 +233,9 @@ static int deliver_run(struct stream *s)
 	if (s->heap_count > 2 && source_before(&s->heap[2], next))
 		next = &s->heap[2];
 	do {
-		cursor_next(src->cursor, s->t, &e);
-		rc = s->fn(s->arg, &e);
+		rc = cursor_next(src->cursor, s->t, &e);
+		if (!rc)
+			rc = s->fn(s->arg, &e);
 		if (cursor_at_end(src->cursor)) {
 			alive = source_advance(s, src);
 			break;
@@ -347,7 +351,7 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 		struct cursor *c = s.free_cursors;
 
 		s.free_cursors = c->next_free;
-		free(c->raw.words);
+		cursor_fini(c);
 		free(c);
 	}
 	return rc;

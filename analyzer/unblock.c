@@ -67,7 +67,7 @@ static int decode(struct unblock *u, const struct lar_block *header, struct raw_
 	int rc;
 
 	if (reserve(&u->encoded, &u->encoded_size, header->encoded_size) ||
-	    reserve(&u->scratch, &u->scratch_size, (size_t)header->encoded_size * 8))
+	    reserve(&u->scratch, &u->scratch_size, lar_decode_scratch(header->encoded_size) * 8))
 		return -ENOMEM;
 	n = ZSTD_decompressDCtx(u->dctx, u->encoded, header->encoded_size,
 				u->block + sizeof(*header), header->comp_size);
@@ -78,7 +78,7 @@ static int decode(struct unblock *u, const struct lar_block *header, struct raw_
 	if (rc)
 		return rc;
 	words = lar_decode(u->encoded, n, header->events, header->time_shift, out->words,
-			   header->raw_size / 8, u->scratch, header->encoded_size, skipped);
+			   header->raw_size / 8, u->scratch, skipped);
 	if (words < 0)
 		return -EBADMSG;
 	out->count = (size_t)words;

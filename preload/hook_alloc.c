@@ -66,11 +66,12 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 	t = span_open(frame);
 	if (unlikely(!t))
 		return;
-	r = span_record(t, LAR_EV_FREE, 0, call, 3);
+	r = span_record(t, size ? LAR_EV_FREE_SIZED : LAR_EV_FREE, 0, call, size ? 3 : 2);
 	if (likely(r != NULL)) {
 		r[0] = lar_ticks();
 		r[1] = (uint64_t)p;
-		r[2] = size;
+		if (size)
+			r[2] = size;
 		span_commit(t);
 	}
 	span_close(t);

@@ -40,6 +40,8 @@ static always_inline bool mutex_taken(const pthread_mutex_t *m, uint32_t tid)
 	return lock != 0 && !(lock & FUTEX_OWNER_DIED) && (uint32_t)m->__data.__owner != tid;
 }
 
+#define LOCK_ROOM 16 /* words: a few records */
+
 struct lock_call {
 	unsigned call;
 	uint64_t addr, frame, before;
@@ -62,14 +64,10 @@ static always_inline void lock_enter(struct lock_call *l, const pthread_mutex_t 
 		first_use(t, l->addr, l->call, l->frame);
 	l->contended = mutex_taken(m, t->tid);
 	if (unlikely(l->contended)) {
-		uint64_t *r = span_record_stack(t, LAR_EV_STACK, 0, 0, 1, l->frame);
-
-		if (r) {
-			r[0] = lar_ticks();
+		/* what the record will need is there when the lock is held */
+		unwind_capture(&t->stack, l->frame);
+		if (seal_make_nodes(t, LOCK_ROOM))
 			span_commit(t);
-		}
-		if (t->head + 16 > t->limit)
-			seal_make_room(t, t->stack.count + 16);
 		l->before = lar_ticks();
 	}
 	span_close(t);

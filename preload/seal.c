@@ -16,6 +16,7 @@
 #include "ring.h"
 #include "sys.h"
 #include "tracefile.h"
+#include "unwind.h"
 
 #define SEAL_LEVEL	  1
 #define SEAL_MAX_CONTEXTS 64
@@ -101,7 +102,7 @@ static uint32_t count_records(const struct thread *t)
 	uint32_t n = 0;
 
 	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
-		n++;
+		n += lar_word0_kind(*r) != LAR_EV_PATH;
 	return n;
 }
 
@@ -133,8 +134,9 @@ void seal_begin_buffer(struct thread *t)
 {
 	uint64_t *r = t->buffer;
 
-	t->stack.sent = 0;
-	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0, 0);
+	nodes_reset(&t->stack.nodes);
+	stack_void_nodes(&t->stack);
+	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0);
 	r[1] = lar_ticks();
 	r[2] = t->tid;
 	r[3] = t->number;
@@ -191,6 +193,59 @@ bool seal_make_room(struct thread *t, uint32_t words)
 		lar_lost_add(LAR_LOST_RING_BUSY, 1);
 	sys_restore_signals(&mask);
 	return room;
+}
+
+/* The first frame of the stack without a node in this buffer. */
+static uint32_t nodes_known(struct stack *s)
+{
+	uint32_t i = s->sent, parent = i ? s->node[i - 1] : 0;
+
+	for (; i < s->count; i++) {
+		parent = nodes_find(&s->nodes, parent, s->frame[i].ra);
+		if (!parent)
+			break;
+		s->node[i] = parent;
+	}
+	return i;
+}
+
+bool seal_make_nodes(struct thread *t, uint32_t words)
+{
+	struct stack *s = &t->stack;
+	uint32_t first, n, parent;
+	uint64_t *r;
+
+	unwind_put_frames(s);
+	first = nodes_known(s);
+	n = s->count - first;
+
+	if (n && s->nodes.count + n > NODES_MOST) {
+		uint64_t mask;
+
+		sys_block_signals(&mask);
+		seal(t);
+		sys_restore_signals(&mask);
+		first = nodes_known(s);
+	}
+	/* a fresh buffer knows no node */
+	if (t->head + (n ? 1 + n : 0) + words > t->limit) {
+		if (!seal_make_room(t, 1 + s->count + words))
+			return false;
+		first = nodes_known(s);
+	}
+	n = s->count - first;
+	if (n) {
+		parent = first ? s->node[first - 1] : 0;
+		r = t->head;
+		*r++ = lar_word0(LAR_EV_PATH, 0, n, parent);
+		for (uint32_t i = first; i < s->count; i++) {
+			*r++ = s->frame[i].ra;
+			s->node[i] = parent = nodes_add(&s->nodes, parent, s->frame[i].ra);
+		}
+		t->head = r;
+	}
+	unwind_nodes_known(s);
+	return true;
 }
 
 void seal_finish(struct thread *t)

@@ -10,10 +10,16 @@
 
 /*
  * Makes room for `words` more words in t's buffer: more of the slot, or by sealing what is there.
- * All signals are blocked meanwhile. False when the record cannot be kept; it is counted. The
- * stack of the thread counts as not sent after a seal.
+ * All signals are blocked meanwhile. False when the record cannot be kept; it is counted. No
+ * frame has a node after a seal.
  */
 bool seal_make_room(struct thread *t, uint32_t words);
+
+/*
+ * The same for a record of `words` words about the thread's stack, after a PATH record for those of
+ * its frames that have no node in this buffer: all frames have one then.
+ */
+bool seal_make_nodes(struct thread *t, uint32_t words);
 
 /* Takes more of the slot into use; false when all of it is, or the disk is full. */
 bool seal_grow(struct thread *t);

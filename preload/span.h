@@ -54,7 +54,7 @@ static always_inline uint64_t *span_record(struct thread *t, unsigned kind, unsi
 			return NULL;
 		r = t->head;
 	}
-	r[0] = lar_word0(kind, flags, call, 0, 0);
+	r[0] = lar_word0(kind, flags, call, 0);
 	t->head = r + 1 + fields;
 	return r + 1;
 }
@@ -64,26 +64,17 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 						 unsigned call, unsigned fields, uint64_t frame)
 {
 	struct stack *s = &t->stack;
-	uint32_t kept, pushed;
-	uint64_t *r, *to;
+	uint64_t *r;
 
 	unwind_capture(s, frame);
-	kept = s->sent;
-	pushed = s->count - kept;
 	r = t->head;
-	if (unlikely(r + 1 + fields + pushed > t->limit)) {
-		if (!seal_make_room(t, 1 + fields + s->count))
+	if (unlikely(!s->known || r + 1 + fields > t->limit)) {
+		if (!seal_make_nodes(t, 1 + fields))
 			return NULL;
-		kept = s->sent; /* a fresh buffer knows no frame */
-		pushed = s->count - kept;
 		r = t->head;
 	}
-	r[0] = lar_word0(kind, flags, call, kept, pushed);
-	to = r + 1 + fields;
-	for (uint32_t i = 0; i < pushed; i++)
-		*to++ = s->frame[kept + i].ra;
-	s->sent = s->count;
-	t->head = to;
+	r[0] = lar_word0(kind, flags, call, s->leaf);
+	t->head = r + 1 + fields;
 	return r + 1;
 }
 

@@ -168,7 +168,9 @@ static struct thread *struct_of_slot(uint32_t index)
 	struct thread *t = lar->thread[index];
 	uint32_t capacity = lar->config.depth;
 	size_t frames = (capacity + 1) * sizeof(struct frame);
-	size_t size = sizeof(*t) + 2 * frames + 2 * capacity * sizeof(struct watch);
+	size_t watches = 2 * capacity * sizeof(struct watch), nodes = (capacity + 2) / 2 * 8;
+	size_t memos = MEMO_SETS * sizeof(struct memo_set);
+	size_t size = sizeof(*t) + 2 * frames + watches + nodes + memos + NODES_BYTES;
 
 	if (t)
 		return t;
@@ -181,6 +183,10 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.frame[-1].slot = UINT64_MAX;
 	t->stack.fresh = t->stack.frame + capacity;
 	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
+	t->stack.memo = (struct memo_set *)((uint8_t *)t->stack.watch + watches);
+	nodes_init(&t->stack.nodes, t->stack.memo + MEMO_SETS);
+	t->stack.node = (uint32_t *)((uint8_t *)t->stack.nodes.ra + NODES_BYTES);
+	t->stack.era = 1;
 	t->stack.capacity = capacity;
 	t->index = index;
 	t->slot = slot_at(index);
@@ -198,7 +204,7 @@ static void owner_record(struct thread *t)
 	uint64_t *r;
 
 	t->slot->thread_no = t->number;
-	t->stack.count = t->stack.usable = t->stack.sent = t->stack.base_count = 0;
+	stack_forget(&t->stack);
 	if (t->head == t->buffer) {
 		seal_begin_buffer(t);
 		return;
@@ -210,7 +216,7 @@ static void owner_record(struct thread *t)
 		return;
 	}
 	r = t->head;
-	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0, 0);
+	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0);
 	r[1] = lar_ticks();
 	r[2] = t->tid;
 	r[3] = t->number;
@@ -317,6 +323,20 @@ static struct thread *shared_open(uint64_t frame)
 	return t;
 }
 
+/* What was not committed is void, and so are the nodes in it. */
+static void take_back(struct thread *t)
+{
+	uint32_t nodes = 0;
+
+	t->head = (uint64_t *)((uint8_t *)t->buffer + (uint32_t)t->slot->state);
+	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
+		if (lar_word0_kind(*r) == LAR_EV_PATH)
+			nodes += lar_word0_call(*r);
+	stack_forget(&t->stack);
+	nodes_forget(&t->stack.nodes, nodes);
+	stack_void_nodes(&t->stack);
+}
+
 /* A wrapper runs while this thread is inside the recorder: in a signal handler. */
 static struct thread *slow_nested(struct thread *t, uint64_t frame)
 {
@@ -325,9 +345,7 @@ static struct thread *slow_nested(struct thread *t, uint64_t frame)
 	/* the interrupted recording was left for good, by longjmp: its frame is below ours on the
 	 * same stack */
 	if (frame > t->busy_frame && frame < s->high && t->busy_frame >= s->low) {
-		t->stack.usable = t->stack.count = t->stack.sent = 0;
-		t->stack.base_count = 0;
-		t->head = (uint64_t *)((uint8_t *)t->buffer + (uint32_t)t->slot->state);
+		take_back(t);
 		return t;
 	}
 	if (t->nested && t->nested->gate == GATE_OPEN)

@@ -17,6 +17,7 @@
 #include "attr.h"
 #include "format/event.h"
 #include "format/trace_format.h"
+#include "nodes.h"
 
 enum gate {
 	GATE_CLOSED = 0, /* not entered yet, fresh in a child, or switched off */
@@ -50,15 +51,53 @@ enum {
 
 #define STACK_BASE_FRAMES 32
 
-/* The last stack of a thread and what is needed to find the next one quickly. */
+/*
+ * Memory of an earlier walk: the inner frames that it found and the frame that it joined. Where all
+ * words that led it still hold the same values, it needs not be walked again.
+ */
+#define MEMO_FRAMES 8
+#define MEMO_SETS   64
+#define MEMO_WAYS   2
+struct memo {
+	uint64_t slot, ra;  /* of the innermost frame */
+	uint32_t era;	    /* stack.era that the entry is of; another: free */
+	uint32_t epoch;	    /* stack.epoch that the nodes are of */
+	uint32_t kept;	    /* frames from the one that was joined outward */
+	uint32_t base_node; /* node of that one */
+	uint32_t leaf;	    /* node of the innermost frame */
+	uint16_t frames;    /* further in, at most MEMO_FRAMES */
+	uint16_t watches;   /* theirs */
+	struct frame base;  /* the frame that was joined */
+	struct watch watch[2 * MEMO_FRAMES];
+	struct frame frame[MEMO_FRAMES]; /* as they stand in the stack */
+};
+struct memo_set {
+	uint32_t last; /* way used last */
+	struct memo way[MEMO_WAYS];
+};
+
+/*
+ * The last stack of a thread and what is needed to find the next one quickly. The frames in the
+ * array are those of the last stack that was walked; one that was remembered does not change them.
+ * They are never believed: what a walk joins is read again from there outward.
+ */
 struct stack {
 	struct frame *frame; /* outermost first; capacity: depth + a few */
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
 	struct watch *watch; /* at most two for a frame, outermost first */
+	uint32_t *node;	     /* by frame: its node in the buffer */
+	struct memo_set *memo;
+	struct memo *top; /* the last stack's inner frames; NULL: the array has them all */
+	uint32_t leaf;	  /* node of the last stack, when `known` */
+	bool known;
+	uint32_t era;	/* grows when memories become void; never 0 */
+	uint32_t epoch; /* grows when nodes become void */
 	uint32_t capacity;
-	uint32_t count;	 /* frames of the last stack */
-	uint32_t usable; /* outermost frames that the next walk may join; 0 after a foreign stack */
-	uint32_t sent;	 /* outermost frames that the records in the buffer already have */
+	uint32_t count; /* frames in the array */
+	uint32_t
+		usable; /* outermost of them that the next walk may join; 0 after a foreign stack */
+	uint32_t sent;	/* outermost of them whose node is known */
+	struct nodes nodes; /* of the buffer */
 	uint32_t generation;
 	uint64_t low, high; /* bounds of the thread's own stack */
 	/* outermost frames found when a stack was too deep to keep, innermost of them first */
@@ -66,6 +105,23 @@ struct stack {
 	uint32_t base_count;
 	bool base_complete; /* the last of them is the outermost */
 };
+
+/* The nodes of frames are to be looked up again. */
+static inline void stack_void_nodes(struct stack *s)
+{
+	s->epoch++;
+	s->sent = 0;
+	s->known = false;
+}
+
+/* Another thread's stack, or other code in the same place: nothing of before is to be relied on. */
+static inline void stack_forget(struct stack *s)
+{
+	s->count = s->usable = s->sent = s->base_count = 0;
+	s->known = false;
+	s->top = NULL;
+	s->era++;
+}
 
 struct thread {
 	uint32_t gate;

@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include "cfi.h"
+#include "nodes.h"
 #include "recorder.h"
 #include "rules.h"
 #include "sys.h"
@@ -152,24 +153,24 @@ static int32_t differs(const struct stack *s, uint32_t from, uint32_t count)
  * Reads again what led from frame `from` outward to frame 0. Returns the index of the first frame
  * (going outward) that is not as it was, or -1 when all are.
  */
+static always_inline bool watches_hold(const struct watch *w, const struct watch *end)
+{
+	uint64_t a = 0, b = 0;
+
+	for (; end - w >= 4; w += 4) {
+		a |= (*w[0].at ^ w[0].value) | (*w[1].at ^ w[1].value);
+		b |= (*w[2].at ^ w[2].value) | (*w[3].at ^ w[3].value);
+	}
+	for (; w < end; w++)
+		a |= *w->at ^ w->value;
+	return !(a | b);
+}
+
 static always_inline int32_t verify(const struct stack *s, uint32_t from)
 {
-	uint32_t i = from ? s->frame[from - 1].watched : 0;
-	const struct watch *w = s->watch + i;
+	uint32_t n = from ? s->frame[from - 1].watched : 0;
 
-	for (; i >= 8; i -= 8, w -= 8) {
-		uint64_t a = (*w[-1].at ^ w[-1].value) | (*w[-2].at ^ w[-2].value);
-		uint64_t b = (*w[-3].at ^ w[-3].value) | (*w[-4].at ^ w[-4].value);
-
-		a |= (*w[-5].at ^ w[-5].value) | (*w[-6].at ^ w[-6].value);
-		b |= (*w[-7].at ^ w[-7].value) | (*w[-8].at ^ w[-8].value);
-		if (unlikely(a | b))
-			return differs(s, from, i);
-	}
-	for (; i; i--, w--)
-		if (unlikely(*w[-1].at != w[-1].value))
-			return differs(s, from, i);
-	return -1;
+	return likely(watches_hold(s->watch, s->watch + n)) ? -1 : differs(s, from, n);
 }
 
 static always_inline void frame_save(struct frame *f, const struct cursor *c, uint32_t flags)
@@ -352,7 +353,7 @@ static bool walk_end(struct stack *s, enum step how, uint32_t n, bool foreign)
 }
 
 /* Walks until the outermost frame or an unchanged rest; false when it became too deep. */
-static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k)
+static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept)
 {
 	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
 	const struct frame *f = s->frame + k - 1; /* the frame before the first ends the search */
@@ -361,6 +362,7 @@ static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k)
 	struct frame *to = s->fresh, *const full = s->fresh + s->capacity - 2;
 	enum step how = STEP_ON;
 
+	*kept = 0;
 	while (how == STEP_ON) {
 		uint64_t rule;
 		uint32_t flags = 0;
@@ -376,6 +378,7 @@ static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k)
 					return false;
 				stack_put(s, k, (uint32_t)(to - s->fresh));
 				s->usable = s->count;
+				*kept = k;
 				return true;
 			}
 			/* not the same further out: walk on, past the frame that differs */
@@ -415,28 +418,153 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.foreign = frame < s->low || frame >= s->high };
 }
 
-static always_inline void capture(struct stack *s, uint64_t frame)
+static always_inline struct memo_set *memo_set(const struct stack *s, uint64_t slot, uint64_t ra)
+{
+	return &s->memo[((slot ^ ra << 3) * 0x9e3779b97f4a7c15ull) >> 58];
+}
+_Static_assert(MEMO_SETS == 1 << 6, "bits that memo_set() takes");
+
+/* What a frame needs beside its place for a memory of frames further in to hold. */
+static always_inline bool same_base(const struct frame *a, const struct frame *b)
+{
+	return a->slot == b->slot && a->rbp_from == b->rbp_from && a->flags == b->flags &&
+	       a->watched == b->watched && (!(a->flags & FRAME_NEED_RBP) || a->rbp == b->rbp);
+}
+
+/* Whether this memory is of the stack at slot: all that led its walk to the frame it joined is as
+ * it was, and that frame is in the array. */
+static always_inline bool memo_holds(const struct stack *s, const struct memo *m, uint64_t slot,
+				     uint64_t ra)
+{
+	const struct frame *base = s->frame + m->kept - 1;
+
+	return m->slot == slot && m->ra == ra && m->era == s->era && m->kept <= s->usable &&
+	       same_base(base, &m->base) && watches_hold(m->watch, m->watch + m->watches) &&
+	       watches_hold(s->watch, s->watch + base->watched);
+}
+
+static always_inline void memo_use(struct stack *s, struct memo *m)
+{
+	s->top = m;
+	s->leaf = m->leaf;
+	s->known =
+		m->epoch == s->epoch && m->kept <= s->sent && m->base_node == s->node[m->kept - 1];
+}
+
+/* Remembers the walk that just found the frames behind the first `kept`. */
+static void memo_save(struct stack *s, const struct cursor *c, uint32_t kept)
+{
+	struct memo_set *set = memo_set(s, c->slot, c->ra);
+	uint32_t n = s->count - kept, watches;
+	struct memo *m;
+
+	if (!kept || !n || n > MEMO_FRAMES || s->usable != s->count)
+		return;
+	for (uint32_t i = kept; i < s->count; i++)
+		if (s->frame[i].flags & FRAME_NO_VERIFY)
+			return;
+	set->last ^= 1;
+	m = &set->way[set->last];
+	watches = s->frame[s->count - 1].watched - s->frame[kept - 1].watched;
+	m->slot = c->slot;
+	m->ra = c->ra;
+	m->base = s->frame[kept - 1];
+	m->kept = kept;
+	m->era = s->era;
+	m->frames = (uint16_t)n;
+	m->watches = (uint16_t)watches;
+	m->epoch = s->epoch - 1; /* its nodes are not known yet */
+	memcpy(m->frame, s->frame + kept, n * sizeof(struct frame));
+	memcpy(m->watch, s->watch + m->base.watched, watches * sizeof(struct watch));
+	s->top = m;
+}
+
+void unwind_put_frames(struct stack *s)
+{
+	struct memo *m = s->top;
+
+	if (!m || m->kept + m->frames > s->capacity)
+		return;
+	memcpy(s->frame + m->kept, m->frame, m->frames * sizeof(struct frame));
+	memcpy(s->watch + m->base.watched, m->watch, m->watches * sizeof(struct watch));
+	s->count = s->usable = m->kept + m->frames;
+	if (s->sent > m->kept)
+		s->sent = m->kept;
+}
+
+void unwind_nodes_known(struct stack *s)
+{
+	struct memo *m = s->top;
+
+	s->sent = s->count;
+	s->leaf = s->count ? s->node[s->count - 1] : 0;
+	s->known = true;
+	if (!m)
+		return;
+	m->epoch = s->epoch;
+	m->base_node = s->node[m->kept - 1];
+	m->leaf = s->leaf;
+}
+
+/* Code may have gone away: nothing that is remembered is to be relied on. */
+static void forget(struct stack *s, uint32_t generation)
+{
+	s->generation = generation;
+	stack_forget(s);
+	nodes_forget(&s->nodes, s->nodes.count);
+	stack_void_nodes(s);
+}
+
+/* By walking. */
+static lar_noinline void capture_walk(struct stack *s, uint64_t frame)
 {
 	struct cursor c = cursor_at(s, frame);
 	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
+	uint32_t kept;
 
-	if (unlikely(s->generation != generation)) {
-		s->generation = generation;
-		s->usable = 0;
-		s->base_count = 0;
-	}
-	if (unlikely(!walk(s, c, c.foreign ? 0 : s->usable))) {
+	if (unlikely(s->generation != generation))
+		forget(s, generation);
+	s->known = false;
+	s->top = NULL;
+	if (unlikely(!walk(s, c, c.foreign ? 0 : s->usable, &kept))) {
 		c = cursor_at(s, frame);
-		walk(s, c, 0);
+		walk(s, c, 0, &kept);
 	}
+	if (likely(!c.foreign))
+		memo_save(s, &c, kept);
+	if (s->sent == s->count)
+		unwind_nodes_known(s);
+}
+
+static always_inline void capture(struct stack *s, uint64_t frame)
+{
+	uint64_t slot = frame + 8, ra = load(slot);
+	struct memo_set *set = memo_set(s, slot, ra);
+	struct memo *m = &set->way[0];
+
+	if (likely(frame >= s->low && frame < s->high &&
+		   s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed))) {
+		if (likely(memo_holds(s, m, slot, ra))) {
+			memo_use(s, m);
+			set->last = 0;
+			return;
+		}
+		if (memo_holds(s, ++m, slot, ra)) {
+			memo_use(s, m);
+			set->last = 1;
+			return;
+		}
+	}
+	capture_walk(s, frame);
 }
 
 bool unwind_fresh(struct stack *s, uint64_t frame)
 {
 	struct cursor c = cursor_at(s, frame);
+	uint32_t kept;
 
 	s->count = s->usable = s->sent = s->base_count = 0;
-	return walk(s, c, 0);
+	return walk(s, c, 0, &kept);
 }
 
 void unwind_capture(struct stack *s, uint64_t frame)

@@ -14,12 +14,27 @@
 #include "thread.h"
 
 /*
- * Brings s->frame and s->count up to date for the function whose frame address is `frame` (rbp
- * after its prologue): its return address is the innermost frame. s->sent falls to the number of
- * outermost frames that did not change. No lock, no system call when all rules are known and the
- * stack is the thread's own.
+ * Finds the stack of the function whose frame address is `frame` (rbp after its prologue): its
+ * return address is the innermost frame. s->known tells whether its node is, s->leaf. No lock, no
+ * system call when all rules are known and the stack is the thread's own.
  */
 void unwind_capture(struct stack *s, uint64_t frame);
+
+/* The last stack, whether its inner frames are in the array or in a memory. */
+static inline uint32_t unwind_count(const struct stack *s)
+{
+	return s->top ? s->top->kept + s->top->frames : s->count;
+}
+static inline uint64_t unwind_ra(const struct stack *s, uint32_t i)
+{
+	return s->top && i >= s->top->kept ? s->top->frame[i - s->top->kept].ra : s->frame[i].ra;
+}
+
+/* Puts the frames of the last stack into the array. */
+void unwind_put_frames(struct stack *s);
+
+/* The nodes of all frames in the array, which are those of the last stack, have been found. */
+void unwind_nodes_known(struct stack *s);
 
 /* The same from scratch, without use of the last stack; for the test build. */
 bool unwind_fresh(struct stack *s, uint64_t frame);

@@ -76,13 +76,13 @@ static uint32_t true_stack(void)
 /* Frame for frame from the innermost; where one of the two stops early, that is counted apart. */
 static bool agrees(const struct stack *s, uint32_t n, bool *complete)
 {
-	uint32_t at = 0, left = s->count;
+	uint32_t at = 0, left = unwind_count(s);
 
 	*complete = true;
-	while (at < n && space->truth[at] != s->frame[left - 1].ra)
+	while (at < n && space->truth[at] != unwind_ra(s, left - 1))
 		at++;
 	for (; left > 0; left--, at++) {
-		uint64_t ra = s->frame[left - 1].ra;
+		uint64_t ra = unwind_ra(s, left - 1);
 
 		if (ra == LAR_RA_CUT)
 			return true;
@@ -108,10 +108,10 @@ static bool same_as_fresh(const struct stack *s, uint64_t frame)
 	space->frame[0].slot = UINT64_MAX;
 	fresh.fresh = fresh.frame + LAR_MAX_DEPTH;
 	fresh.watch = space->watch;
-	if (!unwind_fresh(&fresh, frame) || fresh.count != s->count)
+	if (!unwind_fresh(&fresh, frame) || fresh.count != unwind_count(s))
 		return false;
-	for (uint32_t i = 0; i < s->count; i++)
-		if (fresh.frame[i].ra != s->frame[i].ra)
+	for (uint32_t i = 0; i < fresh.count; i++)
+		if (fresh.frame[i].ra != unwind_ra(s, i))
 			return false;
 	return true;
 }
@@ -123,9 +123,10 @@ static void show(const struct stack *s, uint32_t n)
 
 	if (atomic_fetch_add(&shown, 1) >= CHECK_SHOWN)
 		return;
-	for (uint32_t i = 0; i < s->count || i < n; i++) {
+	for (uint32_t i = 0; i < unwind_count(s) || i < n; i++) {
 		size_t len = note_format(line, sizeof(line), "lariat check: %u: %lu %lu\n", i,
-					 i < s->count ? s->frame[s->count - 1 - i].ra : 0ul,
+					 i < unwind_count(s) ? unwind_ra(s, unwind_count(s) - 1 - i)
+							     : 0ul,
 					 i < n ? space->truth[i] : 0ul);
 
 		sys_write(2, line, len);

@@ -3,6 +3,10 @@
  * Turns a run of raw records (event.h) into the compact columns of a block and back. The bytes
  * made here are what zstd compresses; FORMAT.md describes them.
  *
+ * Addresses are most of what is new in an event, and allocators are regular: they hand out again
+ * what was given back. So an address is written as a reference to the allocation or the free of the
+ * same block that had it last, and only as itself where there is none.
+ *
  * No allocation, no global state: any thread may encode or decode with buffers of its own.
  */
 #ifndef LARIAT_CODEC_H
@@ -16,18 +20,65 @@
 /* Streams of a block. Field f (from 0) of kind k is stream LAR_STREAM_FIELD + k * 8 + f. */
 enum lar_stream {
 	LAR_STREAM_SHAPES = 0,	 /* distinct (word 0 low half, fields, has_stack) */
-	LAR_STREAM_SEQUENCE = 1, /* per record: its shape's index */
+	LAR_STREAM_SEQUENCE = 1, /* per record: its shape's index; 0 = PATH */
 	LAR_STREAM_RAS = 2,	 /* distinct return addresses, in order of first use */
-	LAR_STREAM_POPPED = 3,	 /* per record with a stack: frames dropped from the previous one */
-	LAR_STREAM_PUSHED = 4,	 /* ... and added */
-	LAR_STREAM_RA_INDEX = 5, /* per added frame: index into the return addresses */
+	LAR_STREAM_PARENT = 3,	 /* per PATH: nodes so far less the parent */
+	LAR_STREAM_FRAMES = 4,	 /* per PATH: frames */
+	LAR_STREAM_RA_INDEX = 5, /* per frame of a PATH: index into the return addresses */
+	LAR_STREAM_ADDRESS = 6,	 /* N and O fields without a reference */
+	LAR_STREAM_NODE = 7,	 /* per record with a stack: its node */
 	LAR_STREAM_FIELD = 8,
 	LAR_STREAMS = LAR_STREAM_FIELD + 256 * 8
 };
 
+/* How N and O fields start. */
+enum {
+	LAR_REF_NONE = 0, /* the address is in LAR_STREAM_ADDRESS */
+	LAR_REF_NULL = 1,
+	LAR_REF_NEXT = 2,     /* N: behind the last allocated one */
+	LAR_REF_FREED = 3,    /* N: this and more: zigzag reference to a free */
+	LAR_REF_ALLOCATED = 2 /* O: this and more: zigzag reference to an allocation */
+};
+
+#define LAR_SIZE_CLASSES     128
+#define LAR_REF_ADDRESS_BITS 56 /* no reference is made to higher addresses */
+
+/* Allocators keep blocks that were given back apart by size. */
+static inline unsigned lar_size_class(uint64_t size)
+{
+	if (size <= 1032)
+		return (unsigned)(size + 23) >> 4;
+	return 64 + 63 - (unsigned)__builtin_clzll(size);
+}
+
+/* A length of time (U) as blocks keep it: never shorter than it was. */
+static inline uint64_t lar_round_up(uint64_t ticks, unsigned time_shift)
+{
+	uint64_t low = (1ull << time_shift) - 1;
+
+	return ticks > UINT64_MAX - low ? ~low : (ticks + low) & ~low;
+}
+
+/* How far behind an allocation the next one is, where memory is handed out for the first time. */
+static inline uint64_t lar_chunk_size(uint64_t size)
+{
+	uint64_t chunk = (size + 23) & ~15ull;
+
+	return chunk < 32 ? 32 : chunk;
+}
+
 #define LAR_ENC_RA_SLOTS 16384 /* hash of the distinct return addresses of a block */
 #define LAR_ENC_SHAPES	 1024  /* distinct shapes a block can have */
-#define LAR_ENC_REGIONS	 80    /* streams a block can use at once */
+#define LAR_ENC_REGIONS	 96    /* streams a block can use at once */
+#define LAR_ENC_WAYS	 4
+#define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
+
+/* What was last seen at an address. */
+struct lar_enc_address {
+	uint64_t address;
+	uint32_t number; /* of the allocation, or of the free */
+	uint32_t mark;	 /* generation << 8 | size class; bit 7: given back */
+};
 
 /*
  * Working memory of the encoder: this struct, zeroed once before its first use, and LAR_ENC_REGIONS
@@ -40,11 +91,16 @@ struct lar_encoder {
 	uint32_t ra_count;
 	uint32_t shape_count;
 	uint32_t region_count;
+	uint32_t victim;
 	struct {
 		uint64_t ra;
 		uint32_t generation;
 		uint32_t index;
 	} ra_slot[LAR_ENC_RA_SLOTS];
+	struct lar_enc_address address[LAR_ENC_BUCKETS][LAR_ENC_WAYS] __attribute__((aligned(64)));
+	uint32_t reuse[LAR_SIZE_CLASSES]; /* number of the free that the class will use next */
+	uint64_t last_addr;		  /* of A fields */
+	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */
 	uint32_t shape[LAR_ENC_SHAPES];
 	uint16_t used_stream[LAR_ENC_REGIONS];
 	uint8_t *start[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
@@ -61,20 +117,25 @@ size_t lar_encode_bound(size_t words);
  * Encodes `words` words of whole raw records. Times lose their low time_shift bits.
  * Returns the number of bytes written to `out`, or 0 when the records are not whole, the buffers
  * are too small or the block has more shapes than fit (the caller keeps the records raw).
- * *events gets the number of records.
+ * *events gets the number of records that are events, PATH records left out.
  */
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events);
 
+/* Words of scratch memory that decoding `size` bytes can need. */
+static inline size_t lar_decode_scratch(size_t size)
+{
+	return 3 * size;
+}
+
 /*
- * Decodes a block of `events` records into raw form; `out` has room for `out_words`, `scratch` for
- * `scratch_words` (`size` of them are always enough). Safe on any input. A record of a kind
- * unknown to this version is counted in *skipped and left out, or becomes a STACK record when it
- * changes the stack that later records build on.
- * Returns the number of words, or -1 when the bytes are not a block or a buffer is too small.
+ * Decodes a block of `events` events into raw form; `out` has room for `out_words`, `scratch` has
+ * lar_decode_scratch(size) words. Safe on any input: each PATH's parent and each record's node is
+ * one that exists by then. A record of a kind unknown to this version is counted in *skipped and
+ * left out.
+ * Returns the number of words, or -1 when the bytes are not a block or `out` is too small.
  */
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
-		   uint64_t *out, size_t out_words, uint64_t *scratch, size_t scratch_words,
-		   uint32_t *skipped);
+		   uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped);
 
 #endif

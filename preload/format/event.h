@@ -13,6 +13,12 @@ enum lar_event_kind {
 #define EVENT(name, number, ...) LAR_EV_##name = number,
 #include "events.def"
 #undef EVENT
+	/*
+	 * New frames, no event: a chain of call-field frames below the node in the upper half of
+	 * word 0, outermost first. One word each, the return address. They become the next nodes
+	 * of this slot or block, which count from 1.
+	 */
+	LAR_EV_PATH = 17,
 	LAR_EV_MAX = 32 /* behind the last number that this version can decode */
 };
 
@@ -85,11 +91,9 @@ enum {
 	LAR_PROCESS_CHILD = 1, /* this process image is the child of that fork */
 };
 
-static inline uint64_t lar_word0(unsigned kind, unsigned flags, unsigned call, unsigned kept,
-				 unsigned pushed)
+static inline uint64_t lar_word0(unsigned kind, unsigned flags, unsigned call, uint32_t node)
 {
-	return (uint64_t)kind | (uint64_t)flags << 8 | (uint64_t)call << 16 | (uint64_t)kept << 32 |
-	       (uint64_t)pushed << 48;
+	return (uint64_t)kind | (uint64_t)flags << 8 | (uint64_t)call << 16 | (uint64_t)node << 32;
 }
 static inline unsigned lar_word0_kind(uint64_t w)
 {
@@ -103,13 +107,9 @@ static inline unsigned lar_word0_call(uint64_t w)
 {
 	return w >> 16 & 0xffff;
 }
-static inline unsigned lar_word0_kept(uint64_t w)
+static inline uint32_t lar_word0_node(uint64_t w)
 {
-	return w >> 32 & 0xffff;
-}
-static inline unsigned lar_word0_pushed(uint64_t w)
-{
-	return (unsigned)(w >> 48);
+	return (uint32_t)(w >> 32);
 }
 
 static inline uint64_t lar_fd_target(int fd, uint32_t target)
@@ -118,7 +118,17 @@ static inline uint64_t lar_fd_target(int fd, uint32_t target)
 }
 
 /* How a field changes from event to event, and so how it is encoded. */
-enum lar_field { LAR_F__ = 0, LAR_F_T, LAR_F_V, LAR_F_Z, LAR_F_A, LAR_F_D };
+enum lar_field {
+	LAR_F__ = 0,
+	LAR_F_T,
+	LAR_F_V,
+	LAR_F_Z,
+	LAR_F_A,
+	LAR_F_D,
+	LAR_F_N,
+	LAR_F_O,
+	LAR_F_U
+};
 
 struct lar_event_shape {
 	uint8_t fields; /* 0 = unknown kind */
@@ -141,9 +151,11 @@ static inline uint32_t lar_record_words(uint64_t w0)
 {
 	unsigned kind = lar_word0_kind(w0);
 
+	if (kind == LAR_EV_PATH)
+		return 1u + lar_word0_call(w0);
 	if (kind >= LAR_EV_MAX || !lar_event_shapes[kind].fields)
 		return 0;
-	return 1u + lar_event_shapes[kind].fields + lar_word0_pushed(w0);
+	return 1u + lar_event_shapes[kind].fields;
 }
 
 #endif
