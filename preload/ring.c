@@ -13,6 +13,7 @@
 /* Disk is taken in steps that grow with the trace: a short program's stays small. */
 #define RING_STEP_LEAST (64u << 10)
 #define RING_STEP_MOST	(4u << 20)
+#define RING_PAGE	4096u
 
 static struct lar_block *block_at(uint64_t at)
 {
@@ -108,4 +109,18 @@ bool ring_append(struct lar_block *block, const void *payload)
 	done = append(block, payload);
 	spin_unlock(&lar->ring_lock);
 	return done;
+}
+
+void ring_trim(void)
+{
+	uint64_t used;
+
+	if (!spin_lock(&lar->ring_lock))
+		return;
+	used = (lar->header->ring_head + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
+	if (lar->ring_oldest_seq == 0 && used < lar->ring_ready) {
+		tracefile_release(lar->ring + used, lar->ring_ready - used);
+		lar->ring_ready = used;
+	}
+	spin_unlock(&lar->ring_lock);
 }

@@ -19,6 +19,7 @@
 #include "seal.h"
 #include "thread.h"
 #include "unwind.h"
+#include "unwind_check.h"
 
 #define span_barrier() __asm__ volatile("" ::: "memory")
 
@@ -73,6 +74,9 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 			return NULL;
 		r = t->head;
 	}
+#ifdef LAR_UNWIND_CHECK
+	unwind_check_nodes(s);
+#endif
 	r[0] = lar_word0(kind, flags, call, s->leaf);
 	t->head = r + 1 + fields;
 	return r + 1;

@@ -13,6 +13,7 @@
 #include "lockcell.h"
 #include "pool.h"
 #include "recorder.h"
+#include "ring.h"
 #include "seal.h"
 #include "span.h"
 #include "sys.h"
@@ -432,5 +433,7 @@ void thread_seal_all(void)
 			__atomic_store_n(&slot_at(i)->owner_tid, 0, __ATOMIC_RELEASE);
 		}
 	}
+	if (used)
+		ring_trim();
 	sys_restore_signals(&mask);
 }

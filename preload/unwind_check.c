@@ -133,6 +133,18 @@ static void show(const struct stack *s, uint32_t n)
 	}
 }
 
+void unwind_check_nodes(const struct stack *s)
+{
+	uint32_t node = s->leaf, i = unwind_count(s);
+
+	while (i && node && s->nodes.ra[node] == unwind_ra(s, i - 1)) {
+		node = s->nodes.parent[node];
+		i--;
+	}
+	if (i || node)
+		__atomic_fetch_add(&lar->header->check_different, 1, __ATOMIC_RELAXED);
+}
+
 void unwind_check(const struct stack *s, uint64_t frame)
 {
 	struct lar_header *h = lar->header;

@@ -14,4 +14,7 @@
 /* Compares *s, just captured for the wrapper at `frame`. Slow, and opens libunwind with dlopen. */
 void unwind_check(const struct stack *s, uint64_t frame);
 
+/* Compares the node that a record is about to name with the stack. */
+void unwind_check_nodes(const struct stack *s);
+
 #endif

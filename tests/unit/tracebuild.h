@@ -27,7 +27,7 @@
 struct tb_records {
 	uint64_t words[TB_WORDS];
 	size_t count;
-	uint32_t events;
+	uint32_t events, nodes;
 };
 
 struct tb {
@@ -166,37 +166,71 @@ static inline void tb_note(struct tb *tb, const char *text)
 	tb_dict(tb, LAR_DICT_NOTE, 0, text, strlen(text));
 }
 
+static inline void tb_clear(struct tb_records *r)
+{
+	r->count = r->events = r->nodes = 0;
+}
+
+/* Appends `frames` new nodes below `parent`; all arguments behind it are uint64_t, return
+ * addresses, outermost first. Returns the innermost node. */
+static inline uint32_t tb_path(struct tb_records *r, uint32_t parent, unsigned frames, ...)
+{
+	va_list args;
+
+	assert(r->count + 8 + frames < TB_WORDS);
+	r->words[r->count++] = lar_word0(LAR_EV_PATH, 0, frames, parent);
+	va_start(args, frames);
+	for (unsigned i = 0; i < frames; i++)
+		r->words[r->count++] = va_arg(args, uint64_t);
+	va_end(args);
+	return r->nodes += frames;
+}
+
 /*
- * Appends a record: its word 0 without the stack, the fields of its kind, then for kinds with a
- * stack: kept, pushed, the pushed addresses. All arguments behind `call` are uint64_t.
+ * Appends an event: its word 0 without the node, the fields of its kind, then for kinds with a
+ * stack its node. All arguments behind `call` are uint64_t.
  */
 static inline void tb_add(struct tb_records *r, unsigned kind, unsigned flags, unsigned call, ...)
 {
 	const struct lar_event_shape *shape = &lar_event_shapes[kind];
-	uint64_t *w = r->words + r->count, kept = 0, pushed = 0;
+	uint64_t *w = r->words + r->count, node = 0;
 	va_list args;
 
 	assert(r->count + 8 < TB_WORDS);
 	va_start(args, call);
 	for (unsigned f = 0; f < shape->fields; f++)
 		w[1 + f] = va_arg(args, uint64_t);
-	if (shape->has_stack) {
-		kept = va_arg(args, uint64_t);
-		pushed = va_arg(args, uint64_t);
-	}
-	assert(r->count + 8 + pushed < TB_WORDS);
-	for (uint64_t i = 0; i < pushed; i++)
-		w[1 + shape->fields + i] = va_arg(args, uint64_t);
+	if (shape->has_stack)
+		node = va_arg(args, uint64_t);
 	va_end(args);
-	w[0] = lar_word0(kind, flags, call, (unsigned)kept, (unsigned)pushed);
-	r->count += 1 + shape->fields + pushed;
+	w[0] = lar_word0(kind, flags, call, (uint32_t)node);
+	r->count += 1 + shape->fields;
 	r->events++;
 }
 #define U(x) ((uint64_t)(x))
 #define TB_THREAD(r, time, tid, number, creator)                                                   \
 	tb_add(r, LAR_EV_THREAD, 0, 0, U(time), U(tid), U(number), U(creator))
 #define TB_FREE(r, time, address)                                                                  \
-	tb_add(r, LAR_EV_FREE, 0, LAR_CALL_free, U(time), U(address), U(0))
+	tb_add(r, LAR_EV_FREE, 0, LAR_CALL_free, U(time), U(address))
+
+/* An encoder for runs of up to `words` words. */
+static inline struct lar_encoder *tb_encoder(size_t words)
+{
+	struct lar_encoder *enc = aligned_alloc(_Alignof(struct lar_encoder), sizeof(*enc));
+
+	assert(enc);
+	memset(enc, 0, sizeof(*enc));
+	enc->region_size = lar_encode_region_size(words);
+	enc->regions = malloc(enc->region_size * LAR_ENC_REGIONS);
+	assert(enc->regions);
+	return enc;
+}
+
+static inline void tb_encoder_free(struct lar_encoder *enc)
+{
+	free(enc->regions);
+	free(enc);
+}
 
 /* Compresses what b->encoded_size bytes at `encoded` hold into a block at the ring's head, as the
  * recorder does; returns its offset. *b has encoded_size, events, raw_size, times and slot set. */
@@ -240,15 +274,12 @@ static inline size_t tb_append_block(struct tb *tb, struct lar_block *b, const u
 static inline size_t tb_block(struct tb *tb, const struct tb_records *r, uint32_t slot,
 			      uint32_t slot_seq, unsigned time_shift)
 {
-	size_t region = lar_encode_region_size(r->count), bound = lar_encode_bound(r->count), at;
-	struct lar_encoder *enc = calloc(1, sizeof(*enc));
+	size_t bound = lar_encode_bound(r->count), at;
+	struct lar_encoder *enc = tb_encoder(r->count);
 	uint8_t *encoded = malloc(bound);
 	struct lar_block b = { 0 };
 
-	assert(enc && encoded);
-	enc->regions = malloc(region * LAR_ENC_REGIONS);
-	assert(enc->regions);
-	enc->region_size = region;
+	assert(encoded);
 	b.encoded_size = (uint32_t)lar_encode(enc, r->words, r->count, time_shift, encoded, bound,
 					      &b.events);
 	assert(b.encoded_size && b.events == r->events);
@@ -258,11 +289,10 @@ static inline size_t tb_block(struct tb *tb, const struct tb_records *r, uint32_
 	b.slot_seq = slot_seq;
 	b.time_shift = time_shift;
 	for (size_t i = 0; i < r->count; i += lar_record_words(r->words[i]))
-		if (r->words[i + 1] > b.last_ticks)
+		if (lar_word0_kind(r->words[i]) != LAR_EV_PATH && r->words[i + 1] > b.last_ticks)
 			b.last_ticks = r->words[i + 1];
 	at = tb_append_block(tb, &b, encoded);
-	free(enc->regions);
-	free(enc);
+	tb_encoder_free(enc);
 	free(encoded);
 	return at;
 }
