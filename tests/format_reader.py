@@ -17,74 +17,14 @@ import struct
 import subprocess
 import sys
 
-M64 = (1 << 64) - 1
-NEVER = M64
-KINDS = {  # number: name, has a stack, letters behind the time, what dump calls the fields
-    1: ("thread", 0, "VVV", [None, None, "creator"]),
-    2: ("alloc", 1, "AV", ["address", "size"]),
-    3: ("free", 0, "AV", ["address", "size"]),
-    4: ("realloc", 1, "VAAV", ["duration_ns", "old_address", "address", "size"]),
-    5: ("map", 1, "VAVAVZ", ["duration_ns", "address", "size", "old_address", "old_size", "result"]),
-    6: ("io", 1, "VDZVD", ["duration_ns", "fd", "result", "size", "offset"]),
-    7: ("lock", 1, "VAV", ["wait_ns", "address", "result"]),
-    8: ("locksum", 0, "AVVVV", ["address", "acquisitions", "hold_ns", "hold_max_ns", "failed_try"]),
-    9: ("thread_create", 1, "VVV", ["duration_ns", "other_thread", "result"]),
-    10: ("thread_start", 0, "V", ["other_thread"]),
-    11: ("thread_end", 0, "VV", ["other_thread", "cpu_ns"]),
-    12: ("thread_join", 1, "VVV", ["duration_ns", "other_thread", "result"]),
-    13: ("stack", 1, "", []),
-    14: ("process", 1, "VVZ", ["duration_ns", "child_pid", "result"]),
-    15: ("tick", 0, "VVVV", ["rss_bytes", "heap_bytes", "mapped_bytes", "threads"]),
-}
+sys.dont_write_bytecode = True  # the tree stays as it is
+from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_records, signed
+
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
 TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
 SIGNED = {(5, "result"), (6, "result"), (6, "offset"), (14, "result")}
 FLAGS = {6: {1: "no_target"}, 7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell"},
          9: {1: "detached"}, 14: {1: "child"}}
-MAX_DEPTH = 4096
-
-
-class Damaged(Exception):
-    pass
-
-
-def signed(v, bits=64):
-    return v - (1 << bits) if v >> (bits - 1) else v
-
-
-class Stream:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def more(self):
-        return self.at < len(self.data)
-
-    def take(self, n):
-        if len(self.data) - self.at < n:
-            raise Damaged("a stream ends early")
-        self.at += n
-        return self.data[self.at - n:self.at]
-
-    def varint(self):
-        v = 0
-        for shift in range(0, 70, 7):
-            b = self.take(1)[0]
-            v |= (b & 127) << shift
-            if b < 128:
-                return v & M64
-        raise Damaged("a varint of more than 10 bytes")
-
-    def zigzag(self):
-        v = self.varint()
-        return v >> 1 if v & 1 == 0 else -(v >> 1) - 1
-
-
-class Record:
-    """One event: time, kind, flags, call, fields, and for kinds with a stack its frames."""
-
-    def __init__(self, low, time, fields, stack):
-        self.kind, self.flags, self.call = low & 255, low >> 8 & 255, low >> 16 & 0xffff
-        self.time, self.fields, self.stack = time, fields, stack
 
 
 def zstd(frame):
@@ -92,103 +32,6 @@ def zstd(frame):
     if done.returncode:
         raise Damaged("zstd: " + done.stderr.decode(errors="replace").strip())
     return done.stdout
-
-
-def streams_of(encoded):
-    directory = Stream(encoded)
-    sizes = [(directory.varint(), directory.varint()) for _ in range(directory.varint())]
-    streams, at = {}, directory.at
-    for number, size in sizes:
-        if size > len(encoded) - at:
-            raise Damaged("a stream goes beyond the block")
-        streams[number] = Stream(encoded[at:at + size])
-        at += size
-    if at != len(encoded):
-        raise Damaged("bytes behind the last stream")
-    return streams
-
-
-def decode_block(encoded, events, shift):
-    """The records of a block and how many were of unknown kinds."""
-    streams = streams_of(encoded)
-    nothing = Stream(b"")
-    stream = lambda n: streams.get(n, nothing)
-    shapes, addresses, records, skipped = [], [], [], 0
-    while stream(0).more():
-        shapes.append((stream(0).varint(), stream(0).take(1)[0]))
-    while stream(2).more():
-        addresses.append(((addresses[-1] if addresses else 0) + stream(2).zigzag()) & M64)
-    time, address, slow, stack = 0, 0, {}, []
-    for _ in range(events):
-        index = stream(1).varint()
-        if index >= len(shapes):
-            raise Damaged("no such shape")
-        low, form = shapes[index]
-        kind = low & 255
-        known = kind in KINDS and form == 1 + len(KINDS[kind][2]) + 128 * KINDS[kind][1]
-        time = (time + stream(8 + 8 * kind).zigzag()) & M64
-        fields = []
-        for f, letter in enumerate(KINDS[kind][2] if known else "", 1):
-            s = stream(8 + 8 * kind + f)
-            if letter == "V":
-                v = s.varint()
-            elif letter == "Z":
-                v = s.zigzag()
-            elif letter == "D":
-                v = slow[kind, f] = slow.get((kind, f), 0) + s.zigzag()
-            elif s.more() and s.data[s.at] == 1:
-                v = address = struct.unpack("<xQ", s.take(9))[0]
-            else:
-                v = s.varint()
-                v = address = address + (-1 if v & 2 else 1) * (v >> 2) * 8 & M64
-            fields.append(v & M64)
-        if form & 128:
-            dropped, pushed = stream(3).varint(), stream(4).varint()
-            if dropped > len(stack) or len(stack) - dropped + pushed > MAX_DEPTH:
-                raise Damaged("an impossible stack")
-            stack = stack[:len(stack) - dropped]
-            for _ in range(pushed):
-                i = stream(5).varint()
-                if i >= len(addresses):
-                    raise Damaged("no such return address")
-                stack = stack + [addresses[i]]
-        if not known:
-            skipped += 1
-            if form & 128:
-                records.append(Record(13, time << shift & M64, [], stack))
-            continue
-        records.append(Record(low, time << shift & M64, fields, stack if form & 128 else None))
-    return records, skipped
-
-
-def raw_records(words, shift, forms=()):
-    """The whole records in front, and whether there was something else behind them."""
-    records, at, stack = [], 0, []
-    while at < len(words):
-        w0 = words[at]
-        kind, kept, pushed = w0 & 255, w0 >> 32 & 0xffff, w0 >> 48
-        if kind not in KINDS:
-            form = forms[kind] if kind < len(forms) else 0
-            n = 1 + form % 128
-            if not 1 <= form % 128 <= 7 or at + n + pushed > len(words):
-                return records, True
-            if form & 128:
-                stack = stack[:kept] + list(words[at + n:at + n + pushed])
-            at += n + pushed
-            continue
-        n = 2 + len(KINDS[kind][2])
-        if at + n + pushed > len(words):
-            return records, True
-        if KINDS[kind][1]:
-            if kept > len(stack) or kept + pushed > MAX_DEPTH:
-                return records, True
-            stack = stack[:kept] + list(words[at + n:at + n + pushed])
-        elif kept or pushed:
-            return records, True
-        records.append(Record(w0 & 0xffffffff, words[at + 1] >> shift << shift,
-                              list(words[at + 2:at + n]), stack if KINDS[kind][1] else None))
-        at += n + pushed
-    return records, False
 
 
 class Trace:
@@ -215,7 +58,7 @@ class Trace:
     def read_header(self):
         if self.data[:8] != b"LARIAT\r\n" or len(self.data) < 4096:
             sys.exit("not a trace")
-        if self.u32(8) != 1 or self.u32(20):
+        if self.u32(8) != 2 or self.u32(20):
             sys.exit("version %d, flags %#x: not for this reader" % (self.u32(8), self.u32(20)))
         self.slot_header, self.shift = self.u32(44), self.u32(484)
         self.sections = {}
@@ -316,8 +159,8 @@ class Trace:
         for b in self.blocks:
             try:
                 frame = self.data[b["at"] + 80:b["at"] + 80 + b["comp"]]
-                b["records"], skipped = decode_block(zstd(frame), b["events"], b["shift"])
-                self.skipped += skipped
+                block = Block(zstd(frame), b["events"], b["shift"])
+                b["records"], self.skipped = block.records, self.skipped + block.skipped
             except Damaged:
                 b["records"] = None
 
@@ -372,7 +215,7 @@ class Trace:
             for r in run:
                 if r.kind == 1:
                     tid, thread = r.fields[0] & 0xffffffff, r.fields[1] & 0xffffffff
-                yield r.time, r.kind != 3, number, (r, thread, tid)
+                yield r.time, r.kind not in (3, 16), number, (r, thread, tid)
 
     def events(self):
         numbers = {b["slot"] for b in self.blocks} | {s["index"] for s in self.slots}
@@ -398,8 +241,9 @@ class Trace:
                 best = away, -m["seen"], m
         return best and best[2]
 
-    def frames(self, stack, time):
-        for address in reversed(stack):
+    def frames(self, node):
+        while node:
+            address, time, node = node.address, node.time, node.parent
             if address in (1, 2):
                 yield {"cut" if address == 1 else "incomplete": True}
                 continue
@@ -411,6 +255,8 @@ class Trace:
 
     def shown(self, r, thread, tid, calls):
         name, _, _, names = KINDS[r.kind]
+        if r.kind == 3:  # a FREE that names no size is shown with one of 0
+            names, r.fields = KINDS[16][3], r.fields + [0]
         line = {"time_ns": self.span_ns(max(0, r.time - self.start)), "kind": name,
                 "thread": thread, "tid": tid}
         if r.call:
@@ -425,8 +271,8 @@ class Trace:
         for bit, flag in FLAGS.get(r.kind, {}).items():
             if r.flags & bit:
                 line[flag] = True
-        if r.stack is not None:
-            line["stack"] = list(self.frames(r.stack, r.time))
+        if KINDS[r.kind][1]:
+            line["stack"] = list(self.frames(r.node))
         return line
 
 

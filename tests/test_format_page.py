@@ -54,7 +54,7 @@ def offset_checks(page):
 def kinds_of_page(page):
     table = next(t for t in page if t[0][:2] == ["no.", "kind"])
     for number, kind, stack, fields, _ in table[2:]:
-        letters = "".join(re.findall(r"(?:^|, )([VZAD]) ", fields))
+        letters = "".join(re.findall(r"(?:^|, )([VZADUNO]) ", fields))
         yield kind, int(number), stack == "yes", "T" + letters
 
 
@@ -68,8 +68,11 @@ def kinds_of_table():
 
 def main():
     with open(os.path.join(folder, "FORMAT.md"), encoding="utf-8") as f:
-        page = list(tables(f.read()))
+        text = f.read()
+    page = list(tables(text))
+    version = re.match(r"# The trace format, version (\d+)\n", text).group(1)
     checks = list(offset_checks(page))
+    checks.append("_Static_assert(LAR_VERSION == %s, \"version\");" % version)
     source = "#include <stddef.h>\n#include \"trace_format.h\"\n" + "\n".join(checks) + "\n"
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "checks.c")
