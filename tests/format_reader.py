@@ -97,8 +97,9 @@ class Trace:
                 continue
             body = self.data[at + self.slot_header:at + self.slot_header + head]
             words = struct.unpack("<%dQ" % (len(body) // 8), body[:len(body) // 8 * 8])
-            records, bad = raw_records(words, self.shift, self.data[752:784])
+            records, bad, skipped = raw_records(words, self.shift, self.data[752:784])
             self.damaged_records += bad + (len(body) < head)
+            self.skipped += skipped
             cells = [struct.unpack_from("<QIIIHHQQ", self.data, at + 256 + 64 * c) for c in range(60)]
             yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,
                        cells=[c for c in cells if c[0]])

@@ -247,8 +247,8 @@ class Block:
 
 
 def raw_records(words, shift, forms=()):
-    """The whole records in front, and whether there was something else behind them."""
-    records, at, nodes = [], 0, Nodes()
+    """The whole records in front, whether there was something else behind them, unknown ones."""
+    records, at, nodes, skipped = [], 0, Nodes(), 0
     while at < len(words):
         kind, node = words[at] & 255, words[at] >> 32
         known = kind in KINDS or kind == PATH
@@ -259,7 +259,7 @@ def raw_records(words, shift, forms=()):
         else:
             fields = forms[kind] % 128 if kind < len(forms) else 0
         if at + 1 + fields > len(words) or not known and not 1 <= fields <= 7:
-            return records, True
+            return records, True, skipped
         w = words[at + 1:at + 1 + fields]
         try:
             if kind == PATH:
@@ -269,10 +269,12 @@ def raw_records(words, shift, forms=()):
                     raise Damaged("a node without a stack")
                 records.append(raw_event(words[at], w, nodes.get(node), shift))
                 nodes.event(records[-1].time)
+            else:
+                skipped += 1
         except Damaged:
-            return records, True
+            return records, True, skipped
         at += 1 + fields
-    return records, False
+    return records, False, skipped
 
 
 def raw_event(w0, w, node, shift):

@@ -118,7 +118,7 @@ static void read_trace(const char *path)
 	rc = trace_events(s.trace, false, take, &s);
 	MUST(rc == 0);
 	unordered = s.events;
-	/* kept counts all, but those of unknown kinds are not delivered (or as STACK) */
+	/* kept counts all, but those of unknown kinds are not delivered */
 	MUST(s.events <= trace_facts(s.trace)->events_kept);
 	MUST(s.events + trace_facts(s.trace)->damage.skipped >= trace_facts(s.trace)->events_kept);
 	s.events = 0;

@@ -22,7 +22,7 @@ static void write_trace(struct tb *tb, const char *name)
 
 static void begin(struct tb_records *r, uint64_t time, uint32_t thread)
 {
-	r->count = r->events = 0;
+	tb_clear(r);
 	TB_THREAD(r, time, 200 + thread, thread, thread == 1 ? 0 : 1);
 }
 
@@ -41,6 +41,7 @@ static void make_kinds(void)
 {
 	static struct tb_records r;
 	struct lar_slot *s;
+	uint32_t node;
 	struct tb tb;
 
 	tb_init(&tb, 4096);
@@ -59,34 +60,36 @@ static void make_kinds(void)
 	tb_add(&r, LAR_EV_##kind, flags, LAR_CALL_##call, U(1000000 + (time)), __VA_ARGS__)
 #define MAIN 0x401000
 #define LIBC 0x7f0000000100
-	ADD(ALLOC, 0, malloc, 2000, U(0x10000), U(24), U(0), U(2), U(LIBC), U(MAIN));
-	ADD(ALLOC, 0, calloc, 2200, U(0x10020), U(48), U(2), U(0));
-	ADD(REALLOC, 0, realloc, 2400, U(100), U(0x10020), U(0x20004), U(UINT32_MAX), U(1), U(2),
-	    U(MAIN + 8), U(0x7f0000200010));
-	ADD(FREE, 0, free, 2600, U(0x20004), U(0));
+	node = tb_path(&r, 0, 2, U(LIBC), U(MAIN));
+	ADD(ALLOC, 0, malloc, 2000, U(0x10000), U(24), U(node));
+	ADD(ALLOC, 0, calloc, 2200, U(0x10020), U(48), U(node));
+	node = tb_path(&r, 1, 2, U(MAIN + 8), U(0x7f0000200010));
+	ADD(REALLOC, 0, realloc, 2400, U(100), U(0x10020), U(0x20004), U(UINT32_MAX), U(node));
+	ADD(FREE, 0, free, 2600, U(0x20004));
 	ADD(MAP, 0, mmap, 2800, U(20), U(0x7e0000000000), U(8192), U(0), U(0), U(0x7e0000000000),
-	    U(1), U(0));
-	ADD(MAP, 0, munmap, 3000, U(20), U(0x7e0000000000), U(4096), U(0), U(0), U(-EINVAL), U(0),
-	    U(1), U(LAR_RA_INCOMPLETE));
-	ADD(IO, 0, read, 3200, U(50), lar_fd_target(3, 1), U(100), U(4096), U(-1), U(1), U(2),
-	    U(LAR_RA_CUT), U(0x123));
-	ADD(IO, LAR_IO_NO_TARGET, write, 3400, U(60), lar_fd_target(-1, 0), U(-9), U(5), U(7), U(0),
+	    U(1));
+	node = tb_path(&r, 0, 1, U(LAR_RA_INCOMPLETE));
+	ADD(MAP, 0, munmap, 3000, U(20), U(0x7e0000000000), U(4096), U(0), U(0), U(-EINVAL),
+	    U(node));
+	node = tb_path(&r, node, 2, U(LAR_RA_CUT), U(0x123));
+	ADD(IO, 0, read, 3200, U(50), lar_fd_target(3, 1), U(100), U(4096), U(-1), U(node));
+	ADD(IO, LAR_IO_NO_TARGET, write, 3400, U(60), lar_fd_target(-1, 0), U(-9), U(5), U(7),
 	    U(0));
 	tb_block(&tb, &r, 0, 0, 0);
 	begin(&r, 1003500, 1);
+	node = tb_path(&r, 0, 1, U(MAIN));
 	ADD(LOCK, LAR_LOCK_CONTENDED | LAR_LOCK_FIRST, pthread_mutex_lock, 3600, U(1000),
-	    U(0x30000), U(0), U(0), U(1), U(MAIN));
-	ADD(LOCK, LAR_LOCK_TRY, pthread_mutex_trylock, 3800, U(0), U(0x30000), U(16), U(1), U(0));
+	    U(0x30000), U(0), U(node));
+	ADD(LOCK, LAR_LOCK_TRY, pthread_mutex_trylock, 3800, U(0), U(0x30000), U(16), U(node));
 	ADD(LOCKSUM, 0, pthread_mutex_lock, 4000, U(0x30040), U(9), U(400), U(300), U(1));
-	ADD(THREAD_CREATE, LAR_THREAD_DETACHED, pthread_create, 4200, U(90), U(2), U(0), U(1),
-	    U(0));
-	ADD(THREAD_JOIN, 0, pthread_join, 9000, U(4000), U(2), U(0), U(1), U(0));
-	ADD(PROCESS, LAR_PROCESS_CHILD, fork, 9200, U(500), U(4321), U(0), U(1), U(0));
+	ADD(THREAD_CREATE, LAR_THREAD_DETACHED, pthread_create, 4200, U(90), U(2), U(0), U(node));
+	ADD(THREAD_JOIN, 0, pthread_join, 9000, U(4000), U(2), U(0), U(node));
+	ADD(PROCESS, LAR_PROCESS_CHILD, fork, 9200, U(500), U(4321), U(0), U(node));
 	ADD(TICK, 0, none, 9400, U(1048576), U(65536), U(131072), U(2));
 	tb_block(&tb, &r, 0, 1, 0);
 	begin(&r, 1004300, 2);
 	ADD(THREAD_START, 0, none, 4400, U(2));
-	ADD(STACK, 0, none, 4600, U(0), U(1), U(LIBC));
+	ADD(FREE_SIZED, 0, _ZdlPvm, 4600, U(0x10000), U(24));
 	ADD(THREAD_END, 0, none, 8800, U(2), U(123456));
 	s = tb_slot(&tb, 1, 5, &r, 202, 2);
 	s->locks[0] = (struct lar_lock_cell){ .addr = 0x30080,
@@ -95,6 +98,56 @@ static void make_kinds(void)
 					      .hold_max_ticks = 50,
 					      .call = LAR_CALL_pthread_mutex_lock };
 	write_trace(&tb, "kinds");
+}
+
+/*
+ * Addresses that come again, in one block whose times lose 4 bits: what is handed out last first,
+ * first first, of another size class, by realloc, of other blocks and threads; null; too high.
+ */
+static void make_reuse(void)
+{
+	static struct tb_records r;
+	uint32_t node;
+	struct tb tb;
+
+	tb_init(&tb, 4096);
+	tb.header->time_shift = 4;
+	common_dictionary(&tb);
+	begin(&r, 1000, 1);
+#undef ADD
+#define ADD(kind, call, time, ...)                                                                 \
+	tb_add(&r, LAR_EV_##kind, 0, LAR_CALL_##call, U(1000 + 16 * (time)), __VA_ARGS__)
+	node = tb_path(&r, 0, 1, U(MAIN));
+	ADD(ALLOC, malloc, 1, U(0x55550010), U(100), U(node));
+	ADD(ALLOC, malloc, 2, U(0x55550080), U(100), U(node)); /* where the one before ends */
+	ADD(ALLOC, malloc, 3, U(0x555500f0), U(104), U(0));    /* likewise; the same class */
+	TB_FREE(&r, 1000 + 16 * 4, 0x55550010);
+	TB_FREE(&r, 1000 + 16 * 5, 0x55550080);
+	TB_FREE(&r, 1000 + 16 * 6, 0x555500f0);
+	node = tb_path(&r, 0, 2, U(MAIN), U(LIBC));		/* again below the same parent */
+	ADD(ALLOC, malloc, 7, U(0x555500f0), U(100), U(node));	/* last first */
+	ADD(ALLOC, malloc, 8, U(0x55550010), U(100), U(node));	/* first first */
+	ADD(ALLOC, malloc, 9, U(0x55550080), U(5000), U(node)); /* as a part of something larger */
+	ADD(REALLOC, realloc, 10, U(17), U(0x555500f0), U(0x555500f0), U(110),
+	    U(node)); /* in place */
+	ADD(REALLOC, realloc, 11, U(16), U(0x555500f0), U(0x7f7f00000010), U(1ull << 40), U(node));
+	ADD(REALLOC, realloc, 12, U(0), U(0), U(0x555500f0), U(8), U(node)); /* as malloc */
+	ADD(REALLOC, realloc, 13, U(1), U(0x55550010), U(0), U(0), U(node)); /* as free */
+	TB_FREE(&r, 1000 + 16 * 14, 0);
+	TB_FREE(&r, 1000 + 16 * 15, 0x66660013);	      /* of another block; and misaligned */
+	ADD(ALLOC, malloc, 16, U(0), U(UINT64_MAX), U(node)); /* failed */
+	ADD(ALLOC, malloc, 17, U(0x66660013), U(1), U(node));
+	ADD(FREE_SIZED, _ZdlPvm, 18, U(0x66660013), U(1));
+	ADD(ALLOC, malloc, 19, U(0xff00000000000010), U(24), U(node)); /* no reference leads here */
+	TB_FREE(&r, 1000 + 16 * 20, 0xff00000000000010);
+	ADD(ALLOC, malloc, 21, U(0xff00000000000010), U(24), U(node));
+	TB_THREAD(&r, 1000 + 16 * 22, 202, 2, 1);
+	TB_FREE(&r, 1000 + 16 * 23, 0x7f7f00000010);
+	tb_block(&tb, &r, 0, 0, 4);
+	begin(&r, 1000, 3);
+	ADD(REALLOC, realloc, 30, U(33), U(0x555500f0), U(0x10), U(1), U(0)); /* not sealed yet */
+	tb_slot(&tb, 1, 0, &r, 203, 3);
+	write_trace(&tb, "reuse");
 }
 
 /* Seven blocks in a ring that holds fewer; each frees address N and is followed by N + 1. */
@@ -144,7 +197,7 @@ static void make_killed(void)
 	TB_FREE(&r, 1750, 0x40);
 	TB_FREE(&r, 1900, 0x50);
 	s = tb_slot(&tb, 2, 1, &r, 203, 3);
-	s->state -= 8 * 4; /* the last record was not committed */
+	s->state -= 8 * 3; /* the last record was not committed */
 	write_trace(&tb, "killed");
 }
 
@@ -165,7 +218,7 @@ static void make_damaged(void)
 		begin(&r, 2000 + 1000 * n, 1);
 		TB_FREE(&r, 2001 + 1000 * n, 16 * n);
 		tb_add(&r, LAR_EV_IO, 0, LAR_CALL_write, U(2002 + 1000 * n), U(1),
-		       lar_fd_target(1, 3), U(n), U(n), U(-1), U(0), U(0));
+		       lar_fd_target(1, 3), U(n), U(n), U(-1), U(0));
 		at = tb_block(&tb, &r, 0, n, 0);
 		if (n == 1)
 			tb.ring[at + 24] ^= 4;
@@ -175,43 +228,74 @@ static void make_damaged(void)
 	begin(&r, 8000, 2);
 	TB_FREE(&r, 8001, 0x999);
 	TB_FREE(&r, 8002, 0x999);
-	r.words[r.count - 4] = 0xc8; /* no such kind */
+	r.words[r.count - 3] = 0xc8; /* no such kind */
 	tb_slot(&tb, 3, 0, &r, 202, 2);
 	write_trace(&tb, "damaged");
 }
 
-/* From a later version: kinds of events, a section, a record in the dictionary, a flag. */
+/* A record in a slot that says of itself what only a lock cell may say. For tests/fuzz. */
+static void make_forged(void)
+{
+	static struct tb_records r;
+	struct tb tb;
+
+	tb_init(&tb, 4096);
+	common_dictionary(&tb);
+	begin(&r, 1600, 1);
+	tb_add(&r, LAR_EV_LOCKSUM, 0x83, 0x4808, U(1600), U(203), U(3), U(1), U(0x50003), U(1750));
+	TB_FREE(&r, 1900, 0x50);
+	tb_slot(&tb, 2, 1, &r, 203, 3);
+	write_trace(&tb, "forged_flag");
+}
+
+/* From a later version: kinds of events in a block and a slot, a section, a record in the
+ * dictionary, a flag. */
 static void make_later(void)
 {
 	static const uint8_t encoded[] = {
-		16,							       /* streams: */
-		0,    10,   1,	  4,	2,    4,    3,	  2,	4,    2, 5, 3, /* the fixed ones */
-		0x80, 0x02, 1,	  0x81, 0x02, 1,    0x88, 0x06, 1,	       /* kinds 31, 96 */
-		16,   1,    17,	  1,	18,   1,    19,	  1,		       /* THREAD */
-		24,   1,    25,	  1,	26,   1,			       /* ALLOC */
-		31,   0x82, 1,	  4,	0x82, 0x80, 0x04, 0x83, 0x60, 1, /* shapes: 31 with a stack
+		18, /* streams: */
+		0,    10,   1,	  6,	2,    3, 3,    2,    4,	   2,	 5,
+		3,    6,    1,	  7,	2,				 /* the fixed ones */
+		0x80, 0x02, 1,	  0x81, 0x02, 1, 0x88, 0x06, 1,		 /* kinds 31, 96 */
+		16,   1,    17,	  1,	18,   1, 19,   1,		 /* THREAD */
+		24,   1,    25,	  1,	26,   1,			 /* ALLOC */
+		1,    4,    31,	  0x82, 96,   1, 0x82, 0x80, 0x04, 0x83, /* shapes: 31 has a stack
 									  */
-		1,    0,    3,	  2,					 /* THREAD, 31, 96, ALLOC */
-		0x20, 0x20, 0x20, 0x00,		       /* 0x10, 0x20, 0x30, 0x30 */
-		0,    0,    2,	  1,	0,    1,    2, /* popped, pushed, indices */
+		1,    0,    2,	  3,	0,    4,    /* THREAD, PATH, 31, 96, PATH, ALLOC */
+		0x20, 0x20, 0x20,		    /* 0x10, 0x20, 0x30 */
+		0,    1,    2,	  1,	0,    1, 2, /* of PATHs: parents 0 and 2 - 1, frames,
+						       indices */
+		8,    2,    3,			    /* address 16; nodes of 31 and ALLOC */
 		10,   99,   20,	     /* kind 31 5 later, its other field; kind 96 10 later */
 		0x7e, 7,    1,	  0, /* time 63, tid 7, thread 1 */
-		2,    8,    3,	     /* 1 later, address 16, size 3 */
+		2,    0,    3,	     /* 1 later, an address without a reference, size 3 */
 	};
+	static struct tb_records r;
 	struct lar_block b = { .encoded_size = sizeof(encoded),
 			       .events = 4,
-			       .raw_size = 8 * (5 + 5 + 2 + 5),
+			       .raw_size = 8 * (5 + 3 + 3 + 2 + 2 + 4),
 			       .first_ticks = 63,
 			       .last_ticks = 79 };
 	struct tb tb;
+	uint64_t *w;
 
 	tb_init(&tb, 4096);
 	tb.header->compat_flags = 0x80;
 	tb.header->clock_start = (struct lar_clock_pair){ 60, 60 };
 	tb.header->sections[3] = (struct lar_section){ 77, 0, LAR_HEADER_SIZE, 64, 64 };
 	tb.header->section_count = 4;
+	tb.header->kind_form[31] = 0x82;
 	tb_dict(&tb, 88, 5, "what?", 5);
 	tb_append_block(&tb, &b, encoded);
+	begin(&r, 90, 2);
+	tb_path(&r, 0, 1, U(0x40));
+	w = r.words + r.count;
+	w[0] = lar_word0(31, 7, 7, 1);
+	w[1] = 91;
+	w[2] = 1000;
+	r.count += 3;
+	tb_add(&r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, U(92), U(32), U(3), U(1));
+	tb_slot(&tb, 0, 1, &r, 202, 2);
 	write_trace(&tb, "later");
 }
 
@@ -221,9 +305,11 @@ int main(int argc, char **argv)
 		return 2;
 	strcpy(folder, argv[1]);
 	make_kinds();
+	make_reuse();
 	make_wrapped();
 	make_killed();
 	make_damaged();
 	make_later();
+	make_forged();
 	return 0;
 }

@@ -210,8 +210,7 @@ static inline void tb_add(struct tb_records *r, unsigned kind, unsigned flags, u
 #define U(x) ((uint64_t)(x))
 #define TB_THREAD(r, time, tid, number, creator)                                                   \
 	tb_add(r, LAR_EV_THREAD, 0, 0, U(time), U(tid), U(number), U(creator))
-#define TB_FREE(r, time, address)                                                                  \
-	tb_add(r, LAR_EV_FREE, 0, LAR_CALL_free, U(time), U(address))
+#define TB_FREE(r, time, address) tb_add(r, LAR_EV_FREE, 0, LAR_CALL_free, U(time), U(address))
 
 /* An encoder for runs of up to `words` words. */
 static inline struct lar_encoder *tb_encoder(size_t words)
