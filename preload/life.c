@@ -246,8 +246,9 @@ static bool start(bool child)
 		config_read(&lar->config, environment());
 	inherited_config = lar->config;
 	lar_wants = lar->config.record;
+	if (sample_period) /* of the parent: else it is untouched, and stays out of memory */
+		memset(sample_filter, 0, sizeof(sample_filter));
 	sample_period = lar->config.sample_bytes;
-	memset(sample_filter, 0, sizeof(sample_filter));
 	if (!lar->config.follow) {
 		if (child)
 			return false;

@@ -7,14 +7,23 @@
 #include <stdint.h>
 #include <string.h>
 
+#define SEARCH_TABLE 16 /* objects whose tables are looked up once; further ones each time */
+
 struct real real;
 
 /* A loaded object's symbols, from its dynamic section. */
 struct symbols {
+	uint64_t base; /* load address */
 	const Elf64_Sym *symbol;
 	const char *name;
 	const Elf64_Half *version; /* or NULL */
 	const uint32_t *gnu_hash, *hash;
+};
+
+/* A name and its hash, which is the same for all objects. */
+struct wanted {
+	const char *name;
+	uint32_t gnu_hash;
 };
 
 /* The loader relocates these entries in most objects, but not in the vdso. */
@@ -25,7 +34,7 @@ static uint64_t dynamic_address(const struct link_map *map, uint64_t value)
 
 static bool symbols_of(const struct link_map *map, struct symbols *s)
 {
-	memset(s, 0, sizeof(*s));
+	*s = (struct symbols){ .base = map->l_addr };
 	for (const Elf64_Dyn *d = map->l_ld; d && d->d_tag != DT_NULL; d++) {
 		const void *p = (const void *)dynamic_address(map, d->d_un.d_ptr);
 
@@ -91,21 +100,30 @@ static void consider(const struct symbols *s, uint32_t i, const char *name, stru
 	}
 }
 
-static void look_gnu(const struct symbols *s, const char *name, struct best *best)
+/* Most objects do not have most names: a filter in front of the table says so. */
+static bool gnu_filter_passes(const uint32_t *t, uint32_t h)
+{
+	const uint64_t *filter = (const uint64_t *)(const void *)(t + 4);
+	uint64_t word = filter[(h / 64) & (t[2] - 1)];
+
+	return word >> (h % 64) & word >> ((h >> (t[3] & 31)) % 64) & 1;
+}
+
+static void look_gnu(const struct symbols *s, const struct wanted *w, struct best *best)
 {
 	const uint32_t *t = s->gnu_hash;
-	uint32_t buckets = t[0], first = t[1], bloom = t[2], h = gnu_hash_of(name);
+	uint32_t buckets = t[0], first = t[1], bloom = t[2], h = w->gnu_hash;
 	const uint32_t *bucket = t + 4 + bloom * 2, *chain = bucket + buckets;
 	uint32_t i;
 
-	if (!buckets)
+	if (!buckets || (bloom && !gnu_filter_passes(t, h)))
 		return;
 	i = bucket[h % buckets];
 	if (i < first)
 		return;
 	for (;; i++) {
 		if ((chain[i - first] | 1) == (h | 1))
-			consider(s, i, name, best);
+			consider(s, i, w->name, best);
 		if (chain[i - first] & 1)
 			return;
 	}
@@ -123,63 +141,88 @@ static void look_sysv(const struct symbols *s, const char *name, struct best *be
 		consider(s, i, name, best);
 }
 
-static void *find_in(const struct link_map *map, const char *name)
+static void *find_in(const struct symbols *s, const struct wanted *w)
 {
-	struct symbols s;
 	struct best best = { 0, 0 };
 
-	if (!symbols_of(map, &s))
-		return NULL;
-	if (s.gnu_hash)
-		look_gnu(&s, name, &best);
+	if (s->gnu_hash)
+		look_gnu(s, w, &best);
 	else
-		look_sysv(&s, name, &best);
-	return best.fit ? (void *)(map->l_addr + s.symbol[best.index].st_value) : NULL;
+		look_sysv(s, w->name, &best);
+	return best.fit ? (void *)(s->base + s->symbol[best.index].st_value) : NULL;
 }
 
-static const struct link_map *self_map(void)
+/* The objects behind the recorder in the order of the program's look-ups. */
+struct search {
+	const struct link_map *rest; /* those that are not in the table */
+	uint32_t count;
+	struct symbols table[SEARCH_TABLE];
+};
+
+static const struct link_map *next_map(void)
 {
 	struct dl_find_object found;
 
 	if (_dl_find_object((void *)&real_resolve, &found))
 		return NULL;
-	return found.dlfo_link_map;
+	return found.dlfo_link_map->l_next;
 }
 
-static void *find_next(const struct link_map *self, const char *name)
+static void search_begin(struct search *search)
 {
-	for (const struct link_map *m = self ? self->l_next : NULL; m; m = m->l_next) {
-		void *p = find_in(m, name);
+	const struct link_map *m = next_map();
 
-		if (p)
-			return p;
+	search->count = 0;
+	for (; m && search->count < SEARCH_TABLE; m = m->l_next)
+		if (symbols_of(m, &search->table[search->count]))
+			search->count++;
+	search->rest = m;
+}
+
+static void *search_for(const struct search *search, const char *name)
+{
+	struct wanted w = { name, gnu_hash_of(name) };
+	void *p = NULL;
+
+	for (uint32_t i = 0; i < search->count && !p; i++)
+		p = find_in(&search->table[i], &w);
+	for (const struct link_map *m = search->rest; m && !p; m = m->l_next) {
+		struct symbols s;
+
+		if (symbols_of(m, &s))
+			p = find_in(&s, &w);
 	}
-	return NULL;
+	return p;
 }
 
 void real_resolve(void)
 {
-	const struct link_map *self = self_map();
+	struct search search;
 
+	search_begin(&search);
 #define CALL(sym, number, family, operation)                                                       \
 	if (!real.sym)                                                                             \
-		*(void **)&real.sym = find_next(self, #sym);
+		*(void **)&real.sym = search_for(&search, #sym);
 #include "format/calls.def"
 #undef CALL
 }
 
 void *real_find_late(const char *symbol)
 {
-	const struct link_map *self = self_map();
+	struct wanted w = { symbol, gnu_hash_of(symbol) };
+	struct search search;
 
 	/* the C++ runtime first: a plug-in may have an allocator of its own that is not meant */
-	for (const struct link_map *m = self ? self->l_next : NULL; m; m = m->l_next) {
-		void *p = strstr(m->l_name, "libstdc++.so") || strstr(m->l_name, "libc++")
-				  ? find_in(m, symbol)
-				  : NULL;
+	for (const struct link_map *m = next_map(); m; m = m->l_next) {
+		struct symbols s;
+		void *p = NULL;
 
+		if ((strstr(m->l_name, "libstdc++.so") || strstr(m->l_name, "libc++")) &&
+		    symbols_of(m, &s))
+			p = find_in(&s, &w);
 		if (p)
 			return p;
 	}
-	return find_next(self, symbol);
+	search_begin(&search);
+	return search_for(&search, symbol);
 }
