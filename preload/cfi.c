@@ -93,7 +93,7 @@ static bool read_cie(const uint8_t *p, struct cie *cie)
 	const char *augmentation;
 	const uint8_t *data_end = NULL;
 
-	memcpy(&length, p, 4);
+	length = read_word(p);
 	if (!length || length == 0xffffffff)
 		return false;
 	r = (struct reader){ p + 8, p + 4 + length };
@@ -101,7 +101,7 @@ static bool read_cie(const uint8_t *p, struct cie *cie)
 		return false;
 	augmentation = (const char *)r.p;
 	r.p += strnlen(augmentation, (size_t)(r.end - r.p)) + 1;
-	memset(cie, 0, sizeof(*cie));
+	*cie = (struct cie){ 0 };
 	cie->code_align = read_uleb(&r);
 	cie->data_align = read_sleb(&r);
 	cie->ra_reg = read_uleb(&r);
@@ -175,6 +175,7 @@ static void register_expression(struct row *row, uint64_t reg, const uint8_t *e,
 
 struct machine {
 	const uint8_t *fde;
+	const uint8_t *cie_at; /* where `cie` and `initial` were read, or NULL */
 	struct cie cie;
 	struct reader program; /* instructions not yet run */
 	struct row row, initial, saved[MAX_REMEMBER];
@@ -334,15 +335,52 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 	return true;
 }
 
+/*
+ * The instructions that most descriptions are made of, with operands of one byte: where they end,
+ * or in front of the first that is none of them. *stop: that one holds only behind m->pc.
+ */
+static const uint8_t *run_common(struct machine *m, const uint8_t *p, const uint8_t *end,
+				 bool *stop)
+{
+	for (; end - p >= 2; p++) {
+		uint8_t op = p[0], operand = p[1];
+
+		if (op >> 6 == 1) { /* advance_loc */
+			uint64_t next = m->loc + (op & 0x3f) * m->cie.code_align;
+
+			*stop = next > m->pc;
+			if (*stop)
+				return p;
+			m->loc = next;
+		} else if (operand & 0x80) {
+			return p;
+		} else if (op == 0x0e) { /* def_cfa_offset */
+			m->row.cfa_offset = operand;
+			p++;
+		} else if (op >> 6 == 2) { /* offset */
+			set_register(&m->row, op & 0x3f, HOW_OFFSET,
+				     operand * m->cie.data_align);
+			p++;
+		} else {
+			return p;
+		}
+	}
+	return p;
+}
+
 /* Runs what holds at m->pc or before; stops in front of the first instruction behind. */
 static void run(struct machine *m)
 {
 	struct reader r = m->program;
+	bool stop = false;
 
-	for (int ops = 0; r.p < r.end && ops < MAX_OPS; ops++) {
-		const uint8_t *at = r.p;
-		uint8_t op = *r.p++;
+	for (int ops = 0; ops < MAX_OPS; ops++) {
+		const uint8_t *at = r.p = run_common(m, r.p, r.end, &stop);
+		uint8_t op;
 
+		if (stop || r.p >= r.end)
+			break;
+		op = *r.p++;
 		if (op >> 6 ? !run_packed(m, &r, op) : !run_extended(m, &r, op)) {
 			r.p = at;
 			break;
@@ -385,18 +423,33 @@ static uint64_t rule_pack(const struct row *row, uint64_t pc)
 	       (uint64_t)offset << 32;
 }
 
-/* Reads the entry and runs its common part. False when it cannot be used. */
+/* Reads the common part and runs it, unless it is the one of before: an object has few. */
+static bool machine_common(struct machine *m, const uint8_t *at)
+{
+	if (m->cie_at == at)
+		return true;
+	m->cie_at = NULL;
+	if (!read_cie(at, &m->cie) || m->cie.ra_reg != REG_RA)
+		return false;
+	m->row = m->initial = (struct row){ 0 };
+	m->saved_count = 0;
+	m->loc = 0;
+	m->pc = 0;
+	m->program = m->cie.program;
+	run(m);
+	m->initial = m->row;
+	m->cie_at = at;
+	return true;
+}
+
+/* Reads the entry up to its instructions. False when it cannot be used. */
 static bool machine_start(struct machine *m, const uint8_t *fde)
 {
-	struct reader r;
-	uint32_t length, back;
+	uint32_t length = read_word(fde), back = read_word(fde + 4);
+	struct reader r = { fde + 8, fde + 4 + length };
 
-	memcpy(&length, fde, 4);
-	memcpy(&back, fde + 4, 4);
-	if (!length || length == 0xffffffff || !back || !read_cie(fde + 4 - back, &m->cie) ||
-	    m->cie.ra_reg != REG_RA)
+	if (!length || length == 0xffffffff || !back || !machine_common(m, fde + 4 - back))
 		return false;
-	r = (struct reader){ fde + 8, fde + 4 + length };
 	m->begin = read_encoded(&r, m->cie.pointer_encoding, 0);
 	m->size = read_encoded(&r, m->cie.pointer_encoding & 0x0f, 0);
 	if (m->cie.has_augmentation) {
@@ -404,14 +457,8 @@ static bool machine_start(struct machine *m, const uint8_t *fde)
 
 		r.p += n;
 	}
-	memset(&m->row, 0, sizeof(m->row));
-	memset(&m->initial, 0, sizeof(m->initial));
+	m->row = m->initial;
 	m->saved_count = 0;
-	m->loc = 0;
-	m->pc = 0;
-	m->program = m->cie.program;
-	run(m);
-	m->initial = m->row;
 	m->program = r;
 	m->loc = m->begin;
 	m->fde = fde;
@@ -464,14 +511,14 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 	if (last.busy) {
 		struct machine m;
 
-		m.fde = NULL;
+		m.fde = m.cie_at = NULL;
 		return machine_rule(&m, fde, look);
 	}
 	last.busy = true;
 	__asm__ volatile("" ::: "memory");
 	if (last.epoch != epoch) {
 		last.epoch = epoch;
-		last.machine.fde = NULL;
+		last.machine.fde = last.machine.cie_at = NULL;
 	}
 	rule = machine_rule(&last.machine, fde, look);
 	__asm__ volatile("" ::: "memory");

@@ -9,7 +9,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 enum {
 	DW_EH_PE_ABSPTR = 0x00,
@@ -66,6 +65,7 @@ static inline int64_t read_sleb(struct reader *r)
 	return (int64_t)v;
 }
 
+/* size: 1, 2, 4 or 8 */
 static inline uint64_t read_fixed(struct reader *r, unsigned size)
 {
 	uint64_t v = 0;
@@ -74,8 +74,25 @@ static inline uint64_t read_fixed(struct reader *r, unsigned size)
 		r->p = r->end;
 		return 0;
 	}
-	memcpy(&v, r->p, size);
+	/* constant sizes: the recorder is built without builtins, and a call costs more than this */
+	if (size == 1)
+		v = *r->p;
+	else if (size == 2)
+		__builtin_memcpy(&v, r->p, 2);
+	else if (size == 4)
+		__builtin_memcpy(&v, r->p, 4);
+	else
+		__builtin_memcpy(&v, r->p, 8);
 	r->p += size;
+	return v;
+}
+
+/* The 4 bytes at p, wherever they lie. */
+static inline uint32_t read_word(const uint8_t *p)
+{
+	uint32_t v;
+
+	__builtin_memcpy(&v, p, 4);
 	return v;
 }
 
@@ -84,6 +101,12 @@ static inline uint64_t read_encoded(struct reader *r, uint8_t encoding, uint64_t
 {
 	uint64_t at = (uint64_t)r->p, v;
 
+	/* what nearly all tables are made of */
+	if (encoding == (DW_EH_PE_PCREL | DW_EH_PE_SDATA4) && r->end - r->p >= 4) {
+		v = (uint64_t)(int64_t)(int32_t)read_word(r->p);
+		r->p += 4;
+		return v ? v + at : 0;
+	}
 	switch (encoding & 0x0f) {
 	case DW_EH_PE_ULEB128:
 		v = read_uleb(r);
