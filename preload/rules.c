@@ -8,8 +8,9 @@
 #include "recorder.h"
 #include "sys.h"
 
-#define RULES_FIRST   (1u << 13) /* entries of the first table: 128 KiB of address space */
-#define RULES_MAX     (1u << 22)
+#define RULES_FIRST   (1u << 9) /* entries of the first table: 8 KiB */
+#define RULES_GROW    4
+#define RULES_MAX     (1u << 21)
 #define RULES_WRITING 1
 
 static size_t table_size(uint32_t entries)
@@ -57,8 +58,8 @@ static void table_insert(struct rules_table *t, uint64_t key, uint64_t rule)
 }
 
 /*
- * Replaces the table by one of twice the size. The old one stays mapped: a thread may be reading
- * it. Sizes double, so all old ones together are no larger than the current one.
+ * Replaces the table by one of four times the size. The old one stays mapped: a thread may be
+ * reading it. All old ones together are a third of the current one.
  */
 static void table_grow(struct rules_table *t)
 {
@@ -66,7 +67,7 @@ static void table_grow(struct rules_table *t)
 
 	if (t->mask + 1 >= RULES_MAX || !spin_lock(&lar->rules_lock))
 		return;
-	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * 2))) {
+	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * RULES_GROW))) {
 		for (uint32_t i = 0; i <= t->mask; i++) {
 			uint64_t key = atomic_load_explicit(&t->entry[i].key, memory_order_acquire);
 
@@ -107,8 +108,10 @@ uint64_t rules_fill(uint64_t key)
 			t = none;
 		}
 	}
-	/* a module that went away meanwhile must leave no rule behind */
-	if (atomic_load(&lar->generation) == generation)
+	/* a module that went away meanwhile must leave no rule behind; a search ends at a free place,
+	 * so some always are */
+	if (atomic_load(&lar->generation) == generation &&
+	    atomic_load_explicit(&t->used, memory_order_relaxed) < t->mask - t->mask / 4)
 		table_insert(t, key, rule);
 	if (atomic_load_explicit(&t->used, memory_order_relaxed) > t->mask / 2)
 		table_grow(t);

@@ -19,12 +19,13 @@
 #include "sys.h"
 
 #define FD_MAX	   65536u /* descriptors beyond have no name */
-#define NAMES_MAX  65536u /* distinct targets; the table is twice that */
-#define NAME_SLOTS (NAMES_MAX * 2)
+#define NAMES_MAX  65536u /* distinct targets */
+#define NAME_SLOTS 256u	  /* of the first table: one page */
 #define NAME_SIZE  1100
 
+/* Only ever used with target_lock held. */
 struct name_slot {
-	uint64_t hash;
+	uint64_t hash; /* 0 = free */
 	uint32_t id;
 };
 
@@ -38,25 +39,52 @@ static uint64_t name_hash(uint32_t kind, const char *name, size_t n)
 	return h ? h : 1;
 }
 
+static struct name_slot *name_place(struct name_slot *table, uint32_t slots, uint64_t hash)
+{
+	uint32_t i = (uint32_t)hash & (slots - 1);
+
+	while (table[i].hash && table[i].hash != hash)
+		i = (i + 1) & (slots - 1);
+	return &table[i];
+}
+
+/* Makes room for one name more, so that the table stays at most half full. */
+static bool names_grow(void)
+{
+	uint32_t slots = lar->names ? lar->name_slots * 4 : NAME_SLOTS;
+	struct name_slot *bigger;
+
+	if (lar->names && lar->target_count < lar->name_slots / 2)
+		return true;
+	if (lar->target_count >= NAMES_MAX)
+		return false;
+	bigger = pool_map(slots * sizeof(*bigger));
+	if (!bigger)
+		return false;
+	for (uint32_t i = 0; lar->names && i < lar->name_slots; i++)
+		if (lar->names[i].hash)
+			*name_place(bigger, slots, lar->names[i].hash) = lar->names[i];
+	pool_unmap(lar->names, lar->name_slots * sizeof(*bigger));
+	lar->names = bigger;
+	lar->name_slots = slots;
+	return true;
+}
+
 static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 {
 	struct {
 		struct lar_dict_target t;
 		char name[NAME_SIZE];
 	} record;
-	struct name_slot *table = lar->names;
 	uint64_t hash = name_hash(kind, name, n);
-	uint32_t i;
+	struct name_slot *slot;
 
-	if (!table) {
-		table = lar->names = pool_map(NAME_SLOTS * sizeof(*table));
-		if (!table)
-			return 0;
+	if (lar->names) {
+		slot = name_place(lar->names, lar->name_slots, hash);
+		if (slot->hash)
+			return slot->id;
 	}
-	for (i = (uint32_t)hash & (NAME_SLOTS - 1); table[i].hash; i = (i + 1) & (NAME_SLOTS - 1))
-		if (table[i].hash == hash)
-			return table[i].id;
-	if (lar->target_count >= NAMES_MAX)
+	if (!names_grow())
 		return 0;
 	memset(&record.t, 0, sizeof(record.t));
 	record.t.kind = kind;
@@ -65,9 +93,10 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 	if (!dict_append(LAR_DICT_TARGET, lar->target_count + 1, &record,
 			 offsetof(__typeof__(record), name) + n + 1))
 		return 0;
-	table[i].hash = hash;
-	table[i].id = ++lar->target_count;
-	return table[i].id;
+	slot = name_place(lar->names, lar->name_slots, hash);
+	slot->hash = hash;
+	slot->id = ++lar->target_count;
+	return slot->id;
 }
 
 /* The number of a name, entered in the dictionary when it is new. */
