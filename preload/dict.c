@@ -8,6 +8,10 @@
 #include "sys.h"
 #include "tracefile.h"
 
+/* Disk is taken in steps: small ones at first, for short programs. */
+#define DICT_STEP_LEAST (16u << 10)
+#define DICT_STEP_MOST	(64u << 10)
+
 /* Called with the lock held. */
 static bool append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
 {
@@ -15,10 +19,11 @@ static bool append(enum lar_dict_type type, uint32_t id, const void *payload, si
 	uint64_t used = section->used;
 	uint64_t total = (sizeof(struct lar_dict_record) + size + LAR_DICT_ALIGN - 1) &
 			 ~(uint64_t)(LAR_DICT_ALIGN - 1);
+	uint64_t step = used < DICT_STEP_MOST ? DICT_STEP_LEAST : DICT_STEP_MOST;
 	struct lar_dict_record *r;
 
 	if (used + total > lar->dict_size ||
-	    !tracefile_extend(lar->dict, &lar->dict_ready, used + total, lar->dict_size, 65536))
+	    !tracefile_extend(lar->dict, &lar->dict_ready, used + total, lar->dict_size, step))
 		return false;
 	r = (struct lar_dict_record *)(lar->dict + used);
 	r->size = (uint32_t)total;

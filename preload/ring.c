@@ -11,7 +11,7 @@
 #include "tracefile.h"
 
 /* Disk is taken in steps that grow with the trace: a short program's stays small. */
-#define RING_STEP_LEAST (64u << 10)
+#define RING_STEP_LEAST (16u << 10)
 #define RING_STEP_MOST	(4u << 20)
 #define RING_PAGE	4096u
 
