@@ -2,11 +2,17 @@
 /* Cache of unwinding rules; see rules.h. */
 #include "rules.h"
 
+#include <sys/mman.h>
+
 #include "cfi.h"
 #include "module.h"
 #include "pool.h"
 #include "recorder.h"
 #include "sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define RULES_FIRST   (1u << 9) /* entries of the first table: 8 KiB */
 #define RULES_GROW    4
@@ -68,6 +74,8 @@ static void table_grow(struct rules_table *t)
 	if (t->mask + 1 >= RULES_MAX || !spin_lock(&lar->rules_lock))
 		return;
 	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * RULES_GROW))) {
+		/* rules go to nearly all of its pages at once */
+		sys_madvise(bigger, table_size(bigger->mask + 1), MADV_POPULATE_WRITE);
 		for (uint32_t i = 0; i <= t->mask; i++) {
 			uint64_t key = atomic_load_explicit(&t->entry[i].key, memory_order_acquire);
 
