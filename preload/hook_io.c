@@ -37,6 +37,38 @@ void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 	errno = e;
 }
 
+/*
+ * The usual case without a call but for the stack: a thread that records, a call that succeeded, a
+ * descriptor whose name is known. Nothing in it touches errno.
+ */
+static always_inline void io_record_usual(unsigned call, uint64_t before, uint64_t requested,
+					  uint64_t offset, uint64_t frame, int fd, int64_t result)
+{
+	struct thread *t = lar_self;
+	uint32_t target;
+	uint64_t *r;
+
+	if (unlikely(result < 0 || t->gate != GATE_OPEN || !hook_wants(LAR_RECORD_IO) ||
+		     !(target = target_known(fd)))) {
+		struct io_call c = { call, before, requested, offset, frame };
+
+		io_record(&c, fd, 0, result);
+		return;
+	}
+	t = span_open(frame);
+	r = span_record_stack(t, LAR_EV_IO, 0, call, 6, frame);
+	if (likely(r != NULL)) {
+		r[0] = lar_ticks();
+		r[1] = before ? r[0] - before : 0;
+		r[2] = lar_fd_target(fd, target);
+		r[3] = (uint64_t)result;
+		r[4] = requested;
+		r[5] = offset;
+		span_commit(t);
+	}
+	span_close(t);
+}
+
 static uint64_t iov_bytes(const struct iovec *iov, int n)
 {
 	uint64_t sum = 0;
@@ -59,12 +91,25 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 		return result;                                                                     \
 	}
 
-IO(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
-IO(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
-IO(ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
-IO(ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
-IO(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
-IO(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+/* The same for calls that are made often and take little time. */
+#define IO_OFTEN(type, symbol, parameters, arguments, bytes, at)                                   \
+	LAR_EXPORT type symbol parameters                                                          \
+	{                                                                                          \
+		uint64_t before = hook_ticks();                                                    \
+		type result = REAL(symbol) arguments;                                              \
+                                                                                                   \
+		io_record_usual(LAR_CALL_##symbol, before, (uint64_t)(bytes), (uint64_t)(at),      \
+				HOOK_FRAME, fd, result);                                           \
+		return result;                                                                     \
+	}
+
+IO_OFTEN(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO_OFTEN(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO_OFTEN(ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
+IO_OFTEN(ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+IO_OFTEN(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
+IO_OFTEN(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n,
+	 at)
 IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),
    IO_NO_OFFSET)
 IO(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),

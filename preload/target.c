@@ -18,7 +18,6 @@
 #include "recorder.h"
 #include "sys.h"
 
-#define FD_MAX	   65536u /* descriptors beyond have no name */
 #define NAMES_MAX  65536u /* distinct targets */
 #define NAME_SLOTS 256u	  /* of the first table: one page */
 #define NAME_SIZE  1100
@@ -122,15 +121,15 @@ static uint32_t *fd_entry(int fd)
 {
 	uint32_t *table = __atomic_load_n(&lar->fd_target, __ATOMIC_ACQUIRE), *none = NULL;
 
-	if (fd < 0 || (unsigned)fd >= FD_MAX)
+	if (fd < 0 || (unsigned)fd >= TARGET_FDS)
 		return NULL;
 	if (!table) {
-		table = pool_map(FD_MAX * sizeof(*table));
+		table = pool_map(TARGET_FDS * sizeof(*table));
 		if (!table)
 			return NULL;
 		if (!__atomic_compare_exchange_n(&lar->fd_target, &none, table, false,
 						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-			pool_unmap(table, FD_MAX * sizeof(*table));
+			pool_unmap(table, TARGET_FDS * sizeof(*table));
 			table = none;
 		}
 	}
@@ -304,6 +303,6 @@ void target_forget_range(unsigned first, unsigned last)
 {
 	if (!lar || !lar->fd_target)
 		return;
-	for (unsigned fd = first; fd <= last && fd < FD_MAX; fd++)
+	for (unsigned fd = first; fd <= last && fd < TARGET_FDS; fd++)
 		__atomic_store_n(&lar->fd_target[fd], 0, __ATOMIC_RELAXED);
 }

@@ -11,6 +11,21 @@
 
 #include <stdint.h>
 
+#include "recorder.h"
+
+#define TARGET_FDS 65536u /* descriptors beyond have no name */
+
+/* The target of a descriptor if it has been looked up; 0 = not so. Recording is on. */
+static always_inline uint32_t target_known(int fd)
+{
+	uint32_t *table = __atomic_load_n(&lar->fd_target, __ATOMIC_ACQUIRE), entry;
+
+	if (unlikely(!table || (unsigned)fd >= TARGET_FDS))
+		return 0;
+	entry = __atomic_load_n(&table[fd], __ATOMIC_RELAXED);
+	return likely(entry) ? entry - 1 : 0;
+}
+
 /* The target of an open descriptor; asks the system at first use. 0 = not known. */
 uint32_t target_of_fd(int fd);
 
