@@ -358,8 +358,7 @@ static const uint8_t *run_common(struct machine *m, const uint8_t *p, const uint
 			m->row.cfa_offset = operand;
 			p++;
 		} else if (op >> 6 == 2) { /* offset */
-			set_register(&m->row, op & 0x3f, HOW_OFFSET,
-				     operand * m->cie.data_align);
+			set_register(&m->row, op & 0x3f, HOW_OFFSET, operand * m->cie.data_align);
 			p++;
 		} else {
 			return p;

@@ -74,7 +74,8 @@ static inline uint64_t read_fixed(struct reader *r, unsigned size)
 		r->p = r->end;
 		return 0;
 	}
-	/* constant sizes: the recorder is built without builtins, and a call costs more than this */
+	/* constant sizes: the recorder is built without builtins, and a call costs more than this
+	 */
 	if (size == 1)
 		v = *r->p;
 	else if (size == 2)

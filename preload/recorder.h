@@ -96,7 +96,7 @@ struct recorder {
 	} module[RECORDER_MAX_MODULES];
 
 	uint32_t target_count;
-	uint32_t *fd_target; /* by descriptor: target id + 1, 0 = not known */
+	uint32_t *fd_target;	 /* by descriptor: target id + 1, 0 = not known */
 	struct name_slot *names; /* hash table of name_slots places */
 	uint32_t name_slots;
 	uint64_t *sample_set; /* addresses of the recorded live blocks, when sampling */

@@ -116,8 +116,8 @@ uint64_t rules_fill(uint64_t key)
 			t = none;
 		}
 	}
-	/* a module that went away meanwhile must leave no rule behind; a search ends at a free place,
-	 * so some always are */
+	/* a module that went away meanwhile must leave no rule behind; a search ends at a free
+	 * place, so some always are */
 	if (atomic_load(&lar->generation) == generation &&
 	    atomic_load_explicit(&t->used, memory_order_relaxed) < t->mask - t->mask / 4)
 		table_insert(t, key, rule);
