@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork, exec, pass signals on, wait. All signals that concern us are blocked before the fork and
- * taken one by one with sigwaitinfo(), so no handler and no race with the child's end is left.
+ * Exec in a child, pass signals on, wait. All signals that concern us are blocked before the child
+ * is made and taken one by one with sigwaitinfo(), so no handler and no race with the child's end
+ * is left.
  */
 #include "launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -128,76 +130,86 @@ static void wait_for_end(struct launch *l, const sigset_t *set)
 	}
 }
 
-/* Reads the error of a failed exec from its pipe; 0 = the pipe was closed by a good exec. */
-static int exec_result(int fd)
-{
-	int err = 0;
-	ssize_t n;
+#define CHILD_STACK (64u << 10)
 
-	do
-		n = read(fd, &err, sizeof(err));
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(err) ? -err : 0;
-}
+/* What the child needs; it shares our memory until its exec. */
+struct start {
+	const char *path;
+	char **argv, **env;
+	char **shell; /* argv of the shell that runs `path` as a script */
+	struct sigaction child_action;
+	sigset_t mask;
+	int err; /* of the exec, set by the child */
+};
 
-/* Like execvp, a file that is no program is a script of the shell. */
-static void exec_program(const char *path, char **argv, char **env)
+/* "/bin/sh PATH ARG...", or NULL. */
+static char **shell_words(const char *path, char **argv)
 {
 	size_t argc = 0;
-	char **shell;
+	char **words;
 
-	execve(path, argv, env);
-	if (errno != ENOEXEC)
-		return;
 	while (argv[argc])
 		argc++;
-	shell = calloc(argc + 2, sizeof(*shell));
-	if (!shell)
-		return;
-	shell[0] = (char *)"/bin/sh";
-	shell[1] = (char *)path;
+	words = calloc(argc + 3, sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = (char *)"/bin/sh";
+	words[1] = (char *)path;
 	for (size_t i = 1; i < argc; i++)
-		shell[i + 1] = argv[i];
-	execve(shell[0], shell, env);
-	free(shell);
+		words[i + 1] = argv[i];
+	return words;
+}
+
+/* Like execvp, a file that is no program is a script of the shell. No handler of ours is there to
+ * run once the signals are let through. */
+static int child_main(void *argument)
+{
+	struct start *s = argument;
+
+	sigaction(SIGCHLD, &s->child_action, NULL);
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+	execve(s->path, s->argv, s->env);
+	if (errno == ENOEXEC)
+		execve(s->shell[0], s->shell, s->env);
+	s->err = errno;
+	_exit(127);
+}
+
+/* As vfork() does: nothing is copied, and we go on when the child has exec'd or ended. The child's
+ * id or -errno. */
+static pid_t child_start(struct start *s)
+{
+	char *stack = malloc(CHILD_STACK);
+	pid_t pid = -1;
+
+	s->shell = shell_words(s->path, s->argv);
+	if (stack && s->shell)
+		pid = clone(child_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+	if (pid < 0)
+		pid = -errno;
+	free(s->shell);
+	free(stack);
+	return pid;
 }
 
 int launch_program(const char *path, char **argv, char **env, struct launch *l)
 {
-	struct sigaction child_action, standard = { .sa_handler = SIG_DFL };
-	sigset_t set, block, old;
-	int errors[2], err;
+	struct start s = { .path = path, .argv = argv, .env = env };
+	struct sigaction standard = { .sa_handler = SIG_DFL };
+	sigset_t set, block;
 
 	memset(l, 0, sizeof(*l));
-	if (pipe2(errors, O_CLOEXEC))
-		return -errno;
 	fill_signals(&set);
 	block = set;
 	/* Our own words on a closed pipe must not kill us. */
 	sigaddset(&block, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &block, &old);
+	sigprocmask(SIG_BLOCK, &block, &s.mask);
 	/* An inherited "ignore" would reap the child and lose its status. */
-	sigaction(SIGCHLD, &standard, &child_action);
+	sigaction(SIGCHLD, &standard, &s.child_action);
 	l->start_unix_ns = clock_ns(CLOCK_REALTIME);
-	l->pid = fork();
-	if (l->pid < 0) {
-		err = -errno;
-		close(errors[0]);
-		close(errors[1]);
-		return err;
-	}
-	if (!l->pid) {
-		sigaction(SIGCHLD, &child_action, NULL);
-		sigprocmask(SIG_SETMASK, &old, NULL);
-		exec_program(path, argv, env);
-		err = errno;
-		while (write(errors[1], &err, sizeof(err)) < 0 && errno == EINTR)
-			;
-		_exit(127);
-	}
-	close(errors[1]);
-	err = exec_result(errors[0]);
-	close(errors[0]);
+	l->pid = child_start(&s);
+	if (l->pid < 0)
+		return l->pid;
 	wait_for_end(l, &set);
-	return err;
+	return -s.err;
 }
