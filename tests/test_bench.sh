@@ -9,7 +9,7 @@ need gcc python3 jq "$build/liblariat.so" "$build/lariat"
 bench() { BUILD=$build "$top/tests/bench/run" "$@"; }
 
 bench --quick --scale 0.01 --rounds 1 --tools lariat --only locks --only 'depth 15' \
-	--only start --json "$work/out.json" >"$work/out" 2>"$work/err"
+	--only start --only compile --json "$work/out.json" >"$work/out" 2>"$work/err"
 same 'exit status' 0 $?
 same 'standard error' '' "$(cat "$work/err")"
 same 'columns' 'load tool calls CPU added +- wall RSS disk L:tool' \
@@ -30,6 +30,9 @@ same 'depth 15: no less' true \
 same 'trace on disk' true "$(json '[.loads[].samples.lariat[].disk_bytes > 0] | all')"
 same 'nothing on disk natively' true "$(json '[.loads[].samples.native[].disk_bytes == 0] | all')"
 same 'start' '["lariat","lariat run","native"]' "$(json '.start | keys')"
+# the driver, the compiler, the assembler, the linker and what calls the linker
+same 'compile' '[["lariat",5],["lariat run",5],["native",0]]' \
+	"$(json '.compile | to_entries | map([.key, .value.traces]) | sort')"
 
 # A tool that is not there is named with its package; one that fails is no figure.
 PATH=/usr/bin:/bin bench --list >"$work/list"

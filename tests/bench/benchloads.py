@@ -214,6 +214,21 @@ class Cc1(Program):
                 "/dev/null"]
 
 
+class Compile(Load):
+    """A small program made by the compiler's driver: five short processes, each recorded."""
+    SOURCE = '#include <stdio.h>\nint main(void)\n{\n\treturn puts("hello, world") < 0;\n}\n'
+
+    def __init__(self):
+        super().__init__("compile", "", HEAP, 1)
+
+    def prepare(self, work, build):
+        self.file = work / "hello.c"
+        self.file.write_text(self.SOURCE)
+
+    def command(self, scale):
+        return [os.environ.get("CC", "gcc"), str(self.file), "-o", "hello"]
+
+
 class Redis(Program):
     """The server; the client's CPU time is not counted, the wall time is the client's."""
 

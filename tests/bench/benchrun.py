@@ -37,9 +37,10 @@ def disk_bytes(folder):
                if path.is_file())
 
 
-def once(bench, load, tool, scale, keep=None):
-    """One run: a dictionary of what it took. keep(folder, sample): looks at what was left."""
-    folder = bench.work / "run"
+def once(bench, load, tool, scale, keep=None, name="run"):
+    """One run in a fresh folder: a dictionary of what it took. keep(folder, sample): looks at what
+    was left there."""
+    folder = bench.work / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     variables, command = tool.command(load.command(scale), str(folder))
@@ -204,27 +205,39 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(map(math.log, values))) if values else None
 
 
-def run_start(bench, load, tools, rounds):
-    """Start and end: a program that does nothing. Medians in ms."""
-    walls, cpus, failed = {}, {}, {}
+def run_often(bench, load, tools, rounds, section):
+    """Many short runs, tools in turn: medians in ms. Peers that are slow take a fifth of them.
+    Folders stay until the end: where files were deleted just now, some file systems take longer to
+    make new ones."""
+    walls, cpus, traces, failed = {}, {}, {}, {}
     tools = list({tool.name: tool for tool in tools}.values())
     for number in range(rounds):
         for tool in tools:
             if tool.name in failed or number >= rounds // 5 and \
                     tool.name not in ("native", "lariat", "lariat run"):
                 continue
+
+            def keep(folder, _, name=tool.name):
+                traces[name] = len(list(folder.glob("*.lariat")))
             try:
-                sample = once(bench, load, tool, 1)
+                sample = once(bench, load, tool, 1, keep, f"{section}-{tool.name}-{number}")
             except Failed as failure:
                 failed[tool.name] = str(failure)
                 continue
             walls.setdefault(tool.name, []).append(sample["wall_ns"] / 1e6)
             cpus.setdefault(tool.name, []).append(sample["cpu_ns"] / 1e6)
+
     def added(figures, name):
         return statistics.median(a - b for a, b in zip(figures[name], figures["native"]))
 
-    return {name: {"rounds": len(samples), "wall_ms": statistics.median(samples),
-                   "added_ms": added(walls, name), "added_cpu_ms": added(cpus, name)}
+    def ratio(figures, name):
+        return statistics.median(figures[name]) / statistics.median(figures["native"])
+
+    return {name: {"rounds": len(samples), "traces": traces[name],
+                   "wall_ms": statistics.median(samples),
+                   "cpu_ms": statistics.median(cpus[name]),
+                   "added_ms": added(walls, name), "added_cpu_ms": added(cpus, name),
+                   "wall_ratio": ratio(walls, name), "cpu_ratio": ratio(cpus, name)}
             for name, samples in walls.items()}
 
 

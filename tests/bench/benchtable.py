@@ -110,6 +110,17 @@ def start_lines(start):
             f"   ({f['rounds']} runs)" for name, f in start.items()]
 
 
+def compile_lines(figures):
+    lines = []
+    for name, f in figures.items():
+        line_of = f"  {name:<11} {f['wall_ms']:8.2f} ms, CPU {f['cpu_ms']:.2f} ms"
+        if name != "native":
+            line_of += (f"   {f['wall_ratio']:.3f}x, CPU {f['cpu_ratio']:.3f}x"
+                        f"   {f['traces']} processes")
+        lines.append(f"{line_of}   ({f['rounds']} runs)")
+    return lines
+
+
 def added(figures):
     return f"   {figures['added_ms']:+8.2f} ms, CPU {figures['added_cpu_ms']:+.2f} ms"
 
