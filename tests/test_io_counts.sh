@@ -11,6 +11,14 @@ record files "$victims/io_files"
 counts_right files
 record short "$victims/io_files" short
 counts_right short
+# Far more names than the recorder's first table of them has room for: each is one target still.
+record many "$victims/io_files" many
+counts_right many
+same 'many: files, least and most bytes written to one' '1500 2 2' "$("$lariat" dump \
+	"$(trace_of many)" | jq -rn '[inputs | select(.call == "write").target] | group_by(.) |
+	map(length) | "\(length) \(min) \(max)"')"
+same 'many: names in the dictionary' 1500 \
+	"$("$lariat" info --format json "$(trace_of many)" | jq .targets)"
 record sockets "$victims/io_sockets"
 counts_right sockets
 

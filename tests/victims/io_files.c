@@ -136,6 +136,24 @@ static void named(void)
 	closed(fd);
 }
 
+#define MANY 1500
+
+/* Each of MANY files is opened and gets a byte, one after the other, twice over. */
+static void many(void)
+{
+	char name[] = "many.0000";
+
+	for (int i = 0; i < 2 * MANY; i++) {
+		int fd, n = i % MANY;
+
+		for (int digit = 8; digit > 4; digit--, n /= 10)
+			name[digit] = (char)('0' + n % 10);
+		fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		wr("write", write(fd, data, 1));
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int fd;
@@ -150,6 +168,8 @@ int main(int argc, char **argv)
 		expect_add("io.totals.read.short", 4);
 		expect_add("io.totals.write.short", 0);
 		close(fd);
+	} else if (argc > 1 && !strcmp(argv[1], "many")) {
+		many();
 	} else {
 		writes();
 		reads();
