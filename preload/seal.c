@@ -215,6 +215,8 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 	uint32_t first, n, parent;
 	uint64_t *r;
 
+	if (!s->known && unwind_find_nodes(s) && t->head + words <= t->limit)
+		return true;
 	unwind_put_frames(s);
 	first = nodes_known(s);
 	n = s->count - first;

@@ -170,7 +170,7 @@ static struct thread *struct_of_slot(uint32_t index)
 	uint32_t capacity = lar->config.depth;
 	size_t frames = (capacity + 1) * sizeof(struct frame);
 	size_t watches = 2 * capacity * sizeof(struct watch), nodes = (capacity + 2) / 2 * 8;
-	size_t memos = MEMO_SETS * sizeof(struct memo_set);
+	size_t memos = MEMO_COUNT * sizeof(struct memo) + MEMO_KEYS * sizeof(struct memo_key);
 	size_t size = sizeof(*t) + 2 * frames + watches + nodes + memos + NODES_BYTES;
 
 	if (t)
@@ -184,8 +184,9 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.frame[-1].slot = UINT64_MAX;
 	t->stack.fresh = t->stack.frame + capacity;
 	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
-	t->stack.memo = (struct memo_set *)((uint8_t *)t->stack.watch + watches);
-	nodes_init(&t->stack.nodes, t->stack.memo + MEMO_SETS);
+	t->stack.memo = (struct memo *)((uint8_t *)t->stack.watch + watches);
+	t->stack.key = (struct memo_key *)(t->stack.memo + MEMO_COUNT);
+	nodes_init(&t->stack.nodes, t->stack.key + MEMO_KEYS);
 	t->stack.node = (uint32_t *)((uint8_t *)t->stack.nodes.ra + NODES_BYTES);
 	t->stack.era = 1;
 	t->stack.capacity = capacity;

@@ -53,27 +53,41 @@ enum {
 
 /*
  * Memory of an earlier walk: the inner frames that it found and the frame that it joined. Where all
- * words that led it still hold the same values, it needs not be walked again.
+ * words that led it hold the same values again, it needs not be walked again. Places are relative
+ * to where the innermost return address is, since recursion comes to the same code at many places;
+ * so are saved frame pointers.
  */
 #define MEMO_FRAMES 8
-#define MEMO_SETS   64
-#define MEMO_WAYS   2
+#define MEMO_LEAST  1
+#define MEMO_COUNT  512
 struct memo {
-	uint64_t slot, ra;  /* of the innermost frame */
-	uint32_t era;	    /* stack.era that the entry is of; another: free */
-	uint32_t epoch;	    /* stack.epoch that the nodes are of */
-	uint32_t kept;	    /* frames from the one that was joined outward */
-	uint32_t base_node; /* node of that one */
-	uint32_t leaf;	    /* node of the innermost frame */
-	uint16_t frames;    /* further in, at most MEMO_FRAMES */
-	uint16_t watches;   /* theirs */
-	struct frame base;  /* the frame that was joined */
-	struct watch watch[2 * MEMO_FRAMES];
-	struct frame frame[MEMO_FRAMES]; /* as they stand in the stack */
+	uint64_t ra[MEMO_FRAMES]; /* innermost first */
+	int32_t at[MEMO_FRAMES];
+	uint32_t era;	       /* stack.era that the entry is of; another: free */
+	uint32_t epoch;	       /* stack.epoch that the nodes are of */
+	uint32_t base_node;    /* node of the frame that was joined */
+	uint32_t leaf;	       /* node of the innermost frame */
+	uint32_t kept;	       /* where that frame was found last: frames from it outward */
+	int32_t base_at;       /* its place */
+	int32_t base_rbp_from; /* as in struct frame, like all below */
+	uint16_t base_flags;
+	uint8_t frames; /* at most MEMO_FRAMES */
+	uint8_t rbps;	/* saved frame pointers that matter */
+	uint64_t base_rbp;
+	int32_t rbp_at[MEMO_FRAMES];
+	uint64_t rbp_saved[MEMO_FRAMES];
+	uint64_t rbp[MEMO_FRAMES];
+	int32_t rbp_from[MEMO_FRAMES];
+	uint16_t flags[MEMO_FRAMES];
 };
-struct memo_set {
-	uint32_t last; /* way used last */
-	struct memo way[MEMO_WAYS];
+
+/* From a return address to the place of the next, where that distance never changes. */
+#define MEMO_KEYS  1024
+#define MEMO_HINTS 256
+#define MEMO_STEPS 4
+struct memo_key {
+	uint64_t ra;
+	uint64_t distance;
 };
 
 /*
@@ -86,9 +100,13 @@ struct stack {
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
 	struct watch *watch; /* at most two for a frame, outermost first */
 	uint32_t *node;	     /* by frame: its node in the buffer */
-	struct memo_set *memo;
-	struct memo *top; /* the last stack's inner frames; NULL: the array has them all */
-	uint32_t leaf;	  /* node of the last stack, when `known` */
+	struct memo *memo;
+	struct memo_key *key;
+	uint16_t hint[MEMO_HINTS]; /* the memory used last, by place of the stack */
+	struct memo *top;	   /* the last stack's inner frames; NULL: the array has them all */
+	uint32_t top_kept;	   /* frames of the array further out */
+	uint64_t top_slot;	   /* place of the innermost */
+	uint32_t leaf;		   /* node of the last stack, when `known` */
 	bool known;
 	uint32_t era;	/* grows when memories become void; never 0 */
 	uint32_t epoch; /* grows when nodes become void */

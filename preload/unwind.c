@@ -199,10 +199,24 @@ static void frame_mark(struct frame *f, uint64_t what)
 	f->ra = what;
 }
 
+/* Notes at *w what must stay as it is for this frame; its flags are whole. */
+static always_inline void frame_watch(struct frame *f, struct watch **w, const struct watch *first)
+{
+	static const uint64_t never;
+
+	*(*w)++ = (struct watch){ (const uint64_t *)f->slot, f->ra };
+	if (unlikely(f->flags & FRAME_NO_VERIFY))
+		(*w)[-1] = (struct watch){ &never, 1 };
+	if (f->flags & FRAME_NEED_RBP && f->rbp_from)
+		*(*w)++ = (struct watch){
+			(const uint64_t *)(f->slot + (uint64_t)(int64_t)f->rbp_from), f->rbp
+		};
+	f->watched = (uint16_t)(*w - first);
+}
+
 /* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
 static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 {
-	static const uint64_t never;
 	struct frame *to = s->frame + kept;
 	const struct frame *from = s->fresh + n;
 	uint32_t need = kept ? to[-1].flags >> 2 & 1 : 0;
@@ -213,15 +227,8 @@ static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 
 		*to = *from;
 		need = (flags & FRAME_CFA_RBP) | (flags >> 1 & need);
-		*w++ = (struct watch){ (const uint64_t *)to->slot, to->ra };
-		if (unlikely(flags & FRAME_NO_VERIFY))
-			w[-1] = (struct watch){ &never, 1 };
-		if (need && to->rbp_from)
-			*w++ = (struct watch){ (const uint64_t *)(to->slot +
-								  (uint64_t)(int64_t)to->rbp_from),
-					       to->rbp };
 		to->flags = (uint16_t)((flags & ~FRAME_NEED_RBP) | need << 2);
-		to->watched = (uint16_t)(w - s->watch);
+		frame_watch(to, &w, s->watch);
 	}
 	s->count = kept + n;
 	if (s->sent > kept)
@@ -418,78 +425,203 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.foreign = frame < s->low || frame >= s->high };
 }
 
-static always_inline struct memo_set *memo_set(const struct stack *s, uint64_t slot, uint64_t ra)
+#define HASH(x) ((x)*0x9e3779b97f4a7c15ull)
+
+static always_inline struct memo_key *memo_key(const struct stack *s, uint64_t ra)
 {
-	return &s->memo[((slot ^ ra << 3) * 0x9e3779b97f4a7c15ull) >> 58];
+	return &s->key[HASH(ra) >> 54];
 }
-_Static_assert(MEMO_SETS == 1 << 6, "bits that memo_set() takes");
+_Static_assert(MEMO_KEYS == 1 << 10, "bits that memo_key() takes");
 
-/* What a frame needs beside its place for a memory of frames further in to hold. */
-static always_inline bool same_base(const struct frame *a, const struct frame *b)
+/* The place of the memory of the stack at slot: by its innermost return addresses. */
+static always_inline struct memo *memo_place(const struct stack *s, uint64_t slot, uint64_t ra)
 {
-	return a->slot == b->slot && a->rbp_from == b->rbp_from && a->flags == b->flags &&
-	       a->watched == b->watched && (!(a->flags & FRAME_NEED_RBP) || a->rbp == b->rbp);
+	uint64_t h = ra;
+
+	for (unsigned i = 1; i < MEMO_STEPS; i++) {
+		const struct memo_key *key = memo_key(s, ra);
+
+		slot += key->distance;
+		if (unlikely(key->ra != ra || slot >= s->high))
+			break;
+		ra = load(slot);
+		h = HASH(h) ^ ra;
+	}
+	return &s->memo[HASH(h) >> 55];
+}
+_Static_assert(MEMO_COUNT == 1 << 9, "bits that memo_place() takes");
+
+/* The frame of the array that the memory joined, or NULL. */
+static always_inline const struct frame *memo_base(const struct stack *s, const struct memo *m,
+						   uint64_t slot)
+{
+	uint64_t want = slot + (uint64_t)(int64_t)m->base_at;
+	uint32_t k = likely(m->kept <= s->usable) ? m->kept : s->usable;
+	const struct frame *f = s->frame + k - 1, *last = s->frame + s->usable - 1;
+
+	/* places fall from the first frame to the last; before the first is one above all */
+	while (unlikely(f->slot > want) && f < last)
+		f++;
+	while (unlikely(f->slot < want))
+		f--;
+	if (f->slot != want || f->flags != m->base_flags || f->rbp_from != m->base_rbp_from ||
+	    (f->flags & FRAME_NEED_RBP && f->rbp - slot != m->base_rbp))
+		return NULL;
+	return f;
 }
 
-/* Whether this memory is of the stack at slot: all that led its walk to the frame it joined is as
- * it was, and that frame is in the array. */
-static always_inline bool memo_holds(const struct stack *s, const struct memo *m, uint64_t slot,
-				     uint64_t ra)
+/* The first word, counted from the innermost frame, that is not what the memory says; -1: none. */
+static always_inline int32_t memo_differs(const struct memo *m, uint64_t slot)
 {
-	const struct frame *base = s->frame + m->kept - 1;
-
-	return m->slot == slot && m->ra == ra && m->era == s->era && m->kept <= s->usable &&
-	       same_base(base, &m->base) && watches_hold(m->watch, m->watch + m->watches) &&
-	       watches_hold(s->watch, s->watch + base->watched);
+	for (int32_t i = 1; i < m->frames; i++)
+		if (unlikely(load(slot + (uint64_t)(int64_t)m->at[i]) != m->ra[i]))
+			return i;
+	for (uint32_t i = 0; i < m->rbps; i++)
+		if (unlikely(load(slot + (uint64_t)(int64_t)m->rbp_at[i]) - slot !=
+			     m->rbp_saved[i]))
+			return 0;
+	return -1;
 }
 
-static always_inline void memo_use(struct stack *s, struct memo *m)
+static always_inline bool memo_holds(struct stack *s, struct memo *m, uint64_t slot, uint64_t ra)
 {
+	const struct frame *base;
+	uint32_t kept;
+
+	if (m->ra[0] != ra || m->era != s->era || !(base = memo_base(s, m, slot)) ||
+	    memo_differs(m, slot) >= 0 || !watches_hold(s->watch, s->watch + base->watched))
+		return false;
+	kept = (uint32_t)(base - s->frame) + 1;
+	if (unlikely(kept + m->frames > s->capacity - 2))
+		return false; /* too deep to keep: a walk cuts it */
+	m->kept = kept;
 	s->top = m;
+	s->top_slot = slot;
+	s->top_kept = kept;
 	s->leaf = m->leaf;
-	s->known =
-		m->epoch == s->epoch && m->kept <= s->sent && m->base_node == s->node[m->kept - 1];
+	s->known = m->epoch == s->epoch && kept <= s->sent && m->base_node == s->node[kept - 1];
+	return true;
+}
+
+static always_inline uint16_t *memo_hint(struct stack *s, uint64_t slot, uint64_t ra)
+{
+	return &s->hint[HASH(slot ^ ra << 3) >> 56];
+}
+_Static_assert(MEMO_HINTS == 1 << 8, "bits that memo_hint() takes");
+
+/* First the one that was right last time at this place. */
+static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra)
+{
+	uint16_t *hint = memo_hint(s, slot, ra);
+	struct memo *m = &s->memo[*hint];
+
+	if (memo_holds(s, m, slot, ra))
+		return true;
+	m = memo_place(s, slot, ra);
+	if (m == &s->memo[*hint] || !memo_holds(s, m, slot, ra))
+		return false;
+	*hint = (uint16_t)(m - s->memo);
+	return true;
+}
+
+/* Notes how far it is from frame to frame, where that is always as far. */
+static void memo_keys(struct stack *s)
+{
+	const struct frame *f = s->frame + s->count - 1;
+
+	for (uint32_t i = 1; i < s->count && i < MEMO_STEPS; i++, f--) {
+		struct memo_key *key = memo_key(s, f->ra);
+
+		key->ra = f->ra;
+		key->distance = f[-1].slot - f->slot;
+	}
 }
 
 /* Remembers the walk that just found the frames behind the first `kept`. */
-static void memo_save(struct stack *s, const struct cursor *c, uint32_t kept)
+static void memo_save(struct stack *s, uint64_t slot, uint64_t ra, uint32_t kept)
 {
-	struct memo_set *set = memo_set(s, c->slot, c->ra);
-	uint32_t n = s->count - kept, watches;
+	const struct frame *f = s->frame + s->count, *base;
+	uint32_t n = s->count - kept;
 	struct memo *m;
 
-	if (!kept || !n || n > MEMO_FRAMES || s->usable != s->count)
+	if (n < MEMO_LEAST)
+		n = MEMO_LEAST < s->count ? MEMO_LEAST : s->count - 1;
+	if (!n || n >= s->count || n > MEMO_FRAMES || s->usable != s->count)
 		return;
-	for (uint32_t i = kept; i < s->count; i++)
-		if (s->frame[i].flags & FRAME_NO_VERIFY)
+	kept = s->count - n;
+	base = s->frame + kept - 1;
+	memo_keys(s);
+	m = memo_place(s, slot, ra);
+	m->era = 0;
+	m->rbps = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		f--;
+		if (f->flags & FRAME_NO_VERIFY || f->slot - slot > INT32_MAX)
 			return;
-	set->last ^= 1;
-	m = &set->way[set->last];
-	watches = s->frame[s->count - 1].watched - s->frame[kept - 1].watched;
-	m->slot = c->slot;
-	m->ra = c->ra;
-	m->base = s->frame[kept - 1];
+		m->ra[i] = f->ra;
+		m->at[i] = (int32_t)(f->slot - slot);
+		m->rbp[i] = f->rbp - slot;
+		m->rbp_from[i] = f->rbp_from;
+		m->flags[i] = f->flags;
+		if (f->flags & FRAME_NEED_RBP && f->rbp_from) {
+			m->rbp_at[m->rbps] = m->at[i] + f->rbp_from;
+			m->rbp_saved[m->rbps++] = f->rbp - slot;
+		}
+	}
+	m->base_at = (int32_t)(base->slot - slot);
+	m->base_rbp = base->rbp - slot;
+	m->base_rbp_from = base->rbp_from;
+	m->base_flags = base->flags;
 	m->kept = kept;
 	m->era = s->era;
-	m->frames = (uint16_t)n;
-	m->watches = (uint16_t)watches;
+	m->frames = (uint8_t)n;
 	m->epoch = s->epoch - 1; /* its nodes are not known yet */
-	memcpy(m->frame, s->frame + kept, n * sizeof(struct frame));
-	memcpy(m->watch, s->watch + m->base.watched, watches * sizeof(struct watch));
 	s->top = m;
+	s->top_slot = slot;
+	s->top_kept = kept;
+	*memo_hint(s, slot, ra) = (uint16_t)(m - s->memo);
 }
 
 void unwind_put_frames(struct stack *s)
 {
-	struct memo *m = s->top;
+	const struct memo *m = s->top;
+	struct frame *to = s->frame + s->top_kept;
+	struct watch *w;
 
-	if (!m || m->kept + m->frames > s->capacity)
+	if (!m)
 		return;
-	memcpy(s->frame + m->kept, m->frame, m->frames * sizeof(struct frame));
-	memcpy(s->watch + m->base.watched, m->watch, m->watches * sizeof(struct watch));
-	s->count = s->usable = m->kept + m->frames;
-	if (s->sent > m->kept)
-		s->sent = m->kept;
+	w = s->watch + to[-1].watched;
+	for (int32_t i = m->frames - 1; i >= 0; i--, to++) {
+		to->slot = s->top_slot + (uint64_t)(int64_t)m->at[i];
+		to->ra = m->ra[i];
+		to->rbp = s->top_slot + m->rbp[i];
+		to->rbp_from = m->rbp_from[i];
+		to->flags = m->flags[i];
+		frame_watch(to, &w, s->watch);
+	}
+	s->count = s->usable = s->top_kept + m->frames;
+	if (s->sent > s->top_kept)
+		s->sent = s->top_kept;
+}
+
+bool unwind_find_nodes(struct stack *s)
+{
+	struct memo *m = s->top;
+	uint32_t node;
+
+	if (!m || s->sent < s->top_kept)
+		return false;
+	node = s->node[s->top_kept - 1];
+	for (int32_t i = m->frames - 1; i >= 0; i--) {
+		node = nodes_find(&s->nodes, node, m->ra[i]);
+		if (!node)
+			return false;
+	}
+	m->epoch = s->epoch;
+	m->base_node = s->node[s->top_kept - 1];
+	m->leaf = s->leaf = node;
+	s->known = true;
+	return true;
 }
 
 void unwind_nodes_known(struct stack *s)
@@ -502,7 +634,7 @@ void unwind_nodes_known(struct stack *s)
 	if (!m)
 		return;
 	m->epoch = s->epoch;
-	m->base_node = s->node[m->kept - 1];
+	m->base_node = s->node[s->top_kept - 1];
 	m->leaf = s->leaf;
 }
 
@@ -531,30 +663,17 @@ static lar_noinline void capture_walk(struct stack *s, uint64_t frame)
 		walk(s, c, 0, &kept);
 	}
 	if (likely(!c.foreign))
-		memo_save(s, &c, kept);
+		memo_save(s, frame + 8, load(frame + 8), kept);
 	if (s->sent == s->count)
 		unwind_nodes_known(s);
 }
 
 static always_inline void capture(struct stack *s, uint64_t frame)
 {
-	uint64_t slot = frame + 8, ra = load(slot);
-	struct memo_set *set = memo_set(s, slot, ra);
-	struct memo *m = &set->way[0];
-
-	if (likely(frame >= s->low && frame < s->high &&
-		   s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed))) {
-		if (likely(memo_holds(s, m, slot, ra))) {
-			memo_use(s, m);
-			set->last = 0;
-			return;
-		}
-		if (memo_holds(s, ++m, slot, ra)) {
-			memo_use(s, m);
-			set->last = 1;
-			return;
-		}
-	}
+	if (likely(frame >= s->low && frame < s->high && s->usable &&
+		   s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed)) &&
+	    likely(memo_try(s, frame + 8, load(frame + 8))))
+		return;
 	capture_walk(s, frame);
 }
 

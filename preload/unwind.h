@@ -23,12 +23,16 @@ void unwind_capture(struct stack *s, uint64_t frame);
 /* The last stack, whether its inner frames are in the array or in a memory. */
 static inline uint32_t unwind_count(const struct stack *s)
 {
-	return s->top ? s->top->kept + s->top->frames : s->count;
+	return s->top ? s->top_kept + s->top->frames : s->count;
 }
 static inline uint64_t unwind_ra(const struct stack *s, uint32_t i)
 {
-	return s->top && i >= s->top->kept ? s->top->frame[i - s->top->kept].ra : s->frame[i].ra;
+	return s->top && i >= s->top_kept ? s->top->ra[s->top_kept + s->top->frames - 1 - i]
+					  : s->frame[i].ra;
 }
+
+/* Whether the nodes of the last stack could be found without putting its frames into the array. */
+bool unwind_find_nodes(struct stack *s);
 
 /* Puts the frames of the last stack into the array. */
 void unwind_put_frames(struct stack *s);

@@ -210,17 +210,21 @@ static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar
 	return e;
 }
 
-/* The entry of addr; of another generation than the block's if the block has not seen it. */
-static inline struct lar_enc_address *address_entry(struct lar_encoder *enc, uint64_t addr,
-						    uint32_t generation)
+/* The entry of addr; of another generation than the block's if the block has not seen it. No loop:
+ * where it would end cannot be predicted. */
+static inline __attribute__((always_inline)) struct lar_enc_address *
+address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
 {
 	struct lar_enc_address *b = bucket_of(enc, addr);
+	uint64_t way = b[1].address == addr;
 
-	for (unsigned i = 0; i < LAR_ENC_WAYS; i++)
-		if (b[i].address == addr)
-			return &b[i];
+	way = b[2].address == addr ? 2 : way;
+	way = b[3].address == addr ? 3 : way;
+	if (__builtin_expect(b[way].address == addr, 1))
+		return &b[way];
 	return address_enter(enc, b, addr, generation);
 }
+_Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
 
 /* A block is handed out: one that was given back, the next fresh one, or any. */
 static inline __attribute__((always_inline)) uint8_t *
