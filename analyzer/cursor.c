@@ -57,10 +57,11 @@ static void push_frames(struct cursor *c, struct trace *t, const struct cursor_n
 {
 	struct stacks_path path[CHUNK + 1];
 
-	path[0] = from->path;
+	path[0] = (struct stacks_path){ from->hash, from->node };
 	stacks_push(&t->stacks, path, frames, count);
 	for (uint32_t i = 1; i <= count; i++)
-		c->nodes[c->node_count++] = (struct cursor_node){ path[i], from->depth + i };
+		c->nodes[c->node_count++] =
+			(struct cursor_node){ path[i].hash, path[i].node, from->depth + i };
 }
 
 /* The nodes of a PATH record; `ticks` is the time of the event that needed them. */
@@ -126,7 +127,7 @@ int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_
 	c->node_count = 0;
 	if (reserve_nodes(c, 1))
 		return -ENOMEM;
-	c->nodes[c->node_count++] = (struct cursor_node){ { 0, 0 }, 0 };
+	c->nodes[c->node_count++] = (struct cursor_node){ 0, 0, 0 };
 	return read_paths(c, t);
 }
 
@@ -154,7 +155,7 @@ int cursor_next(struct cursor *c, struct trace *t, struct event *e)
 		read_thread(c, t, w + 1);
 	e->thread = c->thread;
 	e->tid = c->tid;
-	e->stack = c->nodes[lar_word0_node(w0)].path.node;
+	e->stack = c->nodes[lar_word0_node(w0)].node;
 	c->at += 1 + fields;
 	if (cursor_at_end(c) || lar_word0_kind(c->words[c->at]) != LAR_EV_PATH)
 		return 0;

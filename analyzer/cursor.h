@@ -7,9 +7,10 @@
 
 #include "trace_impl.h"
 
-/* A node of the records in the tree of all stacks. */
+/* A node of the records: its place in the tree of all stacks, as stacks_path has it. */
 struct cursor_node {
-	struct stacks_path path;
+	uint64_t hash;
+	uint32_t node;
 	uint32_t depth;
 };
 

@@ -41,7 +41,7 @@ static bool check_node(uint64_t w0, uint32_t *nodes)
 	uint32_t node = lar_word0_node(w0);
 
 	if (kind == LAR_EV_PATH) {
-		if (node > *nodes)
+		if (node > *nodes || lar_word0_call(w0) > LAR_MAX_DEPTH)
 			return false;
 		*nodes += lar_word0_call(w0);
 		return true;

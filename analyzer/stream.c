@@ -17,6 +17,7 @@
 #include "trace_impl.h"
 
 #define MAX_OPEN_WORDS ((1024u << 20) / 8) /* decoded blocks held at once, all sources */
+#define MAX_IDLE_NODES 65536u		   /* of a cursor that is not in use */
 
 struct source {
 	uint64_t key;			 /* time of the next event, or of the next block's first */
@@ -64,6 +65,12 @@ static void drop_records(struct stream *s, struct cursor *c)
 static void cursor_give(struct stream *s, struct cursor *c)
 {
 	drop_records(s, c);
+	/* no recorder makes so many: they are not held for others */
+	if (c->node_room > MAX_IDLE_NODES) {
+		free(c->nodes);
+		c->nodes = NULL;
+		c->node_room = 0;
+	}
 	c->next_free = s->free_cursors;
 	s->free_cursors = c;
 }
