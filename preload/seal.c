@@ -8,6 +8,7 @@
 
 #define ZSTD_STATIC_LINKING_ONLY
 #include <string.h>
+#include <sys/mman.h>
 #include <zstd.h>
 
 #include "format/codec.h"
@@ -17,6 +18,10 @@
 #include "sys.h"
 #include "tracefile.h"
 #include "unwind.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define SEAL_LEVEL	  1
 #define SEAL_MAX_CONTEXTS 64
@@ -67,6 +72,8 @@ static struct seal_context *context_new(void)
 		pool_unmap(p, at[5]);
 		return NULL;
 	}
+	/* its tables are hashed into all over: at once costs less than page by page */
+	sys_madvise(c->encoder, sizeof(*c->encoder), MADV_POPULATE_WRITE);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, SEAL_LEVEL);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
 	return c;
@@ -252,10 +259,12 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 
 void seal_finish(struct thread *t)
 {
-	if (t->head > t->buffer + 5)
-		seal(t);
+	/* the first step of a slot stays on disk anyway: what it holds may as well stay in it, and
+	 * a short program takes no memory and no time for sealing */
 	if (t->ready <= SLOT_STEP)
 		return;
+	if (t->head > t->buffer + 5)
+		seal(t);
 	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
 	t->ready = SLOT_STEP;
 	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
