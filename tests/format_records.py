@@ -167,8 +167,8 @@ def streams_of(encoded):
     sizes = [(directory.varint(), directory.varint()) for _ in range(directory.varint())]
     streams, at = {}, directory.at
     for number, size in sizes:
-        if size > len(encoded) - at:
-            raise Damaged("a stream goes beyond the block")
+        if size > len(encoded) - at or number >= 8 + 256 * 8:
+            raise Damaged("no such stream, or it goes beyond the block")
         streams[number] = Stream(encoded[at:at + size])
         at += size
     if at != len(encoded):
@@ -186,7 +186,10 @@ class Block:
         self.referred, self.nodes = Addresses(self.stream(6)), Nodes()
         self.records, self.skipped = [], 0
         while self.stream(0).more():
-            self.shapes.append((self.stream(0).varint(), self.stream(0).take(1)[0]))
+            low, form = self.stream(0).varint(), self.stream(0).take(1)[0]
+            if low >> 32 or not 1 <= form % 128 <= 7 or len(self.shapes) == 1024:
+                raise Damaged("an impossible shape")
+            self.shapes.append((low, form))
         while self.stream(2).more():
             last = self.addresses[-1] if self.addresses else 0
             self.addresses.append(last + self.stream(2).zigzag() & M64)
