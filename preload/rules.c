@@ -14,54 +14,78 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define RULES_FIRST   (1u << 9) /* entries of the first table: 8 KiB */
-#define RULES_GROW    4
-#define RULES_MAX     (1u << 21)
-#define RULES_WRITING 1
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define RULES_FIRST (1u << 9) /* entries of the first table: one page */
+#define RULES_GROW  4
+#define RULES_MAX   (1u << 21)
 
 static size_t table_size(uint32_t entries)
 {
-	return sizeof(struct rules_table) + (size_t)entries * sizeof(struct rules_entry);
+	return sizeof(struct rules_table) + (size_t)entries * sizeof(uint64_t);
 }
 
-static struct rules_table *table_new(uint32_t entries)
+/* `distinct` NULL: with memory for the rules of its own. */
+static struct rules_table *table_new(uint32_t entries, const uint64_t *distinct)
 {
-	struct rules_table *t = pool_map(table_size(entries));
+	size_t size = table_size(entries);
+	struct rules_table *t = pool_map(size + (distinct ? 0 : RULES_DISTINCT * 8));
 
-	if (t)
-		t->mask = entries - 1;
+	if (!t)
+		return NULL;
+	t->mask = entries - 1;
+	t->distinct = distinct ? distinct : (const uint64_t *)((uint8_t *)t + size);
 	return t;
 }
 
-/* Where `key` is, or the free place where it may go, or NULL when the table is full. */
-static struct rules_entry *table_place(struct rules_table *t, uint64_t key, uint64_t *found)
+/* Where the key is, or the free place where it may go, or NULL when the table is full. */
+static _Atomic uint64_t *table_place(struct rules_table *t, uint64_t key48, uint64_t *found)
 {
-	uint32_t i = rules_hash(key) & t->mask;
+	uint32_t i = rules_place(key48) & t->mask;
 
 	for (uint32_t n = 0; n <= t->mask; n++, i = (i + 1) & t->mask) {
-		*found = atomic_load_explicit(&t->entry[i].key, memory_order_acquire);
-		if (!*found || *found == key)
+		*found = atomic_load_explicit(&t->entry[i], memory_order_acquire);
+		if (!*found || *found >> 16 == key48)
 			return &t->entry[i];
 	}
 	return NULL;
 }
 
-static void table_insert(struct rules_table *t, uint64_t key, uint64_t rule)
+static void table_insert(struct rules_table *t, uint64_t entry)
 {
 	for (;;) {
 		uint64_t found, expected = 0;
-		struct rules_entry *e = table_place(t, key, &found);
+		_Atomic uint64_t *e = table_place(t, entry >> 16, &found);
 
-		if (!e || found == key)
+		if (!e || found)
 			return;
-		if (!atomic_compare_exchange_strong(&e->key, &expected, RULES_WRITING))
+		if (!atomic_compare_exchange_strong(e, &expected, entry))
 			continue;
-		e->rule = rule;
-		atomic_store_explicit(&e->key, key, memory_order_release);
 		atomic_fetch_add_explicit(&t->used, 1, memory_order_relaxed);
 		return;
 	}
 }
+
+#define RULES_KNOWN 0x80u /* a bit that rules do not use: none is 0 in the list */
+
+/* The number of a rule among the distinct ones, or -1 when there are too many. */
+static int32_t distinct_number(struct rules_table *t, uint64_t rule)
+{
+	_Atomic uint64_t *distinct = (_Atomic uint64_t *)t->distinct;
+	uint32_t i = (uint32_t)((rule * 0x9e3779b97f4a7c15ull) >> 53);
+
+	for (uint32_t n = 0; n < RULES_DISTINCT / 2; n++, i = (i + 1) % RULES_DISTINCT) {
+		uint64_t there = 0;
+
+		if (atomic_load(&distinct[i]) == rule ||
+		    atomic_compare_exchange_strong(&distinct[i], &there, rule) || there == rule)
+			return (int32_t)i;
+	}
+	return -1;
+}
+_Static_assert(RULES_DISTINCT == 1 << 11 && RULES_DISTINCT <= 1 << 16, "bits of a rule's number");
 
 /*
  * Replaces the table by one of four times the size. The old one stays mapped: a thread may be
@@ -73,14 +97,12 @@ static void table_grow(struct rules_table *t)
 
 	if (t->mask + 1 >= RULES_MAX || !spin_lock(&lar->rules_lock))
 		return;
-	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * RULES_GROW))) {
-		/* rules go to nearly all of its pages at once */
-		sys_madvise(bigger, table_size(bigger->mask + 1), MADV_POPULATE_WRITE);
+	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * 2, t->distinct))) {
 		for (uint32_t i = 0; i <= t->mask; i++) {
-			uint64_t key = atomic_load_explicit(&t->entry[i].key, memory_order_acquire);
+			uint64_t e = atomic_load_explicit(&t->entry[i], memory_order_acquire);
 
-			if (key > RULES_WRITING)
-				table_insert(bigger, key, t->entry[i].rule);
+			if (e)
+				table_insert(bigger, e);
 		}
 		bigger->older = t;
 		atomic_store_explicit(&lar->rules, bigger, memory_order_release);
@@ -104,23 +126,25 @@ uint64_t rules_fill(uint64_t key)
 	struct rules_table *t = atomic_load_explicit(&lar->rules, memory_order_acquire);
 	uint32_t generation = atomic_load(&lar->generation);
 	uint64_t rule = rule_compute(key);
+	int32_t number;
 
 	if (!t) {
 		struct rules_table *none = NULL;
 
-		t = table_new(RULES_FIRST);
+		t = table_new(RULES_FIRST, NULL);
 		if (!t)
 			return rule;
 		if (!atomic_compare_exchange_strong(&lar->rules, &none, t)) {
-			pool_unmap(t, table_size(RULES_FIRST));
+			pool_unmap(t, table_size(RULES_FIRST) + RULES_DISTINCT * 8);
 			t = none;
 		}
 	}
+	number = (key & ~RULES_EXACT) >> 47 ? -1 : distinct_number(t, rule | RULES_KNOWN);
 	/* a module that went away meanwhile must leave no rule behind; a search ends at a free
 	 * place, so some always are */
-	if (atomic_load(&lar->generation) == generation &&
+	if (number >= 0 && atomic_load(&lar->generation) == generation &&
 	    atomic_load_explicit(&t->used, memory_order_relaxed) < t->mask - t->mask / 4)
-		table_insert(t, key, rule);
+		table_insert(t, rules_key48(key) << 16 | (uint64_t)number);
 	if (atomic_load_explicit(&t->used, memory_order_relaxed) > t->mask / 2)
 		table_grow(t);
 	return rule;
@@ -137,12 +161,12 @@ void rules_forget(uint64_t start, uint64_t end)
 	}
 	t = atomic_load(&lar->rules);
 	for (uint32_t i = 0; t && i <= t->mask; i++) {
-		uint64_t key = atomic_load_explicit(&t->entry[i].key, memory_order_relaxed);
+		uint64_t e = atomic_load_explicit(&t->entry[i], memory_order_relaxed);
+		uint64_t pc = e >> 16 & ((1ull << 47) - 1);
 
 		/* a hole may end the search for an entry further on: that is then made again */
-		if (key > RULES_WRITING && (key & ~RULES_EXACT) >= start &&
-		    (key & ~RULES_EXACT) <= end) {
-			atomic_store_explicit(&t->entry[i].key, 0, memory_order_release);
+		if (e && pc >= start && pc <= end) {
+			atomic_store_explicit(&t->entry[i], 0, memory_order_release);
 			atomic_fetch_sub_explicit(&t->used, 1, memory_order_relaxed);
 		}
 	}

@@ -153,17 +153,17 @@ static int32_t differs(const struct stack *s, uint32_t from, uint32_t count)
  * Reads again what led from frame `from` outward to frame 0. Returns the index of the first frame
  * (going outward) that is not as it was, or -1 when all are.
  */
-static always_inline bool watches_hold(const struct watch *w, const struct watch *end)
+/* From the innermost outward: the sooner what differs is met. */
+static always_inline bool watches_hold(const struct watch *first, const struct watch *w)
 {
-	uint64_t a = 0, b = 0;
-
-	for (; end - w >= 4; w += 4) {
-		a |= (*w[0].at ^ w[0].value) | (*w[1].at ^ w[1].value);
-		b |= (*w[2].at ^ w[2].value) | (*w[3].at ^ w[3].value);
-	}
-	for (; w < end; w++)
-		a |= *w->at ^ w->value;
-	return !(a | b);
+	for (; w - first >= 4; w -= 4)
+		if (unlikely(((*w[-1].at ^ w[-1].value) | (*w[-2].at ^ w[-2].value) |
+			      (*w[-3].at ^ w[-3].value) | (*w[-4].at ^ w[-4].value)) != 0))
+			return false;
+	for (; w > first; w--)
+		if (unlikely(*w[-1].at != w[-1].value))
+			return false;
+	return true;
 }
 
 static always_inline int32_t verify(const struct stack *s, uint32_t from)
