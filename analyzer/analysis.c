@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
 #define PROGRESS_NS	1000000000ull
@@ -107,15 +108,26 @@ static int to_models(struct analysis *a, const struct event *e)
 {
 	int err = 0;
 
-	if (a->heap && e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP)
+	if (a->heap &&
+	    ((e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP) || e->kind == LAR_EV_TICK))
 		err = to_heap(a, e);
 	else if (a->io && e->kind == LAR_EV_IO)
 		err = io_model_event(a->io, e);
 	else if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
 		err = lock_model_event(a->locks, e);
+	if (!err && a->growth && e->kind == LAR_EV_MAP)
+		err = growth_model_event(a->growth, e);
 	if (!err && a->threads)
 		err = thread_model_event(a->threads, e);
 	return err;
+}
+
+/* Of what was before, only idle threads' last events are left: no history to see a trend in. */
+static void restart_line(struct analysis *a)
+{
+	if (a->facts->events_overwritten && a->heap && a->heap->line &&
+	    a->dense_ns > a->heap->since_ns)
+		heap_model_start_line(a->heap, a->dense_ns);
 }
 
 static int take_event(void *arg, const struct event *e)
@@ -125,8 +137,10 @@ static int take_event(void *arg, const struct event *e)
 
 	if (!a->events)
 		a->first_ns = e->time_ns;
-	if (a->events == a->facts->events_kept / 100)
+	if (a->events == a->facts->events_kept / 100) {
 		a->dense_ns = e->time_ns;
+		restart_line(a);
+	}
 	if (++a->events >= a->progress_next)
 		progress(a);
 	/* sums of locks are of the whole run, whatever the window */
@@ -147,6 +161,38 @@ static int take_event(void *arg, const struct event *e)
 	}
 }
 
+/* The overview has no room for it. */
+static bool wants_churn(const struct analysis *a)
+{
+	return a->parts & PART_HEAP && (a->parts == PART_HEAP || a->context->format != CMD_TEXT);
+}
+
+static int heap_models_new(struct analysis *a, const struct site_rule *rule)
+{
+	bool whole = !a->facts->header->sample_bytes;
+	int err = 0;
+
+	if (!(a->parts & (PART_HEAP | PART_LEAKS | PART_GROWTH)))
+		return 0;
+	a->heap = calloc(1, sizeof(*a->heap));
+	if (!a->heap)
+		return -ENOMEM;
+	heap_model_init(a->heap, rule, a->context->since_ns);
+	a->heap->sampling.period = a->facts->header->sample_bytes;
+	if (a->parts & (PART_LEAKS | PART_GROWTH))
+		err = heap_model_start_line(a->heap, a->context->since_ns);
+	/* which page a block is on, and what a pool would have done, needs every block */
+	if (!err && whole && a->parts & PART_GROWTH) {
+		a->growth = calloc(1, sizeof(*a->growth));
+		err = a->growth ? growth_model_init(a->growth, a->heap) : -ENOMEM;
+	}
+	if (!err && whole && wants_churn(a)) {
+		a->churn = calloc(1, sizeof(*a->churn));
+		err = a->churn ? churn_model_init(a->churn, a->heap) : -ENOMEM;
+	}
+	return err;
+}
+
 static int models_new(struct analysis *a)
 {
 	const struct cmd_context *c = a->context;
@@ -157,13 +203,8 @@ static int models_new(struct analysis *a)
 		rule.group = group_of_stack;
 		rule.group_arg = a;
 	}
-	if (a->parts & (PART_HEAP | PART_LEAKS)) {
-		a->heap = calloc(1, sizeof(*a->heap));
-		if (!a->heap)
-			return -ENOMEM;
-		heap_model_init(a->heap, &rule, c->since_ns);
-		a->heap->sampling.period = a->facts->header->sample_bytes;
-	}
+	if (heap_models_new(a, &rule))
+		return -ENOMEM;
 	if (a->parts & PART_IO) {
 		a->io = calloc(1, sizeof(*a->io));
 		if (!a->io || io_model_init(a->io, &rule, c->since_ns, slowest))
@@ -189,6 +230,11 @@ void analysis_free(struct analysis *a)
 {
 	if (!a)
 		return;
+	trends_fini(&a->trends);
+	if (a->growth)
+		growth_model_fini(a->growth);
+	if (a->churn)
+		churn_model_fini(a->churn);
 	if (a->heap)
 		heap_model_fini(a->heap);
 	if (a->io)
@@ -197,7 +243,10 @@ void analysis_free(struct analysis *a)
 		lock_model_fini(a->locks);
 	if (a->threads)
 		thread_model_fini(a->threads);
+	free(a->growth);
+	free(a->churn);
 	free(a->heap);
+	free(a->suppressed);
 	free(a->io);
 	free(a->locks);
 	free(a->threads);
@@ -213,10 +262,52 @@ static unsigned parts_recorded(const struct trace_facts *facts)
 {
 	uint32_t record = facts->header->record;
 
-	return (record & LAR_RECORD_HEAP ? PART_HEAP | PART_LEAKS : 0) |
+	return (record & LAR_RECORD_HEAP ? PART_HEAP | PART_LEAKS | PART_GROWTH : 0) |
 	       (record & LAR_RECORD_IO ? PART_IO : 0) |
 	       (record & LAR_RECORD_LOCKS ? PART_LOCKS : 0) |
 	       (record & LAR_RECORD_THREADS ? PART_THREADS : 0);
+}
+
+/* What the process may have: as told, or where it is known to be, on this machine. */
+static void find_limit(struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	char host[256] = "";
+
+	a->limit = (struct memlimit){ a->context->limit_bytes, "option" };
+	if (a->limit.bytes)
+		return;
+	gethostname(host, sizeof(host) - 1);
+	a->limit.source = "none";
+	if (!strcmp(host, f->host))
+		a->limit = memlimit_find("", f->running ? f->header->pid : 0);
+}
+
+static int heap_finish(struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	struct trends_options o = { .ended = f->header->end == LAR_END_EXIT,
+				    .duration_ns = f->duration_ns,
+				    .lost_events = f->events_dropped + f->damage.events_at_least };
+	int err = 0;
+
+	heap_model_finish(a->heap);
+	if (a->growth)
+		growth_model_finish(a->growth);
+	if (a->churn)
+		err = churn_model_finish(a->churn);
+	if (err || !a->heap->line)
+		return err;
+	find_limit(a);
+	o.limit_bytes = a->limit.bytes;
+	if (o.duration_ns > a->context->until_ns)
+		o.duration_ns = a->context->until_ns;
+	o.duration_ns -=
+		a->heap->line->start_ns < o.duration_ns ? a->heap->line->start_ns : o.duration_ns;
+	err = trends_make(&a->trends, a->heap, &o);
+	if (!err && a->context->suppress)
+		err = analysis_suppress(a, a->context->suppress);
+	return err;
 }
 
 static int analysis_run(struct analysis *a)
@@ -239,14 +330,14 @@ static int analysis_run(struct analysis *a)
 		return err;
 	a->facts = trace_facts(a->trace);
 	if (a->heap)
-		heap_model_finish(a->heap);
+		err = heap_finish(a);
 	if (a->io)
 		io_model_finish(a->io);
 	if (a->locks)
 		lock_model_finish(a->locks);
 	if (a->threads)
 		thread_model_finish(a->threads);
-	return 0;
+	return err;
 }
 
 int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,

@@ -6,13 +6,18 @@
 #ifndef LARIAT_ANALYSIS_H
 #define LARIAT_ANALYSIS_H
 
+#include "churn_model.h"
 #include "frames.h"
+#include "growth_model.h"
 #include "heap_model.h"
 #include "io_model.h"
 #include "lock_model.h"
+#include "memlimit.h"
 #include "opts.h"
+#include "suppress.h"
 #include "thread_model.h"
 #include "trace.h"
+#include "trends.h"
 
 enum analysis_part {
 	PART_HEAP = 1,
@@ -20,7 +25,8 @@ enum analysis_part {
 	PART_IO = 4,
 	PART_LOCKS = 8,
 	PART_THREADS = 16,
-	PART_ALL = 31,
+	PART_GROWTH = 32, /* from the heap model */
+	PART_ALL = 63,
 };
 
 struct analysis_group {
@@ -45,6 +51,15 @@ struct analysis {
 	struct analysis_group *group;
 	uint32_t group_size;
 	struct heap_model *heap; /* NULL = not asked for */
+	struct growth_model *growth;
+	struct churn_model *churn;
+	struct trends trends;  /* with PART_LEAKS and PART_GROWTH */
+	struct memlimit limit; /* for them */
+	/* per site of the heap: is it left out of leaks and trends? NULL = none is */
+	bool *suppressed;
+	struct {
+		uint64_t sites, blocks, bytes;
+	} suppressed_total;
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
@@ -89,6 +104,7 @@ struct rankable {
 	uint32_t count;
 	const struct sort_key *keys; /* for --sort; the first is used when it names none of them */
 	const struct sites *sites;   /* of the array's elements, for --filter; NULL = no filter */
+	const bool *left_out;	     /* elements that are not to be listed; NULL = none */
 	size_t needed;		     /* offset of a uint64_t; elements with 0 there are left out */
 };
 #define RANK_ALL SIZE_MAX
@@ -100,18 +116,32 @@ void ranking_fini(struct ranking *r);
 /* Does a site match --filter? */
 bool analysis_site_matches(struct analysis *a, const struct sites *sites, uint32_t site);
 
+/*
+ * Marks the sites that the suppressions match, and takes them out of the trends. After the last
+ * event. Returns 0 or -ENOMEM.
+ */
+int analysis_suppress(struct analysis *a, struct suppressions *s);
+
+/* Blocks and bytes that are left, suppressed ones not counted. */
+uint64_t leak_blocks(const struct analysis *a);
+uint64_t leak_bytes(const struct analysis *a);
+
 /* What a folded site is called; by stack NULL. Valid until the next call. */
 const char *analysis_site_label(struct analysis *a, const struct sites *sites, uint32_t site);
 
 /* A thread's name and kernel number from the trace. */
 const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number);
 
-extern const struct sort_key heap_sort_keys[], leak_sort_keys[], io_sort_keys[], lock_sort_keys[],
-	thread_sort_keys[];
+extern const struct sort_key heap_sort_keys[], leak_sort_keys[], trend_sort_keys[], io_sort_keys[],
+	lock_sort_keys[], thread_sort_keys[];
 
 /* The lists of the parts, as analysis_rank(). */
 int heap_rank_sites(struct analysis *a, struct ranking *r);
 int leak_rank_sites(struct analysis *a, struct ranking *r);
+int trend_rank_sites(struct analysis *a, struct ranking *r);
+int pool_rank_sites(struct analysis *a, struct ranking *r);
+int arena_rank_sites(struct analysis *a, struct ranking *r);
+int reserve_rank_sites(struct analysis *a, struct ranking *r);
 int io_rank_sites(struct analysis *a, struct ranking *r);
 int io_rank_targets(struct analysis *a, struct ranking *r);
 int lock_rank_sites(struct analysis *a, struct ranking *r);

@@ -17,16 +17,72 @@ void heap_model_init(struct heap_model *m, const struct site_rule *rule, uint64_
 	m->since_ns = since_ns;
 }
 
+static void site_fini(struct heap_site *s)
+{
+	histogram_fini(&s->lifetime_ns);
+	series_fini(&s->line);
+}
+
 void heap_model_fini(struct heap_model *m)
 {
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
-		histogram_fini(&m->site[i].lifetime_ns);
+		site_fini(&m->site[i]);
 	free(m->site);
 	free(m->map_site);
 	free(m->last_allocation);
+	free(m->line);
 	live_fini(&m->live);
 	sites_fini(&m->sites);
 	sites_fini(&m->map_sites);
+}
+
+/* Estimates are kept in units of theirs while the events come; a timeline is in bytes. */
+static inline uint64_t in_bytes(const struct heap_model *m, uint64_t sum)
+{
+	return m->sampling.period ? sum / SAMPLING_ONE : sum;
+}
+
+static struct timeline_sample sample_now(const struct heap_model *m)
+{
+	const struct heap_totals *t = &m->total;
+
+	return (struct timeline_sample){ .live_bytes = in_bytes(m, t->live_bytes),
+					 .allocations = in_bytes(m, t->allocations),
+					 .allocated_bytes = in_bytes(m, t->allocated_bytes),
+					 .frees = in_bytes(m, t->frees),
+					 .freed_bytes = in_bytes(m, t->freed_bytes),
+					 .unpaired_frees = t->unpaired_frees + m->outside_frees,
+					 .mapped_bytes = m->mapped_now,
+					 .held_bytes = m->held_bytes,
+					 .rss_bytes = m->tick.rss_bytes,
+					 .heap_bytes = m->tick.heap_bytes,
+					 .threads = m->tick.threads };
+}
+
+int heap_model_start_line(struct heap_model *m, uint64_t now_ns)
+{
+	if (!m->line)
+		m->line = calloc(1, sizeof(*m->line));
+	if (!m->line)
+		return -ENOMEM;
+	timeline_start(m->line, now_ns, in_bytes(m, m->total.live_bytes));
+	return 0;
+}
+
+static void line_advance(struct heap_model *m, uint64_t now_ns)
+{
+	struct timeline_sample now = sample_now(m);
+
+	timeline_advance(m->line, now_ns, &now);
+}
+
+/* Puts what a site and the process hold now on the timeline. */
+static inline void line_note(const struct heap_model *m, struct heap_site *s)
+{
+	if (!m->line)
+		return;
+	series_note(&s->line, m->line, in_bytes(m, s->live_bytes));
+	timeline_live(m->line, in_bytes(m, m->total.live_bytes));
 }
 
 static inline void last_allocation_set(struct heap_model *m, uint32_t thread, uint64_t address)
@@ -97,19 +153,24 @@ static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size
 		t->peak_at_ns = now;
 		m->peak_number++;
 	}
+	line_note(m, s);
 }
 
 /* A block from before the window has no site. Returns what the block stood for. */
 static struct sampling_weight count_death(struct heap_model *m, const struct live_block *b,
-					  uint64_t now)
+					  const struct event *e, uint64_t now)
 {
 	struct sampling_weight w = sampling_weigh(&m->sampling, b->size_bytes);
 	struct heap_site *s;
 
+	for (uint32_t i = 0; i < m->watches && b->site != SITE_NONE; i++)
+		m->watch[i].died(m->watch[i].arg, b, e, now);
 	m->total.freed_bytes += w.bytes;
 	m->total.frees += w.blocks;
-	if (b->site == SITE_NONE)
+	if (b->site == SITE_NONE) {
+		m->outside_frees++;
 		return w;
+	}
 	s = &m->site[b->site];
 	site_keep_peak(m, s);
 	s->frees += w.blocks;
@@ -119,6 +180,7 @@ static struct sampling_weight count_death(struct heap_model *m, const struct liv
 	m->total.live_blocks -= w.blocks;
 	m->total.live_bytes -= w.bytes;
 	histogram_add_many(&s->lifetime_ns, now > b->born_ns ? now - b->born_ns : 0, w.blocks);
+	line_note(m, s);
 	return w;
 }
 
@@ -181,7 +243,7 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 
 	early->address = b->address;
 	early->time_ns = e->time_ns;
-	early->weight = count_death(m, b, e->time_ns);
+	early->weight = count_death(m, b, e, e->time_ns);
 	m->total.frees -= early->weight.blocks;
 	m->total.freed_bytes -= early->weight.bytes;
 	m->total.implied_frees += early->weight.blocks;
@@ -210,10 +272,13 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	b->thread = e->thread;
 	if (s)
 		count_birth(m, s, size, e->time_ns);
+	for (uint32_t i = 0; s && i < m->watches; i++)
+		if (m->watch[i].born(m->watch[i].arg, b, e))
+			return -ENOMEM;
 	last_allocation_set(m, e->thread, address);
 	if (m->stray.count && moment_take(&m->stray, address, e)) {
 		m->total.unpaired_frees--;
-		count_death(m, b, e->time_ns);
+		count_death(m, b, e, e->time_ns);
 		live_remove(&m->live, b);
 	}
 	return 0;
@@ -265,7 +330,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 			m->site[b->site].temporary++;
 			m->total.temporary++;
 		}
-		count_death(m, b, now);
+		count_death(m, b, e, now);
 		if (e->kind == LAR_EV_FREE)
 			moment_add(&m->freed, e->time_ns, address, e->thread);
 	}
@@ -338,9 +403,12 @@ static int take_map(struct heap_model *m, const struct event *e)
 	case LAR_CALL_munmap:
 		t->unmaps++;
 		t->unmapped_bytes += e->field[5];
+		m->mapped_now -= e->field[5] < m->mapped_now ? e->field[5] : m->mapped_now;
 		return 0;
 	case LAR_CALL_mremap:
 		t->remaps++;
+		m->mapped_now -= e->field[5] < m->mapped_now ? e->field[5] : m->mapped_now;
+		m->mapped_now += e->field[3];
 		return 0;
 	case LAR_CALL_brk:
 	case LAR_CALL_sbrk:
@@ -351,6 +419,7 @@ static int take_map(struct heap_model *m, const struct event *e)
 	}
 	t->maps++;
 	t->mapped_bytes += e->field[3];
+	m->mapped_now += e->field[3];
 	site = sites_number(&m->map_sites, e->stack, e->thread);
 	if (site == SITE_NONE ||
 	    array_reserve((void **)&m->map_site, &m->map_site_size, site, sizeof(*m->map_site)))
@@ -362,6 +431,8 @@ static int take_map(struct heap_model *m, const struct event *e)
 
 int heap_model_event(struct heap_model *m, const struct event *e)
 {
+	if (m->line && e->time_ns >= m->line->end_ns && e->time_ns >= m->since_ns)
+		line_advance(m, e->time_ns);
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
 		if (!e->field[1])
@@ -375,6 +446,11 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 		return take_realloc(m, e);
 	case LAR_EV_MAP:
 		return take_map(m, e);
+	case LAR_EV_TICK:
+		m->tick.rss_bytes = e->field[1];
+		m->tick.heap_bytes = e->field[2];
+		m->tick.threads = e->field[4];
+		return 0;
 	default:
 		return 0;
 	}
@@ -392,6 +468,8 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 
 void heap_model_finish(struct heap_model *m)
 {
+	if (m->line)
+		line_advance(m, m->line->end_ns - 1);
 	ROUND_ALL(m, &m->total);
 	sampling_round(&m->sampling, &m->total.implied_frees);
 	sampling_round(&m->sampling, &m->total.reallocations);

@@ -17,6 +17,7 @@
 #include "live_table.h"
 #include "sampling.h"
 #include "sites.h"
+#include "timeline.h"
 #include "trace.h"
 
 struct heap_site {
@@ -31,6 +32,7 @@ struct heap_site {
 	uint64_t failed;
 	uint64_t size_min, size_max;
 	struct histogram lifetime_ns; /* of freed blocks */
+	struct series line;	      /* live bytes over time, when the model keeps a timeline */
 };
 
 struct heap_totals {
@@ -78,6 +80,19 @@ struct heap_moment {
 	} free[HEAP_MOMENT];
 };
 
+struct heap_model;
+
+/*
+ * Another model that looks on at each block: born is called when its figures are counted, died
+ * before it is forgotten. Of a realloc its old block dies first. born returns 0 or -ENOMEM.
+ */
+struct heap_watch {
+	void *arg;
+	int (*born)(void *arg, const struct live_block *b, const struct event *e);
+	void (*died)(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
+};
+#define HEAP_WATCHES 2
+
 struct heap_model {
 	struct sampling sampling; /* set it after heap_model_init(), before the first event */
 	struct heap_totals total;
@@ -96,11 +111,23 @@ struct heap_model {
 	uint32_t early_count;
 	struct heap_moment stray; /* frees of blocks that are not known */
 	struct heap_moment freed; /* frees of blocks that are */
+	struct timeline *line;	  /* NULL = none is kept */
+	uint64_t mapped_now;	  /* bytes that mmap and kin hold */
+	uint64_t outside_frees;	  /* of blocks from before since_ns */
+	uint64_t held_bytes;	  /* for the timeline, from a watch: pages with live blocks */
+	struct heap_watch watch[HEAP_WATCHES];
+	uint32_t watches;
+	struct {
+		uint64_t rss_bytes, heap_bytes, threads;
+	} tick; /* the last sample that the recorder took */
 };
 
 /* Blocks allocated before since_ns are known but in no figure but the frees. */
 void heap_model_init(struct heap_model *m, const struct site_rule *rule, uint64_t since_ns);
 void heap_model_fini(struct heap_model *m);
+
+/* Keeps a timeline from a time on; again: forgets it and starts anew. Returns 0 or -ENOMEM. */
+int heap_model_start_line(struct heap_model *m, uint64_t now_ns);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int heap_model_event(struct heap_model *m, const struct event *e);

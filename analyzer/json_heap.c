@@ -88,16 +88,27 @@ json_t *json_heap(struct analysis *a)
 	json_set_u64(o, "implied_frees", t->implied_frees);
 	json_set(o, "mapped", mapped_json(&a->heap->mapped));
 	json_set_list(a, o, "sites", "site_count", heap_rank_sites, site_json);
+	json_set_churn(a, o);
+	return o;
+}
+
+static json_t *blocks_json(uint64_t blocks, uint64_t bytes)
+{
+	json_t *o = json_object();
+
+	json_set_u64(o, "blocks", blocks);
+	json_set_u64(o, "bytes", bytes);
 	return o;
 }
 
 json_t *json_leaks(struct analysis *a)
 {
-	json_t *o = json_object(), *unfreed = json_object();
+	json_t *o = json_object();
 
-	json_set_u64(unfreed, "blocks", a->heap->total.live_blocks);
-	json_set_u64(unfreed, "bytes", a->heap->total.live_bytes);
-	json_set(o, "unfreed", unfreed);
+	json_set(o, "unfreed", blocks_json(leak_blocks(a), leak_bytes(a)));
+	json_set(o, "suppressed",
+		 blocks_json(a->suppressed_total.blocks, a->suppressed_total.bytes));
 	json_set_list(a, o, "sites", "site_count", leak_rank_sites, leak_json);
+	json_set_trends(a, o);
 	return o;
 }

@@ -25,7 +25,7 @@ const struct sort_key leak_sort_keys[] = {
 };
 
 static int heap_rank(struct analysis *a, const struct sort_key *keys, size_t needed,
-		     struct ranking *r)
+		     const bool *left_out, struct ranking *r)
 {
 	const struct heap_model *m = a->heap;
 	struct rankable what = { .array = m->site,
@@ -33,6 +33,7 @@ static int heap_rank(struct analysis *a, const struct sort_key *keys, size_t nee
 				 .count = m->sites.count,
 				 .keys = keys,
 				 .sites = &m->sites,
+				 .left_out = left_out,
 				 .needed = needed };
 
 	return analysis_rank(a, &what, r);
@@ -40,12 +41,61 @@ static int heap_rank(struct analysis *a, const struct sort_key *keys, size_t nee
 
 int heap_rank_sites(struct analysis *a, struct ranking *r)
 {
-	return heap_rank(a, heap_sort_keys, RANK_ALL, r);
+	return heap_rank(a, heap_sort_keys, RANK_ALL, NULL, r);
 }
 
 int leak_rank_sites(struct analysis *a, struct ranking *r)
 {
-	return heap_rank(a, leak_sort_keys, offsetof(struct heap_site, live_blocks), r);
+	return heap_rank(a, leak_sort_keys, offsetof(struct heap_site, live_blocks), a->suppressed,
+			 r);
+}
+
+const struct sort_key trend_sort_keys[] = {
+	{ "trend", offsetof(struct site_trend, order) },
+	{ "growth_bytes", offsetof(struct site_trend, growth_bytes) },
+	{ "live_bytes", offsetof(struct site_trend, live_bytes) },
+	{ NULL, 0 },
+};
+
+int trend_rank_sites(struct analysis *a, struct ranking *r)
+{
+	struct rankable what = { .array = a->trends.site,
+				 .stride = sizeof(*a->trends.site),
+				 .count = a->trends.count,
+				 .keys = trend_sort_keys,
+				 .sites = &a->heap->sites,
+				 .left_out = a->suppressed,
+				 .needed = offsetof(struct site_trend, listed) };
+
+	return analysis_rank(a, &what, r);
+}
+
+static int churn_rank(struct analysis *a, size_t key, struct ranking *r)
+{
+	const struct sort_key keys[] = { { "", key }, { NULL, 0 } };
+	struct rankable what = { .array = a->churn ? a->churn->site : NULL,
+				 .stride = sizeof(*a->churn->site),
+				 .count = a->churn ? a->heap->sites.count : 0,
+				 .keys = keys,
+				 .sites = &a->heap->sites,
+				 .needed = key };
+
+	return analysis_rank(a, &what, r);
+}
+
+int pool_rank_sites(struct analysis *a, struct ranking *r)
+{
+	return churn_rank(a, offsetof(struct churn_site, pool_order), r);
+}
+
+int arena_rank_sites(struct analysis *a, struct ranking *r)
+{
+	return churn_rank(a, offsetof(struct churn_site, arena_order), r);
+}
+
+int reserve_rank_sites(struct analysis *a, struct ranking *r)
+{
+	return churn_rank(a, offsetof(struct churn_site, reserve_order), r);
 }
 
 const struct sort_key io_sort_keys[] = {

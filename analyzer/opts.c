@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "paths.h"
+#include "suppress.h"
 
 #define TEXT_LIMIT  20
 #define OTHER_LIMIT 100
@@ -24,7 +25,8 @@ struct parse {
 	struct cmd_context *c;
 	regex_t regex;
 	bool no_color, help;
-	char why[200]; /* what is wrong with an argument */
+	const char *suppressions; /* the file's name */
+	char why[200];		  /* what is wrong with an argument */
 };
 
 typedef int option_fn(struct parse *p, const char *value);
@@ -62,6 +64,34 @@ int opts_parse_time(const char *text, uint64_t *ns)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int opts_parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGTP";
+	const char *unit;
+	char *end;
+	double value;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return -EINVAL;
+	errno = 0;
+	value = strtod(text, &end);
+	if (end == text || errno || !isfinite(value))
+		return -EINVAL;
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (unit) {
+		value = ldexp(value, 10 * (int)(unit - units + 1));
+		end++;
+		if (*end == 'i')
+			end++;
+	}
+	if (*end == 'B')
+		end++;
+	if (*end || value >= 9.2e18)
+		return -EINVAL;
+	*bytes = (uint64_t)llround(value);
+	return 0;
 }
 
 static int choose(struct parse *p, const char *const *names, const char *value)
@@ -176,6 +206,33 @@ static int set_symbols(struct parse *p, const char *value)
 	return 0;
 }
 
+static int set_limit_bytes(struct parse *p, const char *value)
+{
+	int err = opts_parse_size(value, &p->c->limit_bytes);
+
+	if (!err && !p->c->limit_bytes)
+		err = -EINVAL;
+	if (err)
+		snprintf(p->why, sizeof(p->why), "a size, such as 512M or 2G");
+	return err;
+}
+
+static int set_suppressions(struct parse *p, const char *value)
+{
+	uint32_t line;
+	int err;
+
+	suppressions_free(p->c->suppress);
+	p->c->suppress = NULL;
+	err = suppressions_load(value, &p->c->suppress, &line);
+	p->suppressions = value;
+	if (err == -EINVAL)
+		snprintf(p->why, sizeof(p->why), "line %" PRIu32 " is not leak:PATTERN", line);
+	else if (err)
+		snprintf(p->why, sizeof(p->why), "%s", strerror(-err));
+	return err;
+}
+
 static int set_help(struct parse *p, const char *value)
 {
 	(void)value;
@@ -196,6 +253,11 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_UNTIL, "until", "TIME", "leave out what came after", set_until },
 	{ CMD_OPT_SYMBOLS, "symbols", "PATH", "look for symbols here (sysroot or build-id store)",
 	  set_symbols },
+	{ CMD_OPT_LIMIT_BYTES, "limit-bytes", "SIZE",
+	  "memory there is, for when it is used up (default: the cgroup's or machine's)",
+	  set_limit_bytes },
+	{ CMD_OPT_SUPPRESSIONS, "suppressions", "FILE",
+	  "leave out leaks that a line leak:PATTERN of FILE matches", set_suppressions },
 	{ CMD_OPT_NO_COLOR, "no-color", NULL, "no colors, also with NO_COLOR set", set_no_color },
 	{ 0, "help", NULL, "show this", set_help },
 };
@@ -305,6 +367,25 @@ static unsigned output_width(void)
 	return n < 40 ? 40 : n > 240 ? 240 : (unsigned)n;
 }
 
+/* One line for all: a list that has outlived its leaks hides the next ones. */
+static void name_unused(const struct parse *p)
+{
+	const struct suppressions *s = p->c->suppress;
+	bool first = true;
+
+	for (uint32_t i = 0; s && i < s->count; i++) {
+		if (s->list[i].hits)
+			continue;
+		if (first)
+			fprintf(p->c->err, "lariat: %s: never used:", p->suppressions);
+		fprintf(p->c->err, "%s leak:%s (line %" PRIu32 ")", first ? "" : ",",
+			s->list[i].pattern, s->list[i].line);
+		first = false;
+	}
+	if (!first)
+		fputc('\n', p->c->err);
+}
+
 static void interrupted(int number)
 {
 	(void)number;
@@ -334,6 +415,8 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 	signal(SIGINT, interrupted);
 	code = c->command->fn(c);
 	paths_fini(&paths);
+	if (code != CMD_UNREADABLE)
+		name_unused(p);
 	/* a full disk shows only here; a closed pipe is nobody's concern but the exit code's */
 	errno = 0;
 	if (fflush(c->out) || ferror(c->out)) {
@@ -361,5 +444,6 @@ int opts_run_command(const struct command *command, int argc, char **argv)
 		code = run_parsed(&p, argc, argv);
 	if (c.filter_re)
 		regfree(c.filter_re);
+	suppressions_free(c.suppress);
 	return code;
 }

@@ -37,11 +37,14 @@ enum cmd_option {
 	CMD_OPT_NO_COLOR = 1 << 6,
 	CMD_OPT_SYMBOLS = 1 << 7,
 	CMD_OPT_BY = 1 << 8,
+	CMD_OPT_LIMIT_BYTES = 1 << 9,
+	CMD_OPT_SUPPRESSIONS = 1 << 10,
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 };
 
 struct command;
+struct suppressions;
 
 /* What was asked for. */
 struct cmd_context {
@@ -51,17 +54,19 @@ struct cmd_context {
 	FILE *out, *err;
 	enum cmd_format format;
 	enum cmd_fold by;
-	uint64_t limit;	     /* entries of a list; UINT64_MAX = all */
-	bool limit_given;    /* else limit is the format's default: text 20, JSON and CSV 100 */
-	const char *sort;    /* a name of command->sort_keys, NULL = the first */
-	const char *filter;  /* the text of --filter, NULL = none */
-	regex_t *filter_re;  /* compiled (extended, no subexpressions), NULL = none */
-	uint64_t since_ns;   /* 0 = from the start */
-	uint64_t until_ns;   /* UINT64_MAX = to the end */
-	const char *symbols; /* for symbols_new(), NULL = none */
-	bool color;	     /* escape sequences may be written to `out` */
-	bool progress;	     /* `err` is a terminal: show progress of long work */
-	unsigned width;	     /* columns of the output, 40 and up */
+	uint64_t limit;	      /* entries of a list; UINT64_MAX = all */
+	bool limit_given;     /* else limit is the format's default: text 20, JSON and CSV 100 */
+	const char *sort;     /* a name of command->sort_keys, NULL = the first */
+	const char *filter;   /* the text of --filter, NULL = none */
+	regex_t *filter_re;   /* compiled (extended, no subexpressions), NULL = none */
+	uint64_t since_ns;    /* 0 = from the start */
+	uint64_t until_ns;    /* UINT64_MAX = to the end */
+	const char *symbols;  /* for symbols_new(), NULL = none */
+	uint64_t limit_bytes; /* memory that the process may have, 0 = not told */
+	struct suppressions *suppress; /* NULL = none */
+	bool color;		       /* escape sequences may be written to `out` */
+	bool progress;		       /* `err` is a terminal: show progress of long work */
+	unsigned width;		       /* columns of the output, 40 and up */
 };
 
 typedef int cmd_fn(const struct cmd_context *c);
@@ -86,7 +91,8 @@ struct command {
 /* Ends with a row whose name is NULL; stands in commands.c. */
 extern const struct command commands[];
 
-cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_io, cmd_locks, cmd_threads, cmd_info, cmd_dump;
+cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_io, cmd_locks, cmd_threads, cmd_info,
+	cmd_dump;
 int cmd_run(int argc, char **argv);
 
 /*
@@ -104,5 +110,8 @@ void opts_print_help(FILE *out, const struct command *command);
  * (not a time, or out of range).
  */
 int opts_parse_time(const char *text, uint64_t *ns);
+
+/* "1500", "64K", "1.5M", "2GiB": powers of 1024. Returns 0 or -EINVAL. */
+int opts_parse_size(const char *text, uint64_t *bytes);
 
 #endif

@@ -84,6 +84,8 @@ int analysis_rank(struct analysis *a, const struct rankable *what, struct rankin
 	for (uint32_t i = 0; i < what->count; i++) {
 		if (what->needed != RANK_ALL && !field_at(what, i, what->needed))
 			continue;
+		if (what->left_out && what->left_out[i])
+			continue;
 		if (what->sites && !analysis_site_matches(a, what->sites, i))
 			continue;
 		list[n++] = (struct ranked){ field_at(what, i, key->offset), i };

@@ -124,7 +124,7 @@ static const struct {
 } lists[] = {
 	{ PART_HEAP, "heap", "sites" },	     { PART_LEAKS, "leaks", "sites" },
 	{ PART_IO, "io", "sites" },	     { PART_LOCKS, "locks", "sites" },
-	{ PART_THREADS, "threads", "list" },
+	{ PART_THREADS, "threads", "list" }, { PART_GROWTH, "growth", "samples" },
 };
 
 static void put_everything(FILE *out, json_t *report, bool header)

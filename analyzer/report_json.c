@@ -193,11 +193,9 @@ json_t *report_json(struct analysis *a)
 		const char *key;
 		json_t *(*make)(struct analysis *a);
 	} parts[] = {
-		{ PART_HEAP, "heap", json_heap },
-		{ PART_LEAKS, "leaks", json_leaks },
-		{ PART_IO, "io", json_io },
-		{ PART_LOCKS, "locks", json_locks },
-		{ PART_THREADS, "threads", json_threads },
+		{ PART_HEAP, "heap", json_heap },	{ PART_LEAKS, "leaks", json_leaks },
+		{ PART_GROWTH, "growth", json_growth }, { PART_IO, "io", json_io },
+		{ PART_LOCKS, "locks", json_locks },	{ PART_THREADS, "threads", json_threads },
 	};
 	json_t *o = json_object();
 

@@ -16,6 +16,7 @@ json_t *report_json(struct analysis *a);
 /* One part's object; NULL = no memory. */
 json_t *json_heap(struct analysis *a);
 json_t *json_leaks(struct analysis *a);
+json_t *json_growth(struct analysis *a);
 json_t *json_io(struct analysis *a);
 json_t *json_locks(struct analysis *a);
 json_t *json_threads(struct analysis *a);
@@ -44,6 +45,10 @@ json_t *json_latency(const struct histogram *h, bool with_sum);
 void json_set_list(struct analysis *a, json_t *object, const char *key, const char *count_key,
 		   int (*rank)(struct analysis *a, struct ranking *r),
 		   json_t *(*make)(struct analysis *a, uint32_t i));
+
+/* Adds the trends of the sites, and candidates for pools, arenas and reserves. */
+void json_set_trends(struct analysis *a, json_t *object);
+void json_set_churn(struct analysis *a, json_t *object);
 
 /* { "kind", "name" } of a target. */
 void json_set_target(struct analysis *a, json_t *object, uint32_t id);

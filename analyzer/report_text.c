@@ -285,8 +285,9 @@ static void print_unnamed(const struct analysis *a)
 static void print_hints(const struct analysis *a)
 {
 	fputc('\n', a->context->out);
-	print_wrapped(a->context, STYLE_DIM, "",
-		      "More of this trace: lariat alloc, leaks, io, locks, threads or info");
+	print_wrapped(
+		a->context, STYLE_DIM, "",
+		"More of this trace: lariat alloc, leaks, growth, io, locks, threads or info");
 }
 
 void text_report(struct analysis *a, bool apart)
@@ -296,11 +297,9 @@ void text_report(struct analysis *a, bool apart)
 		const char *name;
 		void (*print)(struct analysis *a, bool brief);
 	} parts[] = {
-		{ PART_HEAP, "Heap", text_heap },
-		{ PART_LEAKS, "Not freed", text_leaks },
-		{ PART_IO, "I/O", text_io },
-		{ PART_LOCKS, "Locks", text_locks },
-		{ PART_THREADS, "Threads", text_threads },
+		{ PART_HEAP, "Heap", text_heap },	{ PART_LEAKS, "Not freed", text_leaks },
+		{ PART_GROWTH, "Growth", text_growth }, { PART_IO, "I/O", text_io },
+		{ PART_LOCKS, "Locks", text_locks },	{ PART_THREADS, "Threads", text_threads },
 	};
 	bool brief = (a->parts & (a->parts - 1)) != 0;
 

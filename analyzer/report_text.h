@@ -24,6 +24,7 @@ void text_family(const struct cmd_context *c, const struct family_total *f);
 /* One part each. `brief`: a few lines for the overview. */
 void text_heap(struct analysis *a, bool brief);
 void text_leaks(struct analysis *a, bool brief);
+void text_growth(struct analysis *a, bool brief);
 void text_io(struct analysis *a, bool brief);
 void text_locks(struct analysis *a, bool brief);
 void text_threads(struct analysis *a, bool brief);
@@ -49,6 +50,11 @@ void text_site(struct analysis *a, struct table *t, const struct sites *sites, u
 void text_stack(struct analysis *a, struct table *t, uint32_t stack, unsigned callers);
 /* The same, all of them less prominent: what a row's first line is not about. */
 void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned count);
+
+/* Which sites' memory keeps growing, and of other trends; and the candidates for pools and so on.
+ */
+void text_trends(struct analysis *a, bool brief);
+void text_churn(struct analysis *a);
 
 /* Cells. */
 void cell_bytes(struct table *t, uint64_t v);

@@ -118,41 +118,53 @@ void text_heap(struct analysis *a, bool brief)
 	if (r.count)
 		print_sites(a, brief ? "Most allocated" : "Allocation sites", &r, brief);
 	ranking_fini(&r);
+	if (!brief)
+		text_churn(a);
 }
 
-void text_leaks(struct analysis *a, bool brief)
+static void print_leaks(struct analysis *a, const struct ranking *r, bool brief)
 {
 	static const char *const titles[] = { "BYTES", "BLOCKS", NULL };
-	const struct heap_totals *total = &a->heap->total;
-	char x[FORMAT_SIZE], y[FORMAT_SIZE];
-	struct ranking r;
+	uint32_t shown = text_shown(a, brief, r->count);
 	struct table *t;
-	uint32_t shown;
 
-	text_heading(a, "Not freed");
-	say_sampled(a);
-	if (!total->live_blocks) {
-		text_say(a, "Nothing: every %s was freed.",
-			 a->heap->sampling.period ? "recorded block" : "block");
-		return;
-	}
-	text_say(a, "%s in %s at the end, still in use or lost", format_bytes(x, total->live_bytes),
-		 format_things(y, total->live_blocks, "block"));
-	if (leak_rank_sites(a, &r))
-		return;
-	shown = text_shown(a, brief, r.count);
-	text_caption(a, "Where it was allocated", shown, r.count);
+	text_caption(a, "Where it was allocated", shown, r->count);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
-		const struct heap_site *s = &a->heap->site[r.index[i]];
+		const struct heap_site *s = &a->heap->site[r->index[i]];
 
 		table_row(t);
 		cell_bytes(t, s->live_bytes);
 		cell_count(t, s->live_blocks);
-		text_site(a, t, &a->heap->sites, r.index[i], brief ? 1 : 2 * TEXT_CALLERS);
+		text_site(a, t, &a->heap->sites, r->index[i], brief ? 1 : 2 * TEXT_CALLERS);
 	}
 	if (!brief)
 		table_space_rows(t);
 	table_print(t);
-	ranking_fini(&r);
+}
+
+void text_leaks(struct analysis *a, bool brief)
+{
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+	struct ranking r;
+
+	text_heading(a, "Not freed");
+	say_sampled(a);
+	if (!leak_blocks(a))
+		text_say(a, "Nothing: every %s was freed%s.",
+			 a->heap->sampling.period ? "recorded block" : "block",
+			 a->suppressed_total.blocks ? " or is suppressed" : "");
+	else
+		text_say(a, "%s in %s at the end, still in use or lost",
+			 format_bytes(x, leak_bytes(a)), format_things(y, leak_blocks(a), "block"));
+	if (a->suppressed_total.sites)
+		text_say(a, "Suppressed: %s in %s of %s",
+			 format_bytes(x, a->suppressed_total.bytes),
+			 format_things(y, a->suppressed_total.blocks, "block"),
+			 format_things(z, a->suppressed_total.sites, "site"));
+	if (leak_blocks(a) && !leak_rank_sites(a, &r)) {
+		print_leaks(a, &r, brief);
+		ranking_fini(&r);
+	}
+	text_trends(a, brief);
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools, arenas and reserves tried out on a trace; see churn_model.h. */
+#include "churn_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Less than this is not worth a line of code to the program's author. */
+#define POOL_LEAST    1000 /* allocations of the size */
+#define ARENA_BLOCKS  1000 /* blocks in batches */
+#define RESERVE_LEAST 100  /* reallocations that grow a block */
+
+const uint32_t churn_pool_blocks[CHURN_POOLS] = { 1, 4, 16, 64, 256, 1024 };
+
+static struct churn_site *site_get(struct churn_model *c, uint32_t site)
+{
+	if (site >= c->size && array_reserve((void **)&c->site, &c->size, site, sizeof(*c->site)))
+		return NULL;
+	return &c->site[site];
+}
+
+static void pool_take(struct churn_site *s, uint64_t size)
+{
+	if (!s->of_size)
+		s->size_bytes = size;
+	if (size != s->size_bytes)
+		return;
+	s->of_size++;
+	for (unsigned p = 0; p < CHURN_POOLS; p++) {
+		if (!s->spare[p])
+			continue;
+		s->spare[p]--;
+		s->hits[p]++;
+	}
+}
+
+static void pool_give(struct churn_site *s, uint64_t size)
+{
+	if (size != s->size_bytes)
+		return;
+	for (unsigned p = 0; p < CHURN_POOLS; p++)
+		s->spare[p] += s->spare[p] < churn_pool_blocks[p];
+}
+
+static void batch_birth(struct churn_site *s)
+{
+	s->broken |= s->freed > 0;
+	s->made++;
+}
+
+static void batch_death(struct churn_site *s)
+{
+	if (++s->freed < s->made)
+		return;
+	if (!s->broken && s->made >= ARENA_LEAST) {
+		s->batches++;
+		s->batch_blocks += s->made;
+	}
+	s->made = s->freed = 0;
+	s->broken = false;
+}
+
+static int block_born(void *arg, const struct live_block *b, const struct event *e)
+{
+	struct churn_model *c = arg;
+	struct churn_site *s = site_get(c, b->site);
+
+	if (!s)
+		return -ENOMEM;
+	pool_take(s, b->size_bytes);
+	batch_birth(s);
+	if (e->kind != LAR_EV_REALLOC || !c->dying_address || e->field[2] != c->dying_address)
+		return 0;
+	c->dying_address = 0;
+	if (b->size_bytes <= c->dying_bytes)
+		return 0;
+	s->grown++;
+	if (e->field[2] == e->field[3])
+		return 0;
+	s->moved++;
+	s->copied_bytes += c->dying_bytes;
+	return 0;
+}
+
+static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
+{
+	struct churn_model *c = arg;
+	struct churn_site *s = b->site < c->size ? &c->site[b->site] : NULL;
+
+	(void)now;
+	if (!s)
+		return;
+	pool_give(s, b->size_bytes);
+	batch_death(s);
+	if (e->kind == LAR_EV_REALLOC && e->field[2] == b->address) {
+		c->dying_address = b->address;
+		c->dying_bytes = b->size_bytes;
+	}
+}
+
+int churn_model_init(struct churn_model *c, struct heap_model *heap)
+{
+	memset(c, 0, sizeof(*c));
+	if (heap->watches == HEAP_WATCHES)
+		return -EBUSY;
+	c->heap = heap;
+	heap->watch[heap->watches++] = (struct heap_watch){ c, block_born, block_died };
+	return 0;
+}
+
+void churn_model_fini(struct churn_model *c)
+{
+	free(c->site);
+	memset(c, 0, sizeof(*c));
+}
+
+unsigned churn_best_pool(const struct churn_site *s)
+{
+	uint64_t most = s->hits[CHURN_POOLS - 1];
+	unsigned p = 0;
+
+	while (p + 1 < CHURN_POOLS && s->hits[p] < most - most / 50)
+		p++;
+	return p;
+}
+
+int churn_model_finish(struct churn_model *c)
+{
+	uint32_t sites = c->heap->sites.count;
+
+	if (sites && !site_get(c, sites - 1))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < sites; i++) {
+		struct churn_site *s = &c->site[i];
+		uint64_t hits = s->hits[churn_best_pool(s)];
+
+		/* a pool pays where most of its blocks are used again */
+		if (s->of_size >= POOL_LEAST && hits >= s->of_size - s->of_size / 4)
+			s->pool_order = hits;
+		if (s->batch_blocks >= ARENA_BLOCKS &&
+		    s->batch_blocks >= c->heap->site[i].allocations / 2)
+			s->arena_order = s->batch_blocks - s->batches;
+		if (s->grown >= RESERVE_LEAST && s->moved)
+			s->reserve_order = s->copied_bytes;
+	}
+	return 0;
+}

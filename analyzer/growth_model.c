@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* How the heap's memory grew; see growth_model.h. */
+#include "growth_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE	       4096u
+#define PAGE_SHIFT     12
+#define TOP_PAD	       (128u << 10)
+#define CHUNK_LEAST    32u	    /* MINSIZE */
+#define MMAP_LEAST     (128u << 10) /* the threshold only goes up from there */
+#define MMAP_OFFSET    16u	    /* of a block in its mapping */
+#define ARENA_SHIFT    26
+#define REGIONS	       (1u << 20)
+#define MAPPINGS_START (UINT64_C(0x7) << 44) /* above are mappings, below programs and brk */
+
+static int block_born(void *arg, const struct live_block *b, const struct event *e);
+static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
+
+int growth_model_init(struct growth_model *g, struct heap_model *heap)
+{
+	memset(g, 0, sizeof(*g));
+	if (heap->watches == HEAP_WATCHES)
+		return -EBUSY;
+	g->heap = heap;
+	heap->watch[heap->watches++] = (struct heap_watch){ g, block_born, block_died };
+	return 0;
+}
+
+void growth_model_fini(struct growth_model *g)
+{
+	live_fini(&g->pages);
+	keymap_fini(&g->regions);
+	free(g->reach);
+	free(g->event);
+	memset(g, 0, sizeof(*g));
+}
+
+const char *growth_kind_name(unsigned kind)
+{
+	static const char *const name[GROWTH_KINDS] = { "brk", "arena", "mmap" };
+
+	return kind < GROWTH_KINDS ? name[kind] : "unknown";
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+	const struct growth_event *a = x, *b = y;
+
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	return a->at_ns < b->at_ns ? -1 : a->at_ns > b->at_ns;
+}
+
+static int by_time(const void *x, const void *y)
+{
+	const struct growth_event *a = x, *b = y;
+
+	return a->at_ns < b->at_ns ? -1 : a->at_ns > b->at_ns;
+}
+
+/* When the list is full, the smaller half of it goes. */
+static int event_add(struct growth_model *g, const struct growth_event *new)
+{
+	struct growth_totals *t = &g->total[new->kind][new->recorded];
+
+	t->events++;
+	t->bytes += new->bytes;
+	t->took_ns += new->took_ns;
+	if (new->took_ns > t->longest_ns)
+		t->longest_ns = new->took_ns;
+	if (new->bytes < g->least) {
+		g->left_out++;
+		return 0;
+	}
+	if (g->count == GROWTH_EVENTS) {
+		qsort(g->event, g->count, sizeof(*g->event), by_bytes);
+		g->count /= 2;
+		g->left_out += GROWTH_EVENTS - g->count;
+		g->least = g->event[g->count - 1].bytes;
+	}
+	if (array_reserve((void **)&g->event, &g->room, g->count, sizeof(*g->event)))
+		return -ENOMEM;
+	g->event[g->count++] = *new;
+	return 0;
+}
+
+static struct growth_event event_of(const struct growth_model *g, const struct event *e,
+				    enum growth_kind kind, uint64_t bytes)
+{
+	return (struct growth_event){ .at_ns = e->time_ns,
+				      .bytes = bytes,
+				      .heap_bytes = g->heap->total.live_bytes,
+				      .stack = e->stack,
+				      .thread = e->thread,
+				      .kind = (uint8_t)kind };
+}
+
+/* ---- pages ---- */
+
+static int page_get(struct growth_model *g, uint64_t page)
+{
+	struct live_block *p = live_find(&g->pages, page);
+
+	if (!p) {
+		p = live_insert(&g->pages, page);
+		if (!p)
+			return -ENOMEM;
+		p->size_bytes = 0;
+	}
+	p->size_bytes++;
+	return 0;
+}
+
+static void page_put(struct growth_model *g, uint64_t page)
+{
+	struct live_block *p = live_find(&g->pages, page);
+
+	if (p && !--p->size_bytes)
+		live_remove(&g->pages, p);
+}
+
+/* The first and last page of a block; those between are its own. */
+struct span {
+	uint64_t first, last;
+};
+
+static struct span span_of(const struct live_block *b)
+{
+	uint64_t size = b->size_bytes ? b->size_bytes : 1, end = b->address + size - 1;
+
+	if (end < b->address)
+		end = UINT64_MAX;
+	return (struct span){ (b->address >> PAGE_SHIFT) + 1, (end >> PAGE_SHIFT) + 1 };
+}
+
+uint64_t growth_held_bytes(const struct growth_model *g)
+{
+	return (g->pages.count + g->inner_pages) * PAGE;
+}
+
+static void held_changed(struct growth_model *g)
+{
+	g->heap->held_bytes = growth_held_bytes(g);
+	if (g->heap->held_bytes > g->held_peak_bytes)
+		g->held_peak_bytes = g->heap->held_bytes;
+}
+
+/* ---- regions ---- */
+
+static bool has_own_mapping(const struct live_block *b)
+{
+	return b->size_bytes >= MMAP_LEAST && b->address >= MAPPINGS_START &&
+	       b->address % PAGE == MMAP_OFFSET;
+}
+
+static uint64_t page_up(uint64_t v)
+{
+	return (v + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+/* Does the block lie beyond what its region has? Then the region was extended for it. */
+static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e)
+{
+	bool main_heap = b->address < MAPPINGS_START;
+	uint64_t end = b->address + b->size_bytes, start = b->address & ~(uint64_t)(PAGE - 1);
+	uint64_t key = main_heap ? 0 : b->address >> ARENA_SHIFT;
+	struct growth_event new;
+	uint32_t region;
+
+	/* no process has so many: a made-up trace is not to fill the memory */
+	if (g->regions.count >= REGIONS && keymap_find(&g->regions, key) == KEYMAP_NONE)
+		return 0;
+	region = keymap_number(&g->regions, key);
+	if (region == KEYMAP_NONE ||
+	    array_reserve((void **)&g->reach, &g->reach_size, region, sizeof(*g->reach)))
+		return -ENOMEM;
+	if (end < b->address || end <= g->reach[region])
+		return 0;
+	/* a part far away is not an extension but another region under the same number */
+	if (g->reach[region] && start < g->reach[region] + (UINT64_C(1) << ARENA_SHIFT))
+		start = g->reach[region];
+	g->reach[region] = page_up(end + (main_heap ? TOP_PAD + CHUNK_LEAST : 0));
+	new = event_of(g, e, main_heap ? GROWTH_BRK : GROWTH_ARENA, g->reach[region] - start);
+	return event_add(g, &new);
+}
+
+static int block_born(void *arg, const struct live_block *b, const struct event *e)
+{
+	struct growth_model *g = arg;
+	struct span s = span_of(b);
+	struct growth_event new;
+
+	if (page_get(g, s.first) || (s.last > s.first && page_get(g, s.last)))
+		return -ENOMEM;
+	if (s.last > s.first)
+		g->inner_pages += s.last - s.first - 1;
+	held_changed(g);
+	if (!has_own_mapping(b))
+		return region_reach(g, b, e);
+	g->mapped_bytes += b->size_bytes;
+	new = event_of(g, e, GROWTH_MMAP, page_up(b->size_bytes + MMAP_OFFSET));
+	return event_add(g, &new);
+}
+
+static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
+{
+	struct growth_model *g = arg;
+	struct span s = span_of(b);
+
+	(void)e;
+	(void)now;
+	page_put(g, s.first);
+	if (s.last > s.first) {
+		page_put(g, s.last);
+		g->inner_pages -= s.last - s.first - 1;
+	}
+	held_changed(g);
+	if (has_own_mapping(b))
+		g->mapped_bytes -= b->size_bytes;
+}
+
+int growth_model_event(struct growth_model *g, const struct event *e)
+{
+	struct growth_event new;
+
+	if (e->time_ns < g->heap->since_ns || (int64_t)e->field[6] < 0)
+		return 0;
+	switch (e->call) {
+	case LAR_CALL_munmap:
+		return 0;
+	case LAR_CALL_mremap:
+		if (e->field[3] <= e->field[5])
+			return 0;
+		new = event_of(g, e, GROWTH_MMAP, e->field[3] - e->field[5]);
+		break;
+	case LAR_CALL_brk:
+	case LAR_CALL_sbrk:
+		if (!e->field[3]) /* given back, or brk(2), of which only the end is known */
+			return 0;
+		new = event_of(g, e, GROWTH_BRK, e->field[3]);
+		break;
+	default:
+		new = event_of(g, e, GROWTH_MMAP, e->field[3]);
+	}
+	new.recorded = true;
+	new.took_ns = e->field[1];
+	return event_add(g, &new);
+}
+
+void growth_model_finish(struct growth_model *g)
+{
+	if (g->count)
+		qsort(g->event, g->count, sizeof(*g->event), by_time);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Candidates for other ways to allocate, in a JSON report. */
+#include "report_json.h"
+
+static json_t *pool_json(struct analysis *a, uint32_t i)
+{
+	const struct churn_site *s = &a->churn->site[i];
+	unsigned best = churn_best_pool(s);
+	json_t *o = json_object(), *tried = json_array();
+
+	json_set_site(a, o, &a->heap->sites, i);
+	json_set_u64(o, "size_bytes", s->size_bytes);
+	json_set_u64(o, "allocations", s->of_size);
+	json_set_u64(o, "lifetime_p50_ns", histogram_quantile(&a->heap->site[i].lifetime_ns, 500));
+	json_set_u64(o, "pool_blocks", churn_pool_blocks[best]);
+	json_set_u64(o, "allocations_saved", s->hits[best]);
+	for (unsigned p = 0; p < CHURN_POOLS; p++) {
+		json_t *t = json_object();
+
+		json_set_u64(t, "blocks", churn_pool_blocks[p]);
+		json_set_u64(t, "hits", s->hits[p]);
+		json_set(t, "hit_rate", json_real((double)s->hits[p] / (double)s->of_size));
+		json_array_append_new(tried, t);
+	}
+	json_set(o, "tried", tried);
+	return o;
+}
+
+static json_t *arena_json(struct analysis *a, uint32_t i)
+{
+	const struct churn_site *s = &a->churn->site[i];
+	json_t *o = json_object();
+
+	json_set_site(a, o, &a->heap->sites, i);
+	json_set_u64(o, "batches", s->batches);
+	json_set_u64(o, "blocks", s->batch_blocks);
+	json_set_u64(o, "frees_saved", s->batch_blocks - s->batches);
+	return o;
+}
+
+static json_t *reserve_json(struct analysis *a, uint32_t i)
+{
+	const struct churn_site *s = &a->churn->site[i];
+	json_t *o = json_object();
+
+	json_set_site(a, o, &a->heap->sites, i);
+	json_set_u64(o, "reallocations", s->grown);
+	json_set_u64(o, "moved", s->moved);
+	json_set_u64(o, "copied_bytes", s->copied_bytes);
+	return o;
+}
+
+void json_set_churn(struct analysis *a, json_t *o)
+{
+	if (!a->churn)
+		return;
+	json_set_list(a, o, "pools", "pool_count", pool_rank_sites, pool_json);
+	json_set_list(a, o, "arenas", "arena_count", arena_rank_sites, arena_json);
+	json_set_list(a, o, "reserves", "reserve_count", reserve_rank_sites, reserve_json);
+}

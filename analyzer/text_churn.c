@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Candidates for other ways to allocate, as text. */
+#include <inttypes.h>
+
+#include "report_text.h"
+
+#define SHOWN 5 /* of each kind, unless --limit says more */
+
+static uint32_t shown_of(const struct analysis *a, uint32_t count)
+{
+	uint64_t limit = a->context->limit_given ? a->context->limit : SHOWN;
+
+	return count < limit ? count : (uint32_t)limit;
+}
+
+static void print_pools(struct analysis *a, const struct ranking *r)
+{
+	static const char *const titles[] = { "SIZE", "CALLS", "LIFE", "POOL OF", "ANSWERS", NULL };
+	uint32_t shown = shown_of(a, r->count);
+	struct table *t;
+
+	if (!r->count)
+		return;
+	text_caption(a, "A pool of free blocks would have answered", shown, r->count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct churn_site *s = &a->churn->site[r->index[i]];
+		unsigned best = churn_best_pool(s);
+		char x[FORMAT_SIZE];
+
+		table_row(t);
+		cell_bytes(t, s->size_bytes);
+		cell_count(t, s->of_size);
+		cell_time(t, histogram_quantile(&a->heap->site[r->index[i]].lifetime_ns, 500));
+		cell_count(t, churn_pool_blocks[best]);
+		table_cell(t, format_percent(x, s->hits[best], s->of_size));
+		text_site(a, t, &a->heap->sites, r->index[i], 1);
+	}
+	table_print(t);
+}
+
+static void print_arenas(struct analysis *a, const struct ranking *r)
+{
+	static const char *const titles[] = { "BLOCKS", "BATCHES", NULL };
+	uint32_t shown = shown_of(a, r->count);
+	struct table *t;
+
+	if (!r->count)
+		return;
+	text_caption(a, "Made together and freed together: an arena has one free a batch", shown,
+		     r->count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct churn_site *s = &a->churn->site[r->index[i]];
+
+		table_row(t);
+		cell_count(t, s->batch_blocks);
+		cell_count(t, s->batches);
+		text_site(a, t, &a->heap->sites, r->index[i], 1);
+	}
+	table_print(t);
+}
+
+static void print_reserves(struct analysis *a, const struct ranking *r)
+{
+	static const char *const titles[] = { "COPIED", "MOVES", "REALLOCS", NULL };
+	uint32_t shown = shown_of(a, r->count);
+	struct table *t;
+
+	if (!r->count)
+		return;
+	text_caption(a, "Grown again and again: room reserved at first saves the copies", shown,
+		     r->count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct churn_site *s = &a->churn->site[r->index[i]];
+
+		table_row(t);
+		cell_bytes(t, s->copied_bytes);
+		cell_count(t, s->moved);
+		cell_count(t, s->grown);
+		text_site(a, t, &a->heap->sites, r->index[i], 1);
+	}
+	table_print(t);
+}
+
+void text_churn(struct analysis *a)
+{
+	static const struct {
+		int (*rank)(struct analysis *a, struct ranking *r);
+		void (*print)(struct analysis *a, const struct ranking *r);
+	} lists[] = {
+		{ pool_rank_sites, print_pools },
+		{ arena_rank_sites, print_arenas },
+		{ reserve_rank_sites, print_reserves },
+	};
+
+	for (size_t i = 0; a->churn && i < sizeof(lists) / sizeof(*lists); i++) {
+		struct ranking r;
+
+		if (lists[i].rank(a, &r))
+			continue;
+		lists[i].print(a, &r);
+		ranking_fini(&r);
+	}
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Robust statistics; see trend_stats.h. */
+#include "trend_stats.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXACT_POINTS 20
+
+static int by_value(const void *x, const void *y)
+{
+	double a = *(const double *)x, b = *(const double *)y;
+
+	return (a > b) - (a < b);
+}
+
+double stats_median(double *v, uint32_t n)
+{
+	if (!n)
+		return 0;
+	qsort(v, n, sizeof(*v), by_value);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+double stats_theil_sen(const double *y, uint32_t n)
+{
+	double slope[STATS_POINTS * (STATS_POINTS - 1) / 2];
+	uint32_t k = 0;
+
+	if (n > STATS_POINTS)
+		n = STATS_POINTS;
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t j = i + 1; j < n; j++)
+			slope[k++] = (y[j] - y[i]) / (double)(j - i);
+	return stats_median(slope, k);
+}
+
+/*
+ * The chance that n values in random order have at most `inversions` pairs that fall: the numbers
+ * of permutations by inversions (MacMahon) are the coefficients of the product of
+ * 1 + x + ... + x^(i - 1).
+ */
+static double chance_of_few_inversions(uint32_t n, uint32_t inversions)
+{
+	double count[EXACT_POINTS * (EXACT_POINTS - 1) / 2 + 1] = { 1 }, sum = 0;
+
+	for (uint32_t i = 2; i <= n; i++) {
+		uint32_t top = i * (i - 1) / 2;
+
+		/* the mean of the i values before and at each place, from the top down */
+		for (uint32_t k = top + 1; k-- > 0;) {
+			double reach = 0;
+
+			for (uint32_t j = 0; j < i && j <= k; j++)
+				reach += count[k - j];
+			count[k] = reach / i;
+		}
+	}
+	for (uint32_t k = 0; k <= inversions && k <= n * (n - 1) / 2; k++)
+		sum += count[k];
+	return sum < 1 ? sum : 1;
+}
+
+/* Variance of s of one block; *ties: are there any? */
+static double variance_of_s(const double *y, uint32_t n, bool *ties)
+{
+	double v[STATS_POINTS], variance = (double)n * (n - 1) * (2.0 * n + 5);
+
+	memcpy(v, y, n * sizeof(*v));
+	qsort(v, n, sizeof(*v), by_value);
+	for (uint32_t i = 0, same; i < n; i += same) {
+		for (same = 1; i + same < n && v[i + same] <= v[i]; same++)
+			;
+		variance -= (double)same * (same - 1) * (2.0 * same + 5);
+		*ties |= same > 1;
+	}
+	return variance / 18;
+}
+
+static int64_t s_of_block(const double *y, uint32_t n)
+{
+	int64_t s = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t j = i + 1; j < n; j++)
+			s += (y[j] > y[i]) - (y[j] < y[i]);
+	return s;
+}
+
+/* Chances of s or more, and of s or less. */
+static void normal_chances(struct mann_kendall *r, double *down)
+{
+	double tail = 0.5 * erfc(fabs(r->z) / M_SQRT2);
+
+	r->up = r->s > 0 ? tail : 1 - tail;
+	*down = r->s < 0 ? tail : 1 - tail;
+	if (!r->s)
+		r->up = *down = 1;
+}
+
+struct mann_kendall stats_mann_kendall_blocks(const double *y, const uint8_t *block, uint32_t n)
+{
+	struct mann_kendall r = { .up = 1, .p = 1 };
+	double variance = 0, down = 1;
+	uint32_t blocks = 0;
+	bool ties = false;
+
+	if (n > STATS_POINTS)
+		n = STATS_POINTS;
+	for (uint32_t i = 0, size; i < n; i += size) {
+		for (size = 1; i + size < n && block && block[i + size] == block[i]; size++)
+			;
+		size = block ? size : n;
+		r.s += s_of_block(y + i, size);
+		variance += variance_of_s(y + i, size, &ties);
+		blocks++;
+	}
+	if (variance <= 0)
+		return r;
+	if (r.s)
+		r.z = (double)(r.s > 0 ? r.s - 1 : r.s + 1) / sqrt(variance);
+	if (n <= EXACT_POINTS && !ties && blocks == 1) {
+		int64_t pairs = (int64_t)n * (n - 1) / 2;
+
+		r.up = chance_of_few_inversions(n, (uint32_t)((pairs - r.s) / 2));
+		down = chance_of_few_inversions(n, (uint32_t)((pairs + r.s) / 2));
+	} else {
+		normal_chances(&r, &down);
+	}
+	r.p = fmin(1, 2 * fmin(r.up, down));
+	return r;
+}
+
+struct mann_kendall stats_mann_kendall(const double *y, uint32_t n)
+{
+	return stats_mann_kendall_blocks(y, NULL, n);
+}
+
+double stats_r2(const double *y, uint32_t n)
+{
+	double mean_x = (n - 1.0) / 2, mean_y = 0, xx = 0, yy = 0, xy = 0;
+
+	if (n < 2)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		mean_y += y[i] / n;
+	for (uint32_t i = 0; i < n; i++) {
+		xx += (i - mean_x) * (i - mean_x);
+		yy += (y[i] - mean_y) * (y[i] - mean_y);
+		xy += (i - mean_x) * (y[i] - mean_y);
+	}
+	return yy > 0 ? xy * xy / (xx * yy) : 0;
+}
+
+double stats_autocorrelation(const double *y, uint32_t n)
+{
+	double slope = stats_theil_sen(y, n), mean = 0, all = 0, next = 0, r;
+	double d[STATS_POINTS];
+
+	if (n < 4)
+		return 0;
+	n = n < STATS_POINTS ? n : STATS_POINTS;
+	for (uint32_t i = 0; i < n; i++) {
+		d[i] = y[i] - slope * i;
+		mean += d[i] / n;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		all += (d[i] - mean) * (d[i] - mean);
+		if (i)
+			next += (d[i] - mean) * (d[i - 1] - mean);
+	}
+	r = all > 0 ? next / all : 0;
+	r += (1 + 4 * r) / n;
+	return r < 0 ? 0 : r > 0.99 ? 0.99 : r;
+}

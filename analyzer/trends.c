@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Trends of sites and of the process; see trends.h. */
+#include "trends.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Is a sample part of the clean-up at the end, or of an idle wait for it? */
+static bool is_closing(const struct timeline_sample *s, const struct timeline_sample *before)
+{
+	uint64_t made = s->allocated_bytes - before->allocated_bytes;
+	uint64_t freed = s->freed_bytes - before->freed_bytes;
+
+	return freed >= 4 * made;
+}
+
+/*
+ * How many slots to judge: the last is not complete, and what an ending process frees is no
+ * release of a living one. At most a quarter is taken for that.
+ */
+static uint32_t slots_of_life(const struct timeline *line, bool ended)
+{
+	uint32_t count = line->count, least = count - count / 4;
+
+	while (ended && count > least && count > 1 &&
+	       is_closing(&line->sample[count - 1], &line->sample[count - 2]))
+		count--;
+	return count / TIMELINE_PER_SLOT;
+}
+
+/* Frees, in the second half of the slots, of blocks that nothing is known of. */
+static uint64_t unknown_frees(const struct timeline *line, uint32_t slots)
+{
+	uint32_t end = slots * TIMELINE_PER_SLOT, middle = end / 2;
+
+	if (!middle || end > line->count)
+		return 0;
+	return line->sample[end - 1].unpaired_frees - line->sample[middle - 1].unpaired_frees;
+}
+
+/*
+ * Where history is lost, frees are seen of blocks whose birth was not: a site that only replaces
+ * old blocks by new ones seems to grow. It does for certain if it grew by more blocks than there
+ * were such frees, all sites taken together.
+ */
+static bool grows_for_certain(const struct heap_site *s, const uint64_t *low, uint32_t slots,
+			      uint64_t unknown)
+{
+	uint64_t from = low[slots / 2], to = low[slots - 1];
+	uint64_t grown = to > from ? to - from : 0;
+
+	if (!unknown)
+		return true;
+	if (!s->live_blocks || !s->live_bytes)
+		return false;
+	return (double)grown / ((double)s->live_bytes / (double)s->live_blocks) > (double)unknown;
+}
+
+static void set_order(struct site_trend *st, uint64_t limit, uint64_t held)
+{
+	double slope = st->t.slope_per_s;
+	bool growing = st->t.verdict == TREND_GROWING;
+
+	st->eta_s = -1;
+	if (growing && slope > 0 && limit)
+		st->eta_s = held < limit ? (double)(limit - held) / slope : 0;
+	st->growth_bytes = st->t.growth > 0 ? (uint64_t)st->t.growth : 0;
+	st->order = st->growth_bytes >> 1;
+	if (growing)
+		st->order = UINT64_C(1) << 63 | (uint64_t)(slope * 1024);
+}
+
+static void judge_site(struct trends *t, struct heap_model *m, uint32_t i, uint64_t unknown,
+		       const struct trends_options *o)
+{
+	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
+	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9 };
+	struct site_trend *st = &t->site[i];
+	struct heap_site *s = &m->site[i];
+	uint32_t n = series_read(&s->line, m->line, low, high);
+
+	st->live_bytes = s->live_bytes;
+	st->eta_s = -1;
+	if (!s->line.slot)
+		return;
+	in.count = n < t->slots ? n : t->slots;
+	if (o->duration_ns >= TRENDS_LEAST_NS)
+		trend_judge(&in, &st->t);
+	if (st->t.verdict == TREND_GROWING && !grows_for_certain(s, low, in.count, unknown)) {
+		st->t.verdict = TREND_UNKNOWN;
+		t->doubtful++;
+	}
+	set_order(st, o->limit_bytes, t->held_bytes);
+	st->listed = st->t.verdict != TREND_UNKNOWN &&
+		     (st->growth_bytes || st->live_bytes || st->t.first > 0);
+	t->verdicts[st->t.verdict]++;
+	if (st->t.verdict == TREND_GROWING)
+		t->growing_per_s += st->t.slope_per_s;
+}
+
+/* All sites together: four samples are a slot. */
+static void judge_process(struct trends *t, const struct heap_model *m, uint64_t unknown,
+			  const struct trends_options *o)
+{
+	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
+	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9 };
+	struct heap_site all = { .live_blocks = m->total.live_blocks,
+				 .live_bytes = m->total.live_bytes };
+
+	for (uint32_t i = 0; i < t->slots * TIMELINE_PER_SLOT; i++) {
+		const struct timeline_sample *s = &m->line->sample[i];
+		uint32_t slot = i / TIMELINE_PER_SLOT;
+		bool first = i % TIMELINE_PER_SLOT == 0;
+
+		low[slot] = first || s->live_min < low[slot] ? s->live_min : low[slot];
+		high[slot] = first || s->live_max > high[slot] ? s->live_max : high[slot];
+	}
+	t->process.live_bytes = m->total.live_bytes;
+	if (o->duration_ns >= TRENDS_LEAST_NS)
+		trend_judge(&in, &t->process.t);
+	if (t->process.t.verdict == TREND_GROWING &&
+	    !grows_for_certain(&all, low, in.count, unknown))
+		t->process.t.verdict = TREND_UNKNOWN;
+	set_order(&t->process, o->limit_bytes, t->held_bytes);
+}
+
+int trends_make(struct trends *t, struct heap_model *m, const struct trends_options *o)
+{
+	uint64_t unknown;
+
+	memset(t, 0, sizeof(*t));
+	t->site = calloc((size_t)m->sites.count + 1, sizeof(*t->site));
+	if (!t->site)
+		return -ENOMEM;
+	t->count = m->sites.count;
+	t->process.eta_s = -1;
+	t->held_bytes = m->tick.rss_bytes ? m->tick.rss_bytes : m->total.live_bytes + m->mapped_now;
+	if (!m->line)
+		return 0;
+	t->slots = slots_of_life(m->line, o->ended);
+	t->slot_ns = timeline_slot_ns(m->line);
+	unknown = unknown_frees(m->line, t->slots) + o->lost_events;
+	for (uint32_t i = 0; i < t->count && i < m->site_size; i++)
+		judge_site(t, m, i, unknown, o);
+	judge_process(t, m, unknown, o);
+	return 0;
+}
+
+void trends_fini(struct trends *t)
+{
+	free(t->site);
+	memset(t, 0, sizeof(*t));
+}
