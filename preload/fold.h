@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Folding: before the ring gives up a block, its events go into figures in memory, and a checkpoint
+ * of those into the file (format/checkpoint.h). So a ring that has wrapped still tells the whole
+ * story. Nothing of it exists before the ring is more than half full.
+ *
+ * Everything here runs under the ring's lock with signals blocked. Blocks of different threads come
+ * in the order they were sealed, not in that of time: the figures must not depend on it.
+ */
+#ifndef LARIAT_FOLD_H
+#define LARIAT_FOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/checkpoint.h"
+#include "format/event.h"
+#include "format/trace_format.h"
+
+/* One event of a block. */
+struct fold_event {
+	unsigned kind, flags, call;
+	uint32_t node;	       /* in the fold's own tree; 0 = no stack */
+	uint32_t thread;       /* number */
+	uint32_t tid, creator; /* of the thread, from the THREAD record before */
+	uint64_t ticks;	       /* its low bits are gone */
+	const uint64_t *field; /* as in the raw record; [0] is the time */
+};
+
+struct fold;
+
+/* Memory that stays until the process ends, zeroed; NULL and f->failed when there is none. */
+void *fold_alloc(struct fold *f, size_t size);
+
+/* The same in larger: old[0..used) is copied, the rest zero; the old memory may be used again. */
+void *fold_grow(struct fold *f, void *old, size_t used, size_t size);
+
+/* Log-linear; zeroed memory is an empty one of bits 0: set `bits` first. */
+struct fold_histogram {
+	uint64_t count, sum, min, max;
+	uint32_t *bucket; /* buckets first to first + length - 1 */
+	uint16_t first, length;
+	uint8_t bits;
+};
+void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value);
+
+/* A map from a key that is not 0 to small numbers 0, 1, 2, ... in order of first use. */
+struct fold_map {
+	uint64_t *key;	  /* by place; 0 = free */
+	uint32_t *number; /* by place */
+	uint32_t count, mask;
+};
+#define FOLD_NONE UINT32_MAX
+uint32_t fold_map_get(const struct fold_map *m, uint64_t key); /* FOLD_NONE = not there */
+uint32_t fold_map_number(struct fold *f, struct fold_map *m, uint64_t key); /* or no memory */
+
+/* Writing a checkpoint. */
+struct fold_out;
+void fold_table(struct fold_out *o, enum lar_table table, uint64_t rows, unsigned columns);
+void fold_put(struct fold_out *o, uint64_t v);
+void fold_put_signed(struct fold_out *o, int64_t v);
+void fold_put_histogram(struct fold_out *o, const struct fold_histogram *h);
+
+/* The parts. Each has its own state, made by its first event: *state starts as NULL. */
+void fold_heap_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_heap_write(struct fold_out *o, void *state);
+void fold_io_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_io_write(struct fold_out *o, void *state);
+void fold_lock_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_lock_write(struct fold_out *o, void *state);
+void fold_thread_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_thread_write(struct fold_out *o, void *state);
+
+/*
+ * Folds the block, whose magic is right, at b. True when its events are in the figures now or were
+ * before; false when folding is not possible: the block will be lost.
+ */
+bool fold_block(const struct lar_block *b);
+
+/* Writes a checkpoint of all blocks folded so far; false when that was not possible. */
+bool fold_checkpoint(void);
+
+#endif

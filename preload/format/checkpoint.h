@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checkpoints: the figures of all events whose blocks the ring has given up, in the section
+ * LAR_SECTION_ACCOUNTS. FORMAT.md describes them.
+ *
+ * The section is two areas of equal size, written in turn, so that one is always whole. An area is
+ * a struct lar_checkpoint and one zstd frame of tables. A checkpoint holds every event of the
+ * blocks with a seq below its own `blocks`, and none of the others: a reader adds those.
+ */
+#ifndef LARIAT_CHECKPOINT_H
+#define LARIAT_CHECKPOINT_H
+
+#include <stdint.h>
+
+#define LAR_CHECKPOINT_MAGIC 0x504b434cu /* "LCKP" */
+
+struct lar_checkpoint {
+	uint32_t magic;	     /* commit word; 0 while the area is written */
+	uint32_t check;	     /* lar_checkpoint_check() of the header with magic and check as 0 */
+	uint64_t seq;	     /* 1, 2, 3, ...: the highest whole one counts */
+	uint64_t blocks;     /* blocks of the ring with a lower seq are in it */
+	uint64_t events;     /* events of those blocks */
+	uint64_t raw_size;   /* bytes of the tables */
+	uint64_t comp_size;  /* bytes of the frame behind this header, with content checksum */
+	uint64_t last_ticks; /* latest time of an event in it */
+	uint64_t reserved;
+};
+_Static_assert(sizeof(struct lar_checkpoint) == 64, "checkpoint header");
+
+/* FNV-1a over the header's bytes behind `check`. */
+static inline uint32_t lar_checkpoint_check(const struct lar_checkpoint *c)
+{
+	const unsigned char *p = (const unsigned char *)c;
+	uint32_t h = 2166136261u;
+
+	for (uint32_t i = 8; i < sizeof(*c); i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h;
+}
+
+/*
+ * The tables: varint id, varint rows, varint columns, then the rows. A column is a varint; `z` is
+ * zigzag, `d` zigzag difference to the same column of the row before (the first to 0). Behind the
+ * columns of a row stand its histograms (`h`), if the table has one: varint count and, unless that
+ * is 0, varint sum, least, most, number of buckets that are not empty, and for each of those varint
+ * distance of its index to the one before (the first to 0) and varint count. Times and durations
+ * are in ticks, whole ones: less the bits that blocks lose. A reader skips columns that it does not
+ * know at the end of a row; tables that it does not know end the reading.
+ *
+ * Buckets are those of a log-linear histogram with 2^bits buckets to a power of two: 2 bits for
+ * lifetimes, 4 for all others.
+ */
+enum lar_table {
+	LAR_TABLE_END = 0,
+	/* d return address, node less parent, d time it was first seen; nodes count from 1 */
+	LAR_TABLE_NODES = 1,
+	/* one row: allocations, their bytes, frees of known blocks, their bytes, temporary,
+	 * reallocations, failed; live blocks, live bytes, peak bytes, time of the peak */
+	LAR_TABLE_HEAP = 2,
+	/* d node, allocations, their bytes, frees of its blocks, their bytes, temporary, failed,
+	 * least size, largest size, most bytes held at once; h lifetimes (2 bits) */
+	LAR_TABLE_HEAP_SITES = 3,
+	/* blocks in use: d address, size, d born, node, thread */
+	LAR_TABLE_LIVE = 4,
+	/* frees whose allocation is not in a checkpoint (yet): d address, d time, thread */
+	LAR_TABLE_FREES = 5,
+	/* one row: maps, bytes, unmaps, bytes, remaps, breaks, failed */
+	LAR_TABLE_MAPS = 6,
+	/* d node, maps, bytes */
+	LAR_TABLE_MAP_SITES = 7,
+	/* per thread: d number, address of its last heap event's block if that was an allocation
+	 * (0 = it was not) */
+	LAR_TABLE_LAST_ALLOCATIONS = 8,
+	LAR_TABLE_THREADS = 9,
+	LAR_TABLE_IO = 10,
+	LAR_TABLE_IO_TARGETS = 11,
+	LAR_TABLE_IO_SITES = 12,
+	LAR_TABLE_IO_SLOWEST = 13,
+	LAR_TABLE_IO_ERRORS = 14,
+	LAR_TABLE_LOCKS = 15,
+	LAR_TABLE_LOCK_SITES = 16,
+	LAR_TABLE_LOCK_PAIRS = 17,
+	LAR_TABLE_CONDITIONS = 18,
+	LAR_TABLE_MAX = 64
+};
+
+#define LAR_HISTOGRAM_BUCKETS(bits) ((65u - (bits)) << (bits))
+
+/* The bucket of a value: values below 2^bits have one each, then 2^bits to each power of two. */
+static inline uint32_t lar_histogram_bucket(uint64_t v, unsigned bits)
+{
+	unsigned e;
+
+	if (v < 1ull << bits)
+		return (uint32_t)v;
+	e = 63 - (unsigned)__builtin_clzll(v);
+	return ((e - bits + 1) << bits) + (uint32_t)(v >> (e - bits) & ((1u << bits) - 1));
+}
+
+#endif
