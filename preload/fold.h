@@ -4,8 +4,9 @@
  * of those into the file (format/checkpoint.h). So a ring that has wrapped still tells the whole
  * story. Nothing of it exists before the ring is more than half full.
  *
- * Everything here runs under the ring's lock with signals blocked. Blocks of different threads come
- * in the order they were sealed, not in that of time: the figures must not depend on it.
+ * Everything here runs under the ring's lock with signals blocked. Events come in the order of time
+ * over all threads, as the analyzer takes them: a thread's events wait until no other thread can
+ * still have an older one.
  */
 #ifndef LARIAT_FOLD_H
 #define LARIAT_FOLD_H
@@ -72,13 +73,16 @@ void fold_lock_write(struct fold_out *o, void *state);
 void fold_thread_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_thread_write(struct fold_out *o, void *state);
 
-/*
- * Folds the block, whose magic is right, at b. True when its events are in the figures now or were
- * before; false when folding is not possible: the block will be lost.
- */
-bool fold_block(const struct lar_block *b);
+/* A block has come to the ring. */
+void fold_note_block(uint64_t offset, const struct lar_block *b);
 
-/* Writes a checkpoint of all blocks folded so far; false when that was not possible. */
-bool fold_checkpoint(void);
+/* Folds about so many events, if that many may be. */
+void fold_some(uint32_t events);
+
+/*
+ * Makes it possible to overwrite the oldest block: folds what is in the way and writes a
+ * checkpoint. False when that cannot be: the block will be lost.
+ */
+bool fold_make_way(const struct lar_block *oldest);
 
 #endif

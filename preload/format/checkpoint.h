@@ -4,8 +4,9 @@
  * LAR_SECTION_ACCOUNTS. FORMAT.md describes them.
  *
  * The section is two areas of equal size, written in turn, so that one is always whole. An area is
- * a struct lar_checkpoint and one zstd frame of tables. A checkpoint holds every event of the
- * blocks with a seq below its own `blocks`, and none of the others: a reader adds those.
+ * a struct lar_checkpoint and one zstd frame of tables. Events are taken in by time, whichever
+ * block they are in, so a block can be taken in half: LAR_TABLE_POSITIONS says for each slot up to
+ * where. A reader adds the events behind that, from blocks and from slots.
  */
 #ifndef LARIAT_CHECKPOINT_H
 #define LARIAT_CHECKPOINT_H
@@ -18,8 +19,8 @@ struct lar_checkpoint {
 	uint32_t magic;	     /* commit word; 0 while the area is written */
 	uint32_t check;	     /* lar_checkpoint_check() of the header with magic and check as 0 */
 	uint64_t seq;	     /* 1, 2, 3, ...: the highest whole one counts */
-	uint64_t blocks;     /* blocks of the ring with a lower seq are in it */
-	uint64_t events;     /* events of those blocks */
+	uint64_t blocks;     /* all blocks of the ring with a lower seq are in it, whole */
+	uint64_t events;     /* events in it */
 	uint64_t raw_size;   /* bytes of the tables */
 	uint64_t comp_size;  /* bytes of the frame behind this header, with content checksum */
 	uint64_t last_ticks; /* latest time of an event in it */
@@ -81,6 +82,10 @@ enum lar_table {
 	LAR_TABLE_LOCK_SITES = 16,
 	LAR_TABLE_LOCK_PAIRS = 17,
 	LAR_TABLE_CONDITIONS = 18,
+	/* d slot, fill (the slot's seq, as block.slot_seq has it), events of that fill that are in
+	 * the checkpoint; all of the slot's earlier fills are, none of its later ones. Slots that
+	 * are not named have nothing in it. */
+	LAR_TABLE_POSITIONS = 19,
 	LAR_TABLE_MAX = 64
 };
 
