@@ -51,6 +51,12 @@ const struct command commands[] = {
 	  .options = CMD_OPT_COMMON & ~CMD_OPT_FILTER,
 	  .sort_keys = thread_sort_keys,
 	  .fn = cmd_threads },
+	{ .name = "gate",
+	  .help = "do the figures keep to given bounds? the exit status says",
+	  .arguments = "TRACE...",
+	  .options = CMD_OPT_GATE | CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_NO_COLOR |
+		     CMD_OPT_SYMBOLS | CMD_OPT_LIMIT_BYTES | CMD_OPT_SUPPRESSIONS,
+	  .fn = cmd_gate },
 	{ .name = "info",
 	  .help = "what a trace holds, and what is lost, dropped or damaged",
 	  .arguments = "TRACE...",

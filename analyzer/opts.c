@@ -233,6 +233,42 @@ static int set_suppressions(struct parse *p, const char *value)
 	return err;
 }
 
+static int set_assert(struct parse *p, const char *value)
+{
+	struct cmd_gate_options *g = &p->c->gate;
+
+	if (g->assertions == CMD_ASSERTIONS) {
+		snprintf(p->why, sizeof(p->why), "the %dth", CMD_ASSERTIONS + 1);
+		return -EINVAL;
+	}
+	g->assertion[g->assertions++] = value;
+	return 0;
+}
+
+static int set_baseline(struct parse *p, const char *value)
+{
+	p->c->gate.baseline = value;
+	return 0;
+}
+
+static int set_junit(struct parse *p, const char *value)
+{
+	p->c->gate.junit = value;
+	return 0;
+}
+
+static int set_sarif(struct parse *p, const char *value)
+{
+	p->c->gate.sarif = value;
+	return 0;
+}
+
+static int set_summary(struct parse *p, const char *value)
+{
+	p->c->gate.summary = value;
+	return 0;
+}
+
 static int set_help(struct parse *p, const char *value)
 {
 	(void)value;
@@ -253,6 +289,13 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_UNTIL, "until", "TIME", "leave out what came after", set_until },
 	{ CMD_OPT_SYMBOLS, "symbols", "PATH", "look for symbols here (sysroot or build-id store)",
 	  set_symbols },
+	{ CMD_OPT_GATE, "assert", "EXPR",
+	  "what must hold, such as 'heap.peak_bytes < 64M'; can be given again", set_assert },
+	{ CMD_OPT_GATE, "baseline", "FILE", "a JSON report: what leaked then may leak now",
+	  set_baseline },
+	{ CMD_OPT_GATE, "junit", "FILE", "write the results as JUnit XML", set_junit },
+	{ CMD_OPT_GATE, "sarif", "FILE", "write the sites at fault as SARIF 2.1.0", set_sarif },
+	{ CMD_OPT_GATE, "summary", "FILE", "append the results as Markdown", set_summary },
 	{ CMD_OPT_LIMIT_BYTES, "limit-bytes", "SIZE",
 	  "memory there is, for when it is used up (default: the cgroup's or machine's)",
 	  set_limit_bytes },

@@ -39,12 +39,22 @@ enum cmd_option {
 	CMD_OPT_BY = 1 << 8,
 	CMD_OPT_LIMIT_BYTES = 1 << 9,
 	CMD_OPT_SUPPRESSIONS = 1 << 10,
+	CMD_OPT_GATE = 1 << 11, /* --assert, --baseline and the files that a gate writes */
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 };
 
 struct command;
 struct suppressions;
+
+#define CMD_ASSERTIONS 64
+
+/* The options of a gate; files NULL = none. */
+struct cmd_gate_options {
+	const char *assertion[CMD_ASSERTIONS];
+	unsigned assertions;
+	const char *baseline, *junit, *sarif, *summary;
+};
 
 /* What was asked for. */
 struct cmd_context {
@@ -64,9 +74,10 @@ struct cmd_context {
 	const char *symbols;  /* for symbols_new(), NULL = none */
 	uint64_t limit_bytes; /* memory that the process may have, 0 = not told */
 	struct suppressions *suppress; /* NULL = none */
-	bool color;		       /* escape sequences may be written to `out` */
-	bool progress;		       /* `err` is a terminal: show progress of long work */
-	unsigned width;		       /* columns of the output, 40 and up */
+	struct cmd_gate_options gate;
+	bool color;	/* escape sequences may be written to `out` */
+	bool progress;	/* `err` is a terminal: show progress of long work */
+	unsigned width; /* columns of the output, 40 and up */
 };
 
 typedef int cmd_fn(const struct cmd_context *c);
@@ -91,8 +102,8 @@ struct command {
 /* Ends with a row whose name is NULL; stands in commands.c. */
 extern const struct command commands[];
 
-cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_io, cmd_locks, cmd_threads, cmd_info,
-	cmd_dump;
+cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_gate, cmd_io, cmd_locks, cmd_threads,
+	cmd_info, cmd_dump;
 int cmd_run(int argc, char **argv);
 
 /*

@@ -25,7 +25,8 @@ __lariat_values() {
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;
-	--output | -o | --symbols) echo FILES ;;
+	--output | -o | --symbols | --suppressions | --baseline | --junit | --sarif | --summary)
+		echo FILES ;;
 	esac
 }
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Baselines by site; see gate_baseline.h. */
+#include "gate_baseline.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "site_key.h"
+
+static int64_t number(const json_t *o, const char *key)
+{
+	return (int64_t)json_integer_value(json_object_get(o, key));
+}
+
+static const char *command_of(const json_t *report)
+{
+	const char *s =
+		json_string_value(json_object_get(json_object_get(report, "process"), "command"));
+
+	return s ? s : "";
+}
+
+/* Is the list's entry of this class? */
+static bool of_class(const json_t *site, const char *class)
+{
+	bool trends = !strcmp(class, "growing");
+	const char *own = json_string_value(json_object_get(site, trends ? "verdict" : "class"));
+
+	return own && (!strcmp(class, "unfreed") || !strcmp(own, class));
+}
+
+/* The key under which figures of a class are kept, whatever the process's number. */
+static const char *key_of(const json_t *report, const json_t *site, const char *class, char *buf)
+{
+	char prefix[256];
+
+	snprintf(prefix, sizeof(prefix), "%s|%s|", class, command_of(report));
+	return site_key(site, prefix, buf, SITE_KEY);
+}
+
+static const json_t *list_of(const json_t *report, const char *class)
+{
+	return json_object_get(json_object_get(report, "leaks"),
+			       strcmp(class, "growing") ? "sites" : "trends");
+}
+
+static int add_class(json_t *sums, const json_t *report, const char *class)
+{
+	const json_t *site;
+	char key[SITE_KEY];
+	size_t i;
+
+	json_array_foreach (list_of(report, class), i, site) {
+		json_t *sum;
+
+		if (!of_class(site, class))
+			continue;
+		key_of(report, site, class, key);
+		sum = json_object_get(sums, key);
+		if (!sum) {
+			sum = json_pack("{s:i, s:i}", "blocks", 0, "bytes", 0);
+			if (!sum || json_object_set_new(sums, key, sum))
+				return -ENOMEM;
+		}
+		/* a trend has no blocks; it counts as one */
+		if (json_object_set_new(
+			    sum, "blocks",
+			    json_integer(number(sum, "blocks") + (strcmp(class, "growing")
+									  ? number(site, "blocks")
+									  : 1))) ||
+		    json_object_set_new(
+			    sum, "bytes",
+			    json_integer(number(sum, "bytes") +
+					 number(site, strcmp(class, "growing") ? "bytes"
+									       : "live_bytes"))))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_report(json_t *sums, const json_t *report)
+{
+	static const char *const classes[] = { "unfreed", "definitely_lost", "indirectly_lost",
+					       "still_reachable", "growing" };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(classes) / sizeof(*classes); i++)
+		err = add_class(sums, report, classes[i]);
+	return err;
+}
+
+int gate_baseline_load(struct gate_baseline *b, const char *path)
+{
+	json_t *file, *traces, *report;
+	json_error_t error;
+	int err = 0;
+	FILE *f;
+	size_t i;
+
+	memset(b, 0, sizeof(*b));
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	file = json_loadf(f, 0, &error);
+	fclose(f);
+	b->sites = json_object();
+	traces = json_object_get(file, "traces");
+	if (!file || !json_object_get(file, "schema") ||
+	    (!traces && !json_object_get(file, "leaks")))
+		err = -EINVAL;
+	else if (!traces)
+		err = add_report(b->sites, file);
+	json_array_foreach (traces, i, report)
+		if (!err)
+			err = add_report(b->sites, report);
+	json_decref(file);
+	if (err)
+		gate_baseline_fini(b);
+	return err;
+}
+
+void gate_baseline_fini(struct gate_baseline *b)
+{
+	json_decref(b->sites);
+	b->sites = NULL;
+}
+
+static int by_new_bytes(const void *x, const void *y)
+{
+	const struct gate_site *a = x, *b = y;
+
+	if (a->new_bytes != b->new_bytes)
+		return a->new_bytes > b->new_bytes ? -1 : 1;
+	if (a->new_blocks != b->new_blocks)
+		return a->new_blocks > b->new_blocks ? -1 : 1;
+	return a->index < b->index ? -1 : 1;
+}
+
+/* Takes from the allowance of a key; what is beyond is new. */
+static int64_t beyond(json_t *allowed, const char *what, int64_t amount)
+{
+	int64_t left = number(allowed, what), used = amount < left ? amount : left;
+
+	if (used > 0)
+		json_object_set_new(allowed, what, json_integer(left - used));
+	return amount - (used > 0 ? used : 0);
+}
+
+int gate_sites(const json_t *report, const char *class, const struct gate_baseline *b,
+	       struct gate_site **out)
+{
+	const json_t *list = list_of(report, class), *site;
+	struct gate_site *found = calloc(json_array_size(list) + 1, sizeof(*found));
+	json_t *left = b && b->sites ? json_deep_copy(b->sites) : json_object();
+	bool trends = !strcmp(class, "growing");
+	char key[SITE_KEY];
+	int n = 0;
+	size_t i;
+
+	if (!found || !left) {
+		free(found);
+		json_decref(left);
+		return -ENOMEM;
+	}
+	json_array_foreach (list, i, site) {
+		struct gate_site s = { .site = site, .index = i };
+		json_t *allowed;
+
+		if (!of_class(site, class))
+			continue;
+		allowed = json_object_get(left, key_of(report, site, class, key));
+		s.blocks = trends ? 1 : number(site, "blocks");
+		s.bytes = number(site, trends ? "live_bytes" : "bytes");
+		s.new_blocks = beyond(allowed, "blocks", s.blocks);
+		s.new_bytes =
+			trends ? (s.new_blocks ? s.bytes : 0) : beyond(allowed, "bytes", s.bytes);
+		if (s.new_blocks || s.new_bytes)
+			found[n++] = s;
+	}
+	qsort(found, (size_t)n, sizeof(*found), by_new_bytes);
+	json_decref(left);
+	*out = found;
+	return n;
+}
