@@ -170,9 +170,23 @@ static always_inline void record_realloc(unsigned call, uint64_t before, const v
 	span_close(t);
 }
 
+/* libc's word (2.32 and later) on whether there has only ever been this thread. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/*
+ * The time before a realloc matters when another thread can be given the old block before we
+ * record: then the reader has to know since when that was possible. 0 = no other thread.
+ */
+static always_inline uint64_t ticks_before_realloc(void)
+{
+	if (&__libc_single_threaded && __libc_single_threaded)
+		return 0;
+	return hook_ticks();
+}
+
 LAR_EXPORT void *realloc(void *old, size_t size)
 {
-	uint64_t before = hook_ticks();
+	uint64_t before = ticks_before_realloc();
 	void *p = REAL(realloc)(old, size);
 
 	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME);
@@ -181,7 +195,7 @@ LAR_EXPORT void *realloc(void *old, size_t size)
 
 LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 {
-	uint64_t before = hook_ticks();
+	uint64_t before = ticks_before_realloc();
 	size_t total;
 	void *p;
 

@@ -22,6 +22,18 @@ record threads-nothing "$victims/heap_threads" nothing
 record threads "$victims/heap_threads"
 counts_right threads threads-nothing
 
+# How long a realloc took is recorded where other threads can be given the old block meanwhile.
+reallocs() { # NAME JQ-CONDITION
+	events_of "$(trace_of "$1")" | jq -n \
+		"[inputs | select(.call == \"realloc\" and .duration_ns != null and ($2))] | length"
+}
+checks=$((checks + 1))
+[ "$(reallocs threads '.thread > 1')" -gt 0 ] || fail "threads: no realloc by another thread"
+same "threads: reallocs beside others that took no time" 0 \
+	"$(reallocs threads '.thread > 1 and .duration_ns == 0')"
+same "calls: reallocs of the only thread whose time was taken" 0 \
+	"$(reallocs calls '.duration_ns > 0')"
+
 cxx() { # SUFFIX [ARG]
 	local victim
 	for victim in heap_new heap_newhandler heap_ownnew; do

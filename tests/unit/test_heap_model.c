@@ -133,6 +133,29 @@ static void realloc_cases(void **state)
 	assert_int_equal(m.total.reallocations, 2);
 }
 
+/* The only thread of a process: how long its reallocs took is not recorded, and none is there that
+ * could come in between. All times are steps, so that several events have the same. */
+static void reallocs_in_no_time(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 10);
+	realloc_on(1, 10, 0, 1, 0x1000, 0x1000, 20);
+	realloc_on(1, 15, 0, 1, 0x1000, 0x2000, 30);
+	alloc_on(1, 15, 1, 0x1000, 5);
+	free_on(1, 15, 0x2000);
+	assert_int_equal(m.total.allocations, 4);
+	assert_int_equal(m.total.frees, 3);
+	assert_int_equal(m.total.freed_bytes, 60);
+	assert_int_equal(m.total.unpaired_frees, 0);
+	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.live_blocks, 1);
+	assert_int_equal(m.total.live_bytes, 5);
+	assert_int_equal(m.total.peak_bytes, 35);
+	/* 0, 5 and 0 */
+	assert_int_equal(site_of(1)->lifetime_ns.count, 3);
+	assert_int_equal(site_of(1)->lifetime_ns.sum, 5);
+}
+
 static void failures_and_strangers(void **state)
 {
 	(void)state;
@@ -410,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(counts_and_peak, setup, teardown),
 		cmocka_unit_test_setup_teardown(realloc_cases, setup, teardown),
+		cmocka_unit_test_setup_teardown(reallocs_in_no_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures_and_strangers, setup, teardown),
 		cmocka_unit_test_setup_teardown(temporary, setup, teardown),
 		cmocka_unit_test_setup_teardown(realloc_seen_late, setup, teardown),
