@@ -10,6 +10,7 @@
 #define PAGE_SHIFT     12
 #define TOP_PAD	       (128u << 10)
 #define CHUNK_LEAST    32u	    /* MINSIZE */
+#define TCACHE	       0x290u	    /* of a thread's cache, with its header */
 #define MMAP_LEAST     (128u << 10) /* the threshold only goes up from there */
 #define MMAP_OFFSET    16u	    /* of a block in its mapping */
 #define ARENA_SHIFT    26
@@ -161,14 +162,25 @@ static uint64_t page_up(uint64_t v)
 	return (v + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 }
 
+static int region_grows(struct growth_model *g, uint32_t region, bool main_heap, uint64_t start,
+			uint64_t end, const struct event *e)
+{
+	uint64_t reach = page_up(end + (main_heap ? TOP_PAD + CHUNK_LEAST : 0));
+	struct growth_event new =
+		event_of(g, e, main_heap ? GROWTH_BRK : GROWTH_ARENA, reach - start);
+
+	g->reach[region] = reach;
+	return event_add(g, &new);
+}
+
 /* Does the block lie beyond what its region has? Then the region was extended for it. */
 static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e)
 {
 	bool main_heap = b->address < MAPPINGS_START;
 	uint64_t end = b->address + b->size_bytes, start = b->address & ~(uint64_t)(PAGE - 1);
 	uint64_t key = main_heap ? 0 : b->address >> ARENA_SHIFT;
-	struct growth_event new;
 	uint32_t region;
+	int err = 0;
 
 	/* no process has so many: a made-up trace is not to fill the memory */
 	if (g->regions.count >= REGIONS && keymap_find(&g->regions, key) == KEYMAP_NONE)
@@ -177,14 +189,17 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 	if (region == KEYMAP_NONE ||
 	    array_reserve((void **)&g->reach, &g->reach_size, region, sizeof(*g->reach)))
 		return -ENOMEM;
-	if (end < b->address || end <= g->reach[region])
+	if (end < b->address)
 		return 0;
+	/* before its first block malloc makes room for its own cache */
+	if (main_heap && !g->reach[region])
+		err = region_grows(g, region, main_heap, start, start + TCACHE, e);
+	if (err || end <= g->reach[region])
+		return err;
 	/* a part far away is not an extension but another region under the same number */
 	if (g->reach[region] && start < g->reach[region] + (UINT64_C(1) << ARENA_SHIFT))
 		start = g->reach[region];
-	g->reach[region] = page_up(end + (main_heap ? TOP_PAD + CHUNK_LEAST : 0));
-	new = event_of(g, e, main_heap ? GROWTH_BRK : GROWTH_ARENA, g->reach[region] - start);
-	return event_add(g, &new);
+	return region_grows(g, region, main_heap, start, end, e);
 }
 
 static int block_born(void *arg, const struct live_block *b, const struct event *e)

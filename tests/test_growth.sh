@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What extended the heap, seen from addresses, against what the kernel was asked for (strace); and
+# candidates for pools, arenas and reserves in a program made to have them.
+. "$(dirname "$0")/lib.sh"
+
+need jq strace gcc
+options=LARIAT_RECORD=heap
+
+# How often the break went up and by how many bytes, the first look at it not counted.
+breaks() { # FILE OF STRACE
+	sed -nE 's/.*= 0x([0-9a-f]+)$/\1/p' "$1" | (
+		last=
+		count=0 bytes=0
+		while read -r at; do
+			if [ -n "$last" ] && [ $((16#$at)) -gt $((16#$last)) ]; then
+				count=$((count + 1))
+				bytes=$((bytes + 16#$at - 16#$last))
+			fi
+			last=$at
+		done
+		echo "$count $bytes"
+	)
+}
+
+for scenario in linear_leak full_cache startup_tables freed_at_exit; do
+	strace -f -e trace=brk -o "$work/strace" "$victims/trend_corpus" "$scenario" 0.4 >/dev/null
+	record "$scenario" "$victims/trend_corpus" "$scenario" 0.4
+	"$lariat" growth --format json --limit 0 "$(trace_of "$scenario")" >"$work/growth.json"
+	same "$scenario: extensions of the main heap" "$(breaks "$work/strace")" "$(jq -r '.growth |
+		.extension_totals[] | select(.kind == "brk" and (.recorded | not)) |
+		"\(.count) \(.bytes)"' "$work/growth.json")"
+	same "$scenario: the list has them all" "$(breaks "$work/strace")" "$(jq -r '.growth |
+		[.extensions[] | select(.kind == "brk")] | "\(length) \(map(.bytes) | add)"' \
+		"$work/growth.json")"
+done
+# The last scenario's blocks of 80 bytes lie in chunks of 96: five sixths are in use at the peak.
+same "use of pages at the peak" true "$(jq '.growth | .peak_bytes / .held_peak_bytes |
+	. > 0.80 and . < 0.85' "$work/growth.json")"
+same "nothing is held at the end" true "$(jq '.growth.held_bytes < 32768' "$work/growth.json")"
+same "the chart is there" 8 "$("$lariat" growth "$(trace_of freed_at_exit)" | grep -c '[█▁▂▃▄▅▆▇░]')"
+same "without UTF-8 too" 8 "$(LC_ALL=C "$lariat" growth "$(trace_of freed_at_exit)" |
+	sed -n '/Live heap/,/^ *0 ns/p' | sed '1d;$d' | grep -cE '^ .{11}.*[:#_o.]')"
+
+cat >churn.c <<'END'
+#include <stdlib.h>
+#include <string.h>
+#define SITE __attribute__((noipa))
+static void *volatile sink;
+SITE static void *pooled(void) { return sink = malloc(48); }
+SITE static void *together(size_t n) { return sink = malloc(n); }
+SITE static void *grown(void *p, size_t n) { return sink = realloc(p, n); }
+int main(void)
+{
+	static void *part[50];
+	char *p = NULL;
+
+	for (int i = 0; i < 20000; i++)
+		free(pooled());
+	for (int i = 0; i < 100; i++) {
+		for (int k = 0; k < 50; k++)
+			part[k] = together(16 + 16 * k);
+		for (int k = 0; k < 50; k++)
+			free(part[k]);
+	}
+	for (int i = 1; i <= 1000; i++)
+		p = grown(p, 1000 * i);
+	free(p);
+	return 0;
+}
+END
+gcc -g -O1 -o churn churn.c
+record churn ./churn
+"$lariat" alloc --format json "$(trace_of churn)" >"$work/churn.json"
+same "a pool of one answers all but the first" '[["pooled",48,20000,1,19999]]' "$(jq -c '.heap.pools |
+	map([.function, .size_bytes, .allocations, .pool_blocks, .allocations_saved])' \
+	"$work/churn.json")"
+same "an arena has one free a batch" '["together",100,5000,4900]' "$(jq -c '.heap.arenas[] |
+	select(.function == "together") | [.function, .batches, .blocks, .frees_saved]' \
+	"$work/churn.json")"
+same "what is grown" '["grown",999,true]' "$(jq -c '.heap.reserves[0] |
+	[.function, .reallocations, .copied_bytes >= 1000 * .moved]' "$work/churn.json")"
+# realloc(3) says whether it moved a block: the events do.
+same "what was copied" "$("$lariat" dump "$(trace_of churn)" | jq -n '[inputs |
+	select(.kind == "realloc" and .old_address != .address and .old_address != 0) |
+	.size - 1000] | add')" "$(jq '.heap.reserves[0].copied_bytes' "$work/churn.json")"
+same "the text has all three" 3 "$("$lariat" alloc "$(trace_of churn)" |
+	grep -cE 'A pool of free blocks|Made together and freed|Grown again and again')"
+finish
