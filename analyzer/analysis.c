@@ -68,17 +68,12 @@ static void progress_end(struct analysis *a)
 		fputs("\r\033[K", a->context->err);
 }
 
-/* A copy of the event with its durations in nanoseconds, as the models want them. */
+/* A copy of the event with its duration in nanoseconds, as the heap's models want it. */
 static struct event in_ns(struct analysis *a, const struct event *e)
 {
 	struct event copy = *e;
 
-	if (e->kind == LAR_EV_LOCKSUM) {
-		copy.field[3] = trace_span_ns(a->trace, e->field[3]);
-		copy.field[4] = trace_span_ns(a->trace, e->field[4]);
-	} else {
-		copy.field[1] = trace_span_ns(a->trace, e->field[1]);
-	}
+	copy.field[1] = trace_span_ns(a->trace, e->field[1]);
 	return copy;
 }
 
@@ -149,11 +144,6 @@ static int take_event(void *arg, const struct event *e)
 	switch (e->kind) {
 	case LAR_EV_REALLOC:
 	case LAR_EV_MAP:
-	case LAR_EV_IO:
-	case LAR_EV_LOCK:
-	case LAR_EV_LOCKSUM:
-	case LAR_EV_THREAD_CREATE:
-	case LAR_EV_THREAD_JOIN:
 		copy = in_ns(a, e);
 		return to_models(a, &copy);
 	default:

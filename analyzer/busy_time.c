@@ -25,48 +25,48 @@ static bool span_room(struct busy_time *b)
 	if (!half)
 		return false;
 	for (uint32_t i = 0; i < half; i++)
-		b->settled_ns += b->spans[i].end_ns - b->spans[i].start_ns;
-	b->settled_until_ns = b->spans[half - 1].end_ns;
+		b->settled += b->spans[i].end - b->spans[i].start;
+	b->settled_until = b->spans[half - 1].end;
 	b->count -= half;
 	memmove(b->spans, b->spans + half, b->count * sizeof(*b->spans));
 	return true;
 }
 
-void busy_time_add(struct busy_time *b, uint64_t start_ns, uint64_t end_ns)
+void busy_time_add(struct busy_time *b, uint64_t start, uint64_t end)
 {
 	uint32_t i;
 
-	if (start_ns < b->settled_until_ns) {
-		start_ns = b->settled_until_ns;
+	if (start < b->settled_until) {
+		start = b->settled_until;
 		b->at_least = true;
-		if (end_ns < start_ns)
+		if (end < start)
 			return;
 	}
 	/* spans from i on touch the new one, but for those that begin after its end */
-	for (i = b->count; i && b->spans[i - 1].end_ns >= start_ns; i--)
+	for (i = b->count; i && b->spans[i - 1].end >= start; i--)
 		;
 	if (i == b->count) {
 		if (!span_room(b)) {
 			b->at_least = true;
 			return;
 		}
-		b->spans[b->count++] = (struct busy_span){ start_ns, end_ns };
+		b->spans[b->count++] = (struct busy_span){ start, end };
 		return;
 	}
-	if (b->spans[i].start_ns < start_ns)
-		start_ns = b->spans[i].start_ns;
-	if (b->spans[b->count - 1].end_ns > end_ns)
-		end_ns = b->spans[b->count - 1].end_ns;
-	b->spans[i] = (struct busy_span){ start_ns, end_ns };
+	if (b->spans[i].start < start)
+		start = b->spans[i].start;
+	if (b->spans[b->count - 1].end > end)
+		end = b->spans[b->count - 1].end;
+	b->spans[i] = (struct busy_span){ start, end };
 	b->count = i + 1;
 }
 
 uint64_t busy_time_sum(const struct busy_time *b)
 {
-	uint64_t sum = b->settled_ns;
+	uint64_t sum = b->settled;
 
 	for (uint32_t i = 0; i < b->count; i++)
-		sum += b->spans[i].end_ns - b->spans[i].start_ns;
+		sum += b->spans[i].end - b->spans[i].start;
 	return sum;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The time during which at least one of a set of operations ran: the union of their intervals,
- * from intervals in the order of their ends. Zeroed memory is an empty set. One thread at a time.
+ * from intervals in the order of their ends, in whatever unit. Zeroed memory is an empty set. One
+ * thread at a time.
  *
  * Exact as long as no operation reaches back over more than BUSY_TIME_SPANS separate busy spans;
  * beyond that the figure is a lower bound and says so.
@@ -15,19 +16,19 @@
 #define BUSY_TIME_SPANS 65536
 
 struct busy_span {
-	uint64_t start_ns, end_ns;
+	uint64_t start, end;
 };
 
 struct busy_time {
 	struct busy_span *spans; /* disjoint, by time */
 	uint32_t count, size;
-	uint64_t settled_ns;	   /* sum of spans that were dropped from the front */
-	uint64_t settled_until_ns; /* their end */
-	bool at_least;		   /* not exact */
+	uint64_t settled;	/* sum of spans that were dropped from the front */
+	uint64_t settled_until; /* their end */
+	bool at_least;		/* not exact */
 };
 
-/* start_ns <= end_ns; ends come in ascending order. */
-void busy_time_add(struct busy_time *b, uint64_t start_ns, uint64_t end_ns);
+/* start <= end; ends come in ascending order. */
+void busy_time_add(struct busy_time *b, uint64_t start, uint64_t end);
 uint64_t busy_time_sum(const struct busy_time *b);
 void busy_time_fini(struct busy_time *b);
 

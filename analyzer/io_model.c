@@ -39,13 +39,13 @@ int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t sin
 	m->slow_limit = slowest < IO_SLOWEST ? slowest : IO_SLOWEST;
 	m->slow = calloc(m->slow_limit + 1, sizeof(*m->slow));
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
-		histogram_init(&m->total[op].latency_ns, HISTOGRAM_FINE);
+		histogram_init(&m->total[op].latency, HISTOGRAM_FINE);
 	return m->slow ? 0 : -ENOMEM;
 }
 
 static void figures_fini(struct io_figures *f)
 {
-	histogram_fini(&f->latency_ns);
+	histogram_fini(&f->latency);
 	busy_time_fini(&f->busy);
 }
 
@@ -57,7 +57,7 @@ void io_model_fini(struct io_model *m)
 		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
 			figures_fini(&m->target[i].op[d]);
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
-		histogram_fini(&m->site[i].latency_ns);
+		histogram_fini(&m->site[i].latency);
 	free(m->target);
 	free(m->site);
 	free(m->slow);
@@ -70,7 +70,7 @@ void io_model_fini(struct io_model *m)
 /* One call, taken apart. */
 struct io_call {
 	enum io_op op;
-	uint64_t start_ns, end_ns;
+	uint64_t start_ticks, end_ticks;
 	uint64_t bytes;
 	bool failed, is_short;
 	uint32_t target;
@@ -79,9 +79,9 @@ struct io_call {
 static struct io_call call_of_event(const struct event *e)
 {
 	int64_t result = (int64_t)e->field[3];
-	struct io_call c = { .op = op_of_call(e->call), .end_ns = e->time_ns };
+	struct io_call c = { .op = op_of_call(e->call), .end_ticks = e->ticks };
 
-	c.start_ns = e->time_ns > e->field[1] ? e->time_ns - e->field[1] : 0;
+	c.start_ticks = e->ticks > e->field[1] ? e->ticks - e->field[1] : 0;
 	c.failed = result < 0;
 	c.target = e->flags & LAR_IO_NO_TARGET ? 0 : (uint32_t)(e->field[2] >> 32);
 	if (!c.failed && (c.op == IO_READ || c.op == IO_WRITE)) {
@@ -97,8 +97,8 @@ static void figures_add(struct io_figures *f, const struct io_call *c)
 	f->bytes += c->bytes;
 	f->errors += c->failed;
 	f->short_calls += c->is_short;
-	histogram_add(&f->latency_ns, c->end_ns - c->start_ns);
-	busy_time_add(&f->busy, c->start_ns, c->end_ns);
+	histogram_add(&f->latency, c->end_ticks - c->start_ticks);
+	busy_time_add(&f->busy, c->start_ticks, c->end_ticks);
 }
 
 static int target_add(struct io_model *m, const struct io_call *c)
@@ -118,9 +118,9 @@ static int target_add(struct io_model *m, const struct io_call *c)
 	t->bytes += c->bytes;
 	t->errors += c->failed;
 	t->short_calls += c->is_short;
-	t->time_ns += c->end_ns - c->start_ns;
+	t->time_ticks += c->end_ticks - c->start_ticks;
 	if (!t->op[d].calls)
-		histogram_init(&t->op[d].latency_ns, HISTOGRAM_FINE);
+		histogram_init(&t->op[d].latency, HISTOGRAM_FINE);
 	figures_add(&t->op[d], c);
 	return 0;
 }
@@ -134,7 +134,7 @@ static int site_add(struct io_model *m, const struct event *e, const struct io_c
 		return -ENOMEM;
 	s = &m->site[n];
 	if (!s->calls) {
-		histogram_init(&s->latency_ns, HISTOGRAM_FINE);
+		histogram_init(&s->latency, HISTOGRAM_FINE);
 		s->target = c->target;
 	}
 	s->more_targets |= s->target != c->target;
@@ -145,8 +145,8 @@ static int site_add(struct io_model *m, const struct event *e, const struct io_c
 	s->written_bytes += c->op == IO_WRITE ? c->bytes : 0;
 	s->errors += c->failed;
 	s->short_calls += c->is_short;
-	s->time_ns += c->end_ns - c->start_ns;
-	histogram_add(&s->latency_ns, c->end_ns - c->start_ns);
+	s->time_ticks += c->end_ticks - c->start_ticks;
+	histogram_add(&s->latency, c->end_ticks - c->start_ticks);
 	return 0;
 }
 
@@ -168,7 +168,8 @@ static int error_add(struct io_model *m, const struct event *e, const struct io_
 /* The earlier of two equally slow operations counts as the slower. */
 static bool slower(const struct io_slow *a, const struct io_slow *b)
 {
-	return a->took_ns != b->took_ns ? a->took_ns > b->took_ns : a->start_ns < b->start_ns;
+	return a->took_ticks != b->took_ticks ? a->took_ticks > b->took_ticks
+					      : a->start_ticks < b->start_ticks;
 }
 
 static void slow_sift_down(struct io_model *m)
@@ -189,9 +190,9 @@ static void slow_sift_down(struct io_model *m)
 
 static void slow_add(struct io_model *m, const struct event *e, const struct io_call *c)
 {
-	uint64_t took = c->end_ns - c->start_ns;
-	struct io_slow s = { .took_ns = took,
-			     .start_ns = c->start_ns,
+	uint64_t took = c->end_ticks - c->start_ticks;
+	struct io_slow s = { .took_ticks = took,
+			     .start_ticks = c->start_ticks,
 			     .asked_bytes = e->field[4],
 			     .result = (int64_t)e->field[3],
 			     .stack = e->stack,

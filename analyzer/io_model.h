@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O figures from a stream of events in time order: by operation, by target, by site, the
- * slowest, and errors. One thread at a time. Memory grows with sites, targets and threads.
+ * slowest, and errors. Times and durations are in ticks. One thread at a time. Memory grows with
+ * sites, targets and threads.
  */
 #ifndef LARIAT_IO_MODEL_H
 #define LARIAT_IO_MODEL_H
@@ -40,7 +41,7 @@ const char *io_op_name(enum io_op op);
 struct io_figures {
 	uint64_t calls, bytes, errors;
 	uint64_t short_calls; /* moved some bytes, but fewer than asked */
-	struct histogram latency_ns;
+	struct histogram latency;
 	struct busy_time busy;
 };
 
@@ -49,21 +50,21 @@ enum io_target_op { IO_TARGET_READ, IO_TARGET_WRITE, IO_TARGET_OTHER, IO_TARGET_
 
 struct io_target {
 	uint32_t id; /* index into the trace's targets; 0 = unknown */
-	uint64_t calls, bytes, errors, short_calls, time_ns; /* of all operations */
+	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all operations */
 	struct io_figures op[IO_TARGET_OPS];
 };
 
 struct io_site {
-	uint64_t calls, bytes, errors, short_calls, time_ns;
+	uint64_t calls, bytes, errors, short_calls, time_ticks;
 	uint64_t by_op[IO_OP_COUNT]; /* calls */
 	uint64_t read_bytes, written_bytes;
 	uint32_t target; /* the one met first */
 	bool more_targets;
-	struct histogram latency_ns;
+	struct histogram latency;
 };
 
 struct io_slow {
-	uint64_t took_ns, start_ns;
+	uint64_t took_ticks, start_ticks;
 	uint64_t asked_bytes;
 	int64_t result; /* or -errno */
 	uint32_t stack, thread, target;

@@ -4,7 +4,7 @@
 
 #include "report_json.h"
 
-static json_t *op_json(const struct io_figures *f)
+static json_t *op_json(const struct analysis *a, const struct io_figures *f)
 {
 	json_t *o = json_object();
 
@@ -12,22 +12,23 @@ static json_t *op_json(const struct io_figures *f)
 	json_set_u64(o, "bytes", f->bytes);
 	json_set_u64(o, "errors", f->errors);
 	json_set_u64(o, "short", f->short_calls);
-	json_set_u64(o, "time_ns", f->latency_ns.sum);
-	json_set_u64(o, "union_ns", busy_time_sum(&f->busy));
+	json_set_ticks(a, o, "time_ns", f->latency.sum);
+	json_set_ticks(a, o, "union_ns", busy_time_sum(&f->busy));
 	if (f->busy.at_least)
 		json_set(o, "union_at_least", json_true());
-	json_set(o, "latency_ns", json_latency(&f->latency_ns, false));
+	json_set(o, "latency_ns", json_latency(a, &f->latency, false));
 	return o;
 }
 
 /* The operations that every program does are there even when it did none. */
-static json_t *totals_json(const struct io_model *m)
+static json_t *totals_json(const struct analysis *a)
 {
+	const struct io_model *m = a->io;
 	json_t *o = json_object();
 
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		if (m->total[op].calls || op <= IO_SYNC)
-			json_set(o, io_op_name(op), op_json(&m->total[op]));
+			json_set(o, io_op_name(op), op_json(a, &m->total[op]));
 	return o;
 }
 
@@ -40,10 +41,10 @@ static json_t *target_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "calls", t->calls);
 	json_set_u64(o, "bytes", t->bytes);
 	json_set_u64(o, "errors", t->errors);
-	json_set_u64(o, "time_ns", t->time_ns);
-	json_set(o, "read", op_json(&t->op[IO_TARGET_READ]));
-	json_set(o, "write", op_json(&t->op[IO_TARGET_WRITE]));
-	json_set(o, "other", op_json(&t->op[IO_TARGET_OTHER]));
+	json_set_ticks(a, o, "time_ns", t->time_ticks);
+	json_set(o, "read", op_json(a, &t->op[IO_TARGET_READ]));
+	json_set(o, "write", op_json(a, &t->op[IO_TARGET_WRITE]));
+	json_set(o, "other", op_json(a, &t->op[IO_TARGET_OTHER]));
 	return o;
 }
 
@@ -59,8 +60,8 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "written_bytes", s->written_bytes);
 	json_set_u64(o, "errors", s->errors);
 	json_set_u64(o, "short", s->short_calls);
-	json_set_u64(o, "time_ns", s->time_ns);
-	json_set(o, "latency_ns", json_latency(&s->latency_ns, false));
+	json_set_ticks(a, o, "time_ns", s->time_ticks);
+	json_set(o, "latency_ns", json_latency(a, &s->latency, false));
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		if (s->by_op[op])
 			json_set_u64(operations, io_op_name(op), s->by_op[op]);
@@ -76,8 +77,8 @@ static json_t *slow_json(struct analysis *a, const struct io_slow *s)
 	json_t *o = json_object(), *target = json_object();
 
 	json_set(o, "call", json_text(call_name(s->call)));
-	json_set_u64(o, "time_ns", s->took_ns);
-	json_set_u64(o, "at_ns", s->start_ns);
+	json_set_ticks(a, o, "time_ns", s->took_ticks);
+	json_set_u64(o, "at_ns", trace_ns(a->trace, s->start_ticks));
 	json_set_u64(o, "asked_bytes", s->asked_bytes);
 	json_set(o, "result", json_integer(s->result));
 	if (s->result < 0)
@@ -110,7 +111,7 @@ json_t *json_io(struct analysis *a)
 {
 	json_t *o = json_object(), *slowest = json_array();
 
-	json_set(o, "totals", totals_json(a->io));
+	json_set(o, "totals", totals_json(a));
 	json_set_list(a, o, "targets", "target_count", io_rank_targets, target_json);
 	json_set_list(a, o, "sites", "site_count", io_rank_sites, site_json);
 	for (uint32_t i = 0; i < a->io->slow_count; i++)

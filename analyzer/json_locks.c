@@ -4,8 +4,9 @@
 
 #include "report_json.h"
 
-static void set_figures(json_t *o, const struct lock_figures *f)
+static void set_figures(const struct analysis *a, json_t *o, const struct lock_figures *f)
 {
+	uint64_t hold_ns = trace_span_ns(a->trace, f->hold_ticks);
 	json_t *hold = json_object();
 
 	json_set_u64(o, "acquisitions", f->acquisitions);
@@ -13,10 +14,10 @@ static void set_figures(json_t *o, const struct lock_figures *f)
 	json_set_u64(o, "failed_try", f->failed_try);
 	json_set_u64(o, "timeouts", f->timeouts);
 	json_set_u64(o, "errors", f->errors);
-	json_set(o, "wait_ns", json_latency(&f->wait_ns, true));
-	json_set_u64(hold, "sum", f->hold_ns);
-	json_set_u64(hold, "mean", f->acquisitions ? f->hold_ns / f->acquisitions : 0);
-	json_set_u64(hold, "max", f->hold_max_ns);
+	json_set(o, "wait_ns", json_latency(a, &f->wait, true));
+	json_set_u64(hold, "sum", hold_ns);
+	json_set_u64(hold, "mean", f->acquisitions ? hold_ns / f->acquisitions : 0);
+	json_set_ticks(a, hold, "max", f->hold_max_ticks);
 	json_set(o, "hold_ns", hold);
 }
 
@@ -37,7 +38,7 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_site(a, o, &a->locks->sites, i);
 	set_lock(o, &a->locks->lock[s->lock]);
 	json_set(o, "more_locks", json_boolean(s->more_locks));
-	set_figures(o, &s->f);
+	set_figures(a, o, &s->f);
 	return o;
 }
 
@@ -47,7 +48,7 @@ static json_t *lock_json(struct analysis *a, uint32_t i)
 	json_t *o = json_object(), *site = json_object();
 
 	set_lock(o, l);
-	set_figures(o, &l->f);
+	set_figures(a, o, &l->f);
 	if (l->first_site != SITE_NONE)
 		json_set_site(a, site, &a->locks->sites, l->first_site);
 	json_set(o, "first_site", site);
@@ -63,12 +64,13 @@ static json_t *condition_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "waits", c->waits);
 	json_set_u64(o, "timeouts", c->timeouts);
 	json_set_u64(o, "errors", c->errors);
-	json_set(o, "wait_ns", json_latency(&c->wait_ns, true));
+	json_set(o, "wait_ns", json_latency(a, &c->wait, true));
 	return o;
 }
 
-static json_t *totals_json(const struct lock_model *m)
+static json_t *totals_json(const struct analysis *a)
 {
+	const struct lock_model *m = a->locks;
 	const struct lock_figures *f = &m->total;
 	json_t *o = json_object();
 
@@ -77,12 +79,12 @@ static json_t *totals_json(const struct lock_model *m)
 	json_set_u64(o, "failed_try", f->failed_try);
 	json_set_u64(o, "timeouts", f->timeouts);
 	json_set_u64(o, "errors", f->errors);
-	json_set_u64(o, "wait_ns", f->wait_ns.sum);
-	json_set_u64(o, "hold_ns", f->hold_ns);
-	json_set_u64(o, "hold_max_ns", f->hold_max_ns);
+	json_set_ticks(a, o, "wait_ns", f->wait.sum);
+	json_set_ticks(a, o, "hold_ns", f->hold_ticks);
+	json_set_ticks(a, o, "hold_max_ns", f->hold_max_ticks);
 	json_set_u64(o, "unowned_unlocks", m->unowned_unlocks);
 	json_set_u64(o, "condition_waits", m->condition_total.waits);
-	json_set_u64(o, "condition_wait_ns", m->condition_total.wait_ns.sum);
+	json_set_ticks(a, o, "condition_wait_ns", m->condition_total.wait.sum);
 	return o;
 }
 
@@ -90,7 +92,7 @@ json_t *json_locks(struct analysis *a)
 {
 	json_t *o = json_object();
 
-	json_set(o, "totals", totals_json(a->locks));
+	json_set(o, "totals", totals_json(a));
 	json_set_list(a, o, "sites", "site_count", lock_rank_sites, site_json);
 	json_set_list(a, o, "locks", "lock_count", lock_rank_locks, lock_json);
 	json_set_list(a, o, "conditions", "condition_count", lock_rank_conditions, condition_json);

@@ -12,8 +12,8 @@ static json_t *thread_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "tid", t->tid ? t->tid : named->tid);
 	json_set(o, "name", json_text(named->name));
 	json_set_u64(o, "creator", t->creator ? t->creator : named->creator);
-	json_set_u64(o, "start_ns", t->start_ns);
-	json_set_u64(o, "end_ns", t->end_ns);
+	json_set_u64(o, "start_ns", trace_ns(a->trace, t->start_ticks));
+	json_set_u64(o, "end_ns", trace_ns(a->trace, t->end_ticks));
 	json_set(o, "ended", json_boolean(t->ended));
 	json_set(o, "joined", json_boolean(t->joined));
 	json_set(o, "detached", json_boolean(t->detached));
@@ -22,9 +22,9 @@ static json_t *thread_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "allocated_bytes", t->allocated_bytes);
 	json_set_u64(o, "io_calls", t->io_calls);
 	json_set_u64(o, "io_bytes", t->io_bytes);
-	json_set_u64(o, "io_time_ns", t->io_ns);
+	json_set_ticks(a, o, "io_time_ns", t->io_ticks);
 	json_set_u64(o, "lock_waits", t->lock_waits);
-	json_set_u64(o, "lock_wait_ns", t->lock_wait_ns);
+	json_set_ticks(a, o, "lock_wait_ns", t->lock_wait_ticks);
 	if (t->stack)
 		json_set_stack(a, o, t->stack);
 	return o;
@@ -38,7 +38,7 @@ json_t *json_threads(struct analysis *a)
 	json_set_u64(o, "created", m->created);
 	json_set_u64(o, "create_failures", m->create_failures);
 	json_set_u64(o, "peak", m->peak);
-	json_set_u64(o, "peak_at_ns", m->peak_at_ns);
+	json_set_u64(o, "peak_at_ns", trace_ns(a->trace, m->peak_at_ticks));
 	json_set_u64(o, "unjoined", thread_model_unjoined(m));
 	json_set_list(a, o, "list", "thread_count", thread_rank, thread_json);
 	return o;

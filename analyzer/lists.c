@@ -99,7 +99,7 @@ int reserve_rank_sites(struct analysis *a, struct ranking *r)
 }
 
 const struct sort_key io_sort_keys[] = {
-	{ "time_ns", offsetof(struct io_site, time_ns) },
+	{ "time_ns", offsetof(struct io_site, time_ticks) },
 	{ "calls", offsetof(struct io_site, calls) },
 	{ "bytes", offsetof(struct io_site, bytes) },
 	{ "errors", offsetof(struct io_site, errors) },
@@ -108,7 +108,7 @@ const struct sort_key io_sort_keys[] = {
 };
 
 static const struct sort_key io_target_sort_keys[] = {
-	{ "time_ns", offsetof(struct io_target, time_ns) },
+	{ "time_ns", offsetof(struct io_target, time_ticks) },
 	{ "calls", offsetof(struct io_target, calls) },
 	{ "bytes", offsetof(struct io_target, bytes) },
 	{ "errors", offsetof(struct io_target, errors) },
@@ -149,27 +149,27 @@ const char *io_error_name(uint32_t number)
 }
 
 const struct sort_key lock_sort_keys[] = {
-	{ "wait_ns", offsetof(struct lock_site, f.wait_ns.sum) },
+	{ "wait_ns", offsetof(struct lock_site, f.wait.sum) },
 	{ "contended", offsetof(struct lock_site, f.contended) },
 	{ "acquisitions", offsetof(struct lock_site, f.acquisitions) },
-	{ "hold_ns", offsetof(struct lock_site, f.hold_ns) },
+	{ "hold_ns", offsetof(struct lock_site, f.hold_ticks) },
 	{ "failed_try", offsetof(struct lock_site, f.failed_try) },
 	{ "timeouts", offsetof(struct lock_site, f.timeouts) },
 	{ NULL, 0 },
 };
 
 static const struct sort_key one_lock_sort_keys[] = {
-	{ "wait_ns", offsetof(struct lock_one, f.wait_ns.sum) },
+	{ "wait_ns", offsetof(struct lock_one, f.wait.sum) },
 	{ "contended", offsetof(struct lock_one, f.contended) },
 	{ "acquisitions", offsetof(struct lock_one, f.acquisitions) },
-	{ "hold_ns", offsetof(struct lock_one, f.hold_ns) },
+	{ "hold_ns", offsetof(struct lock_one, f.hold_ticks) },
 	{ "failed_try", offsetof(struct lock_one, f.failed_try) },
 	{ "timeouts", offsetof(struct lock_one, f.timeouts) },
 	{ NULL, 0 },
 };
 
 static const struct sort_key condition_sort_keys[] = {
-	{ "wait_ns", offsetof(struct condition_site, wait_ns.sum) },
+	{ "wait_ns", offsetof(struct condition_site, wait.sum) },
 	{ NULL, 0 },
 };
 
@@ -217,8 +217,8 @@ const struct sort_key thread_sort_keys[] = {
 	{ "allocated_bytes", offsetof(struct thread_figures, allocated_bytes) },
 	{ "io_calls", offsetof(struct thread_figures, io_calls) },
 	{ "io_bytes", offsetof(struct thread_figures, io_bytes) },
-	{ "io_time_ns", offsetof(struct thread_figures, io_ns) },
-	{ "lock_wait_ns", offsetof(struct thread_figures, lock_wait_ns) },
+	{ "io_time_ns", offsetof(struct thread_figures, io_ticks) },
+	{ "lock_wait_ns", offsetof(struct thread_figures, lock_wait_ticks) },
 	{ NULL, 0 },
 };
 

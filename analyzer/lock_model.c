@@ -11,21 +11,21 @@ void lock_model_init(struct lock_model *m, const struct site_rule *rule, uint64_
 	memset(m, 0, sizeof(*m));
 	sites_init(&m->sites, rule);
 	sites_init(&m->condition_sites, rule);
-	histogram_init(&m->total.wait_ns, HISTOGRAM_FINE);
-	histogram_init(&m->condition_total.wait_ns, HISTOGRAM_FINE);
+	histogram_init(&m->total.wait, HISTOGRAM_FINE);
+	histogram_init(&m->condition_total.wait, HISTOGRAM_FINE);
 	m->since_ns = since_ns;
 }
 
 void lock_model_fini(struct lock_model *m)
 {
 	for (uint32_t i = 0; i < m->lock_map.count && i < m->lock_size; i++)
-		histogram_fini(&m->lock[i].f.wait_ns);
+		histogram_fini(&m->lock[i].f.wait);
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
-		histogram_fini(&m->site[i].f.wait_ns);
+		histogram_fini(&m->site[i].f.wait);
 	for (uint32_t i = 0; i < m->condition_sites.count && i < m->condition_size; i++)
-		histogram_fini(&m->condition[i].wait_ns);
-	histogram_fini(&m->total.wait_ns);
-	histogram_fini(&m->condition_total.wait_ns);
+		histogram_fini(&m->condition[i].wait);
+	histogram_fini(&m->total.wait);
+	histogram_fini(&m->condition_total.wait);
 	free(m->lock);
 	free(m->pair);
 	free(m->site);
@@ -71,7 +71,7 @@ static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call
 		l->address = address;
 		l->call = (uint16_t)call;
 		l->first_site = l->latest_site = SITE_NONE;
-		histogram_init(&l->f.wait_ns, HISTOGRAM_FINE);
+		histogram_init(&l->f.wait, HISTOGRAM_FINE);
 	}
 	return n;
 }
@@ -100,7 +100,7 @@ static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread
 		return SITE_NONE;
 	s = &m->site[n];
 	if (!s->used) {
-		histogram_init(&s->f.wait_ns, HISTOGRAM_FINE);
+		histogram_init(&s->f.wait, HISTOGRAM_FINE);
 		s->lock = lock;
 		s->used = true;
 	}
@@ -129,7 +129,7 @@ static void figures_add(struct lock_figures *f, const struct event *e, bool acqu
 		f->errors++;
 	if (e->flags & LAR_LOCK_CONTENDED && !(e->flags & LAR_LOCK_TRY)) {
 		f->contended++;
-		histogram_add(&f->wait_ns, e->field[1]);
+		histogram_add(&f->wait, e->field[1]);
 	}
 }
 
@@ -166,9 +166,9 @@ static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acqu
 {
 	f->acquisitions += acquisitions;
 	f->failed_try += e->field[5]; /* those that made no event */
-	f->hold_ns += e->field[3];
-	if (e->field[4] > f->hold_max_ns)
-		f->hold_max_ns = e->field[4];
+	f->hold_ticks += e->field[3];
+	if (e->field[4] > f->hold_max_ticks)
+		f->hold_max_ticks = e->field[4];
 }
 
 /* The site of a thread's first acquisition has all of them that no event of another site has. */
@@ -214,14 +214,14 @@ void lock_model_finish(struct lock_model *m)
 
 static void condition_add(struct condition_site *c, const struct event *e)
 {
-	if (!c->wait_ns.bits)
-		histogram_init(&c->wait_ns, HISTOGRAM_FINE);
+	if (!c->wait.bits)
+		histogram_init(&c->wait, HISTOGRAM_FINE);
 	c->waits++;
 	if (e->field[3] == ETIMEDOUT)
 		c->timeouts++;
 	else if (e->field[3])
 		c->errors++;
-	histogram_add(&c->wait_ns, e->field[1]);
+	histogram_add(&c->wait, e->field[1]);
 }
 
 static int take_condition(struct lock_model *m, const struct event *e)

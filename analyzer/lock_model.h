@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lock figures from a stream of events in time order: totals, by lock, by site, and waits on
- * conditions apart. Durations in the events' fields are nanoseconds. One thread at a time. Memory
- * grows with sites, locks and (thread, lock) pairs.
+ * conditions apart. Durations are in ticks. One thread at a time. Memory grows
+ * with sites, locks and (thread, lock) pairs.
  *
  * An uncontended acquisition makes no event: LOCKSUM events count all of them per thread and lock,
  * and the LOCK event of the thread's first names the site they belong to. A LOCKSUM can stand for
@@ -22,8 +22,8 @@
 
 struct lock_figures {
 	uint64_t acquisitions, contended, failed_try, timeouts, errors;
-	uint64_t hold_ns, hold_max_ns;
-	struct histogram wait_ns; /* of contended acquisitions */
+	uint64_t hold_ticks, hold_max_ticks;
+	struct histogram wait; /* of contended acquisitions */
 };
 
 struct lock_one {
@@ -49,7 +49,7 @@ struct lock_pair {
 
 struct condition_site {
 	uint64_t waits, timeouts, errors;
-	struct histogram wait_ns;
+	struct histogram wait;
 };
 
 struct lock_model {

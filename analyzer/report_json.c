@@ -90,19 +90,24 @@ void json_set_site(struct analysis *a, json_t *object, const struct sites *sites
 		 json_text(label));
 }
 
-json_t *json_latency(const struct histogram *h, bool with_sum)
+void json_set_ticks(const struct analysis *a, json_t *object, const char *key, uint64_t ticks)
+{
+	json_set_u64(object, key, trace_span_ns(a->trace, ticks));
+}
+
+json_t *json_latency(const struct analysis *a, const struct histogram *h, bool with_sum)
 {
 	json_t *o = json_object();
 
 	if (with_sum)
-		json_set_u64(o, "sum", h->sum);
-	json_set_u64(o, "min", h->min);
-	json_set_u64(o, "mean", histogram_mean(h));
-	json_set_u64(o, "p50", histogram_quantile(h, 500));
-	json_set_u64(o, "p90", histogram_quantile(h, 900));
-	json_set_u64(o, "p99", histogram_quantile(h, 990));
-	json_set_u64(o, "p999", histogram_quantile(h, 999));
-	json_set_u64(o, "max", h->max);
+		json_set_ticks(a, o, "sum", h->sum);
+	json_set_ticks(a, o, "min", h->min);
+	json_set_u64(o, "mean", h->count ? trace_span_ns(a->trace, h->sum) / h->count : 0);
+	json_set_ticks(a, o, "p50", histogram_quantile(h, 500));
+	json_set_ticks(a, o, "p90", histogram_quantile(h, 900));
+	json_set_ticks(a, o, "p99", histogram_quantile(h, 990));
+	json_set_ticks(a, o, "p999", histogram_quantile(h, 999));
+	json_set_ticks(a, o, "max", h->max);
 	return o;
 }
 

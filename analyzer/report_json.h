@@ -38,8 +38,12 @@ void json_set_stack(struct analysis *a, json_t *object, uint32_t stack);
 /* ... of a site, or what a folded site is called. */
 void json_set_site(struct analysis *a, json_t *object, const struct sites *sites, uint32_t site);
 
-/* { "min", "mean", "p50", "p90", "p99", "p999", "max" }, with "sum" where asked for. */
-json_t *json_latency(const struct histogram *h, bool with_sum);
+/* { "min", "mean", "p50", "p90", "p99", "p999", "max" } in ns of durations in
+ * ticks, with "sum" where asked for. */
+json_t *json_latency(const struct analysis *a, const struct histogram *h, bool with_sum);
+
+/* json_set_u64() of a length of time. */
+void json_set_ticks(const struct analysis *a, json_t *object, const char *key, uint64_t ticks);
 
 /* A list and how many entries it would have without --limit. */
 void json_set_list(struct analysis *a, json_t *object, const char *key, const char *count_key,

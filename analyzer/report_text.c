@@ -173,6 +173,16 @@ void cell_time(struct table *t, uint64_t ns)
 	table_cell(t, format_time(buf, ns));
 }
 
+const char *text_ticks(const struct analysis *a, char buf[FORMAT_SIZE], uint64_t ticks)
+{
+	return format_time(buf, trace_span_ns(a->trace, ticks));
+}
+
+void cell_ticks(const struct analysis *a, struct table *t, uint64_t ticks)
+{
+	cell_time(t, trace_span_ns(a->trace, ticks));
+}
+
 const char *text_target(const struct analysis *a, uint32_t id)
 {
 	const struct trace_target *t = id < a->facts->target_count ? &a->facts->targets[id] : NULL;
@@ -336,7 +346,7 @@ void text_family_add(struct family_total *f, const struct analysis *a)
 		f->written_bytes += a->io->total[IO_WRITE].bytes;
 	}
 	if (a->locks)
-		f->lock_wait_ns += a->locks->total.wait_ns.sum;
+		f->lock_wait_ns += trace_span_ns(a->trace, a->locks->total.wait.sum);
 	if (a->threads)
 		f->threads += a->threads->created;
 }

@@ -60,6 +60,10 @@ void text_churn(struct analysis *a);
 void cell_bytes(struct table *t, uint64_t v);
 void cell_count(struct table *t, uint64_t v);
 void cell_time(struct table *t, uint64_t ns);
+void cell_ticks(const struct analysis *a, struct table *t, uint64_t ticks);
+
+/* format_time() of a length of time. */
+const char *text_ticks(const struct analysis *a, char buf[FORMAT_SIZE], uint64_t ticks);
 
 /* A target's name as people say it. */
 const char *text_target(const struct analysis *a, uint32_t id);

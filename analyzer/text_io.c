@@ -24,18 +24,18 @@ static void print_totals(struct analysis *a)
 
 		if (!f->calls)
 			continue;
-		overlap |= f->latency_ns.sum - busy > busy / 50 && f->latency_ns.sum > busy;
+		overlap |= f->latency.sum - busy > busy / 50 && f->latency.sum > busy;
 		table_row(t);
 		table_cell(t, io_op_name(op));
 		cell_count(t, f->calls);
 		cell_bytes(t, f->bytes);
 		cell_count(t, f->errors);
 		cell_count(t, f->short_calls);
-		cell_time(t, f->latency_ns.sum);
-		cell_time(t, busy);
-		cell_time(t, histogram_quantile(&f->latency_ns, 500));
-		cell_time(t, histogram_quantile(&f->latency_ns, 990));
-		cell_time(t, f->latency_ns.max);
+		cell_ticks(a, t, f->latency.sum);
+		cell_ticks(a, t, busy);
+		cell_ticks(a, t, histogram_quantile(&f->latency, 500));
+		cell_ticks(a, t, histogram_quantile(&f->latency, 990));
+		cell_ticks(a, t, f->latency.max);
 	}
 	table_drop_empty(t, 3);
 	table_drop_empty(t, 4);
@@ -80,7 +80,7 @@ static void print_targets(struct analysis *a, bool brief)
 					: LAR_TARGET_UNKNOWN;
 
 		table_row(t);
-		cell_time(t, target->time_ns);
+		cell_ticks(a, t, target->time_ticks);
 		cell_bytes(t, target->op[IO_TARGET_READ].bytes);
 		cell_bytes(t, target->op[IO_TARGET_WRITE].bytes);
 		cell_count(t, target->calls);
@@ -113,10 +113,10 @@ static void print_sites(struct analysis *a, bool brief)
 		char where[600];
 
 		table_row(t);
-		cell_time(t, s->time_ns);
+		cell_ticks(a, t, s->time_ticks);
 		cell_bytes(t, s->bytes);
 		cell_count(t, s->calls);
-		cell_time(t, histogram_quantile(&s->latency_ns, 990));
+		cell_ticks(a, t, histogram_quantile(&s->latency, 990));
 		text_site(a, t, &a->io->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
 		if (brief || s->more_targets)
 			continue;
@@ -144,8 +144,8 @@ static void print_slowest(struct analysis *a, bool brief)
 		enum lar_operation op = call_operation(s->call);
 
 		table_row(t);
-		cell_time(t, s->took_ns);
-		cell_time(t, s->start_ns);
+		cell_ticks(a, t, s->took_ticks);
+		cell_time(t, trace_ns(a->trace, s->start_ticks));
 		if (s->result < 0)
 			table_cell(t, io_error_name((uint32_t)-s->result));
 		else if (op == LAR_OP_READ || op == LAR_OP_WRITE)

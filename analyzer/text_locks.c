@@ -12,13 +12,13 @@ static void say_totals(struct analysis *a)
 
 	text_say(a, "%s of %s, held for %s in all, %s at the longest",
 		 format_things(w, f->acquisitions, "acquisition"),
-		 format_things(x, m->lock_map.count, "lock"), format_time(y, f->hold_ns),
-		 format_time(z, f->hold_max_ns));
+		 format_things(x, m->lock_map.count, "lock"), text_ticks(a, y, f->hold_ticks),
+		 text_ticks(a, z, f->hold_max_ticks));
 	if (f->contended)
 		text_say(a, "%s found the lock taken (%s) and waited %s in all",
 			 format_count(w, f->contended),
 			 format_percent(x, f->contended, f->acquisitions),
-			 format_time(y, f->wait_ns.sum));
+			 text_ticks(a, y, f->wait.sum));
 	else
 		text_say(a, "No thread had to wait for a lock.");
 	if (f->failed_try || f->timeouts)
@@ -32,7 +32,7 @@ static void say_totals(struct analysis *a)
 	if (m->condition_total.waits)
 		text_say(a, "%s on conditions, %s in all, apart from that",
 			 format_things(w, m->condition_total.waits, "wait"),
-			 format_time(x, m->condition_total.wait_ns.sum));
+			 text_ticks(a, x, m->condition_total.wait.sum));
 	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
 		text_say(a, "Acquisitions and hold times are of the whole run.");
 }
@@ -54,10 +54,10 @@ static void print_sites(struct analysis *a, bool brief)
 		char what[80];
 
 		table_row(t);
-		cell_time(t, s->f.wait_ns.sum);
+		cell_ticks(a, t, s->f.wait.sum);
 		cell_count(t, s->f.contended);
 		cell_count(t, s->f.acquisitions);
-		cell_time(t, histogram_quantile(&s->f.wait_ns, 990));
+		cell_ticks(a, t, histogram_quantile(&s->f.wait, 990));
 		text_site(a, t, &a->locks->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
 		if (brief)
 			continue;
@@ -93,11 +93,11 @@ static void print_locks(struct analysis *a)
 		char what[80];
 
 		table_row(t);
-		cell_time(t, l->f.wait_ns.sum);
+		cell_ticks(a, t, l->f.wait.sum);
 		cell_count(t, l->f.contended);
 		cell_count(t, l->f.acquisitions);
-		cell_time(t, l->f.hold_ns);
-		cell_time(t, l->f.hold_max_ns);
+		cell_ticks(a, t, l->f.hold_ticks);
+		cell_ticks(a, t, l->f.hold_max_ticks);
 		snprintf(what, sizeof(what), "%s 0x%" PRIx64, lock_kind(l->call), l->address);
 		table_line(t, STYLE_BOLD, what, NULL);
 	}
@@ -123,10 +123,10 @@ static void print_conditions(struct analysis *a)
 		const struct condition_site *s = &a->locks->condition[r.index[i]];
 
 		table_row(t);
-		cell_time(t, s->wait_ns.sum);
+		cell_ticks(a, t, s->wait.sum);
 		cell_count(t, s->waits);
 		cell_count(t, s->timeouts);
-		cell_time(t, histogram_quantile(&s->wait_ns, 990));
+		cell_ticks(a, t, histogram_quantile(&s->wait, 990));
 		text_site(a, t, &a->locks->condition_sites, r.index[i], 2);
 	}
 	table_drop_empty(t, 2);

@@ -36,12 +36,12 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 				  : "");
 	table_row(t);
 	table_cell(t, name);
-	cell_time(t, f->end_ns - f->start_ns);
+	cell_time(t, trace_ns(a->trace, f->end_ticks) - trace_ns(a->trace, f->start_ticks));
 	table_cell(t, f->ended ? format_time(buf, f->cpu_ns) : "-");
 	cell_count(t, f->allocations);
 	cell_bytes(t, f->allocated_bytes);
 	cell_bytes(t, f->io_bytes);
-	cell_time(t, f->lock_wait_ns);
+	cell_ticks(a, t, f->lock_wait_ticks);
 	if (f->stack && !brief)
 		text_stack(a, t, f->stack, 0);
 	if (f->created && *fate)

@@ -42,17 +42,17 @@ static void thread_start(struct thread_model *m, struct thread_figures *t, uint6
 	if (t->started)
 		return;
 	t->started = true;
-	t->start_ns = now;
+	t->start_ticks = now;
 	if (++m->running > m->peak) {
 		m->peak = m->running;
-		m->peak_at_ns = now;
+		m->peak_at_ticks = now;
 	}
 }
 
 static void thread_end(struct thread_model *m, struct thread_figures *t, const struct event *e)
 {
-	thread_start(m, t, e->time_ns);
-	t->end_ns = e->time_ns;
+	thread_start(m, t, e->ticks);
+	t->end_ticks = e->ticks;
 	t->cpu_ns = e->field[2];
 	if (!t->ended)
 		m->running--;
@@ -83,7 +83,7 @@ static int take_life(struct thread_model *m, const struct event *e)
 		t->creator = e->thread;
 		break;
 	case LAR_EV_THREAD_START:
-		thread_start(m, t, e->time_ns);
+		thread_start(m, t, e->ticks);
 		break;
 	case LAR_EV_THREAD_END:
 		thread_end(m, t, e);
@@ -125,7 +125,7 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 	case LAR_EV_IO:
 		op = call_operation(e->call);
 		t->io_calls++;
-		t->io_ns += e->field[1];
+		t->io_ticks += e->field[1];
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
 			t->io_bytes += e->field[3];
 		break;
@@ -133,7 +133,7 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		if (!(e->flags & LAR_LOCK_CONTENDED) || call_operation(e->call) != LAR_OP_LOCK)
 			break;
 		t->lock_waits++;
-		t->lock_wait_ns += e->field[1];
+		t->lock_wait_ticks += e->field[1];
 		break;
 	default:
 		break;
@@ -153,9 +153,9 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 		t->tid = e->tid;
 		/* the record began in the middle of its life, or its start was overwritten */
 		if (!t->started)
-			thread_start(m, t, e->time_ns);
-		if (!t->ended && e->time_ns > t->end_ns)
-			t->end_ns = e->time_ns;
+			thread_start(m, t, e->ticks);
+		if (!t->ended && e->ticks > t->end_ticks)
+			t->end_ticks = e->ticks;
 		if (e->time_ns >= m->since_ns)
 			count_work(m, t, e);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life and work of each thread, from a stream of events in time order. Durations in the
- * events' fields are nanoseconds. One thread at a time. Memory grows with the threads recorded.
+ * The life and work of each thread, from a stream of events in time order. Times and durations are
+ * in ticks. One thread at a time. Memory grows with the threads recorded.
  */
 #ifndef LARIAT_THREAD_MODEL_H
 #define LARIAT_THREAD_MODEL_H
@@ -19,17 +19,17 @@ struct thread_figures {
 	uint32_t stack;	       /* of its creation, 0 = unknown */
 	bool created;	       /* its pthread_create was seen */
 	bool started, ended, joined, detached;
-	uint64_t start_ns, end_ns; /* end: of the thread or, while it runs, its last event */
+	uint64_t start_ticks, end_ticks; /* end: of the thread or, while it runs, its last event */
 	uint64_t cpu_ns;
 	uint64_t allocations, allocated_bytes;
-	uint64_t io_calls, io_bytes, io_ns;
-	uint64_t lock_waits, lock_wait_ns;
+	uint64_t io_calls, io_bytes, io_ticks;
+	uint64_t lock_waits, lock_wait_ticks;
 };
 
 struct thread_model {
 	struct sampling sampling; /* set it after thread_model_init(), before the first event */
 	uint64_t created, create_failures;
-	uint64_t running, peak, peak_at_ns;
+	uint64_t running, peak, peak_at_ticks;
 	struct keymap map; /* number -> index */
 	struct thread_figures *thread;
 	uint32_t size;

@@ -21,6 +21,7 @@ static void call(unsigned number, uint32_t thread, uint64_t start, uint64_t took
 			   .call = (uint16_t)number,
 			   .thread = thread,
 			   .stack = number,
+			   .ticks = start + took,
 			   .time_ns = start + took };
 
 	e.field[0] = start + took;
@@ -60,7 +61,7 @@ static void totals(void **state)
 	assert_int_equal(r->bytes, 140);
 	assert_int_equal(r->errors, 1);
 	assert_int_equal(r->short_calls, 1);
-	assert_int_equal(r->latency_ns.sum, 40);
+	assert_int_equal(r->latency.sum, 40);
 	assert_int_equal(w->calls, 1);
 	assert_int_equal(w->bytes, 7);
 	assert_int_equal(m.total[IO_OPEN].errors, 1);
@@ -86,7 +87,7 @@ static void targets_and_sites(void **state)
 	assert_int_equal(m.target[0].op[IO_TARGET_WRITE].bytes, 30);
 	assert_int_equal(m.target[0].bytes, 130);
 	assert_int_equal(m.target[1].op[IO_TARGET_OTHER].calls, 1);
-	assert_int_equal(m.target[1].time_ns, 11);
+	assert_int_equal(m.target[1].time_ticks, 11);
 	assert_int_equal(m.sites.count, 3);
 	assert_int_equal(m.site[0].read_bytes, 105);
 	assert_true(m.site[0].more_targets);
@@ -101,7 +102,7 @@ static void overlap(void **state)
 	call(LAR_CALL_read, 2, 10, 10, 1, 1, 1);
 	call(LAR_CALL_read, 1, 0, 30, 1, 1, 1);
 	call(LAR_CALL_read, 2, 50, 10, 1, 1, 1);
-	assert_int_equal(m.total[IO_READ].latency_ns.sum, 50);
+	assert_int_equal(m.total[IO_READ].latency.sum, 50);
 	assert_int_equal(busy_time_sum(&m.total[IO_READ].busy), 40);
 }
 
@@ -114,9 +115,9 @@ static void slowest(void **state)
 		call(LAR_CALL_read, 1, i * 100, took[i], (uint32_t)i, 1, 1);
 	io_model_finish(&m);
 	assert_int_equal(m.slow_count, 3);
-	assert_int_equal(m.slow[0].start_ns, 100);
-	assert_int_equal(m.slow[1].start_ns, 300);
-	assert_int_equal(m.slow[2].took_ns, 70);
+	assert_int_equal(m.slow[0].start_ticks, 100);
+	assert_int_equal(m.slow[1].start_ticks, 300);
+	assert_int_equal(m.slow[2].took_ticks, 70);
 	assert_int_equal(m.slow[2].target, 5);
 }
 

@@ -86,14 +86,14 @@ static void acquisitions(void **state)
 	lock_model_finish(&m);
 	assert_int_equal(m.total.acquisitions, 107);
 	assert_int_equal(m.total.contended, 3);
-	assert_int_equal(m.total.wait_ns.sum, 1000);
-	assert_int_equal(m.total.hold_ns, 5070);
-	assert_int_equal(m.total.hold_max_ns, 95);
+	assert_int_equal(m.total.wait.sum, 1000);
+	assert_int_equal(m.total.hold_ticks, 5070);
+	assert_int_equal(m.total.hold_max_ticks, 95);
 	assert_int_equal(site_of(10)->f.acquisitions, 99);
 	assert_int_equal(site_of(11)->f.acquisitions, 1);
 	assert_int_equal(site_of(12)->f.acquisitions, 7);
 	assert_int_equal(site_of(10)->f.contended, 1);
-	assert_int_equal(site_of(11)->f.wait_ns.sum, 500);
+	assert_int_equal(site_of(11)->f.wait.sum, 500);
 	assert_int_equal(m.lock[0].f.acquisitions, 107);
 	assert_int_equal(m.lock[0].address, 0xa0);
 }
@@ -148,11 +148,11 @@ static void conditions(void **state)
 	lock_as(LAR_CALL_pthread_cond_wait, 0, 1, 10, 0xc0, 700, 0);
 	lock_as(LAR_CALL_pthread_cond_timedwait, 0, 1, 10, 0xc0, 300, ETIMEDOUT);
 	assert_int_equal(m.total.contended, 0);
-	assert_int_equal(m.total.wait_ns.sum, 0);
+	assert_int_equal(m.total.wait.sum, 0);
 	assert_int_equal(m.total.timeouts, 0);
 	assert_int_equal(m.lock_map.count, 0);
 	assert_int_equal(m.condition_total.waits, 2);
-	assert_int_equal(m.condition_total.wait_ns.sum, 1000);
+	assert_int_equal(m.condition_total.wait.sum, 1000);
 	assert_int_equal(m.condition[0].timeouts, 1);
 }
 

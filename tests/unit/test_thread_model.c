@@ -20,6 +20,7 @@ static void take(unsigned kind, unsigned call, uint32_t thread, uint64_t time, u
 			   .thread = thread,
 			   .tid = 1000 + thread,
 			   .stack = 42,
+			   .ticks = time,
 			   .time_ns = time };
 
 	e.field[0] = time;
@@ -39,6 +40,7 @@ static void create_detached(uint32_t by, uint64_t time, uint32_t number)
 	struct event e = { .kind = LAR_EV_THREAD_CREATE,
 			   .flags = LAR_THREAD_DETACHED,
 			   .thread = by,
+			   .ticks = time,
 			   .time_ns = time };
 
 	e.field[2] = number;
@@ -93,10 +95,10 @@ static void life(void **state)
 	assert_int_equal(m.created, 4);
 	assert_int_equal(m.create_failures, 1);
 	assert_int_equal(m.peak, 3); /* the first thread, 2 and 3; later 1, 3 and 4 */
-	assert_int_equal(m.peak_at_ns, 22);
+	assert_int_equal(m.peak_at_ticks, 22);
 	assert_int_equal(thread_model_unjoined(&m), 1); /* 3 */
-	assert_int_equal(thread(2)->start_ns, 12);
-	assert_int_equal(thread(2)->end_ns, 30);
+	assert_int_equal(thread(2)->start_ticks, 12);
+	assert_int_equal(thread(2)->end_ticks, 30);
 	assert_int_equal(thread(2)->cpu_ns, 7);
 	assert_int_equal(thread(2)->creator, 1);
 	assert_int_equal(thread(2)->stack, 42);
@@ -116,7 +118,7 @@ static void start_before_create(void **state)
 	assert_int_equal(m.created, 1);
 	assert_int_equal(m.peak, 2);
 	assert_int_equal(thread(2)->creator, 1);
-	assert_int_equal(thread(2)->end_ns, 11);
+	assert_int_equal(thread(2)->end_ticks, 11);
 	assert_int_equal(m.running, 1);
 }
 
@@ -133,10 +135,10 @@ static void work(void **state)
 	assert_int_equal(thread(1)->allocated_bytes, 100);
 	assert_int_equal(thread(1)->io_calls, 3);
 	assert_int_equal(thread(1)->io_bytes, 30);
-	assert_int_equal(thread(1)->io_ns, 150);
-	assert_int_equal(thread(1)->lock_wait_ns, 0);
+	assert_int_equal(thread(1)->io_ticks, 150);
+	assert_int_equal(thread(1)->lock_wait_ticks, 0);
 	assert_int_equal(thread(1)->tid, 1001);
-	assert_int_equal(thread(1)->end_ns, 6);
+	assert_int_equal(thread(1)->end_ticks, 6);
 }
 
 /* Numbers of a damaged trace: huge, and out of order. */
@@ -150,7 +152,7 @@ static void strange_numbers(void **state)
 	take(LAR_EV_THREAD_END, LAR_CALL_none, 1, 9, 1ull << 40, 5, 0);
 	assert_int_equal(m.map.count, 3);
 	assert_int_equal(m.created, 0);
-	assert_int_equal(thread(7)->start_ns, 6);
+	assert_int_equal(thread(7)->start_ticks, 6);
 }
 
 int main(void)
