@@ -145,6 +145,15 @@ static bool module_loaded(const struct module *m)
 	       object.end == m->end && object.bias == m->bias;
 }
 
+static void note_unload(void)
+{
+	uint32_t n = atomic_load(&lar->unloads);
+
+	if (n < RECORDER_UNLOADS)
+		lar->unload_ticks[n] = lar_ticks();
+	atomic_store(&lar->unloads, n + 1);
+}
+
 void module_check_unloaded(void)
 {
 	uint64_t mask;
@@ -165,6 +174,8 @@ void module_check_unloaded(void)
 			dict_append(LAR_DICT_UNLOAD, lar->module[i].id, &unload, sizeof(unload));
 			__atomic_store_n(&lar->module[i].id, 0, __ATOMIC_RELEASE);
 		}
+		if (gone)
+			note_unload();
 		spin_unlock(&lar->module_lock);
 	} else {
 		rules_new_generation();

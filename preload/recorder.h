@@ -31,6 +31,7 @@ struct spin {
 bool spin_lock(struct spin *s);
 void spin_unlock(struct spin *s);
 
+struct fold;
 struct rules_table;
 struct thread;
 
@@ -39,6 +40,7 @@ struct thread;
 
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
+#define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
 
 /* From pthread_create to the new thread. */
 struct recorder_start {
@@ -75,6 +77,9 @@ struct recorder {
 	uint64_t ring_size;
 	uint64_t ring_ready;
 	uint64_t ring_oldest_seq;
+	uint8_t *accounts; /* two areas for checkpoints */
+	uint64_t accounts_size;
+	struct fold *fold; /* NULL until the ring fills up */
 	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
@@ -82,6 +87,8 @@ struct recorder {
 
 	_Atomic uint32_t generation; /* grows when code may have gone away */
 	_Atomic uint32_t threads;    /* numbers given out */
+	_Atomic uint32_t unloads;    /* times that code went away */
+	uint64_t unload_ticks[RECORDER_UNLOADS];
 	_Atomic(struct rules_table *) rules;
 	struct thread *thread[RECORDER_MAX_SLOTS]; /* by slot, kept for the slot's next owner */
 

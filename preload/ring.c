@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "fold.h"
 #include "recorder.h"
 #include "tracefile.h"
 
@@ -15,16 +16,43 @@
 #define RING_STEP_MOST	(4u << 20)
 #define RING_PAGE	4096u
 
+#define FOLD_AHEAD	2 /* events folded for one that comes, from when the ring is half full */
+
 static struct lar_block *block_at(uint64_t at)
 {
 	return (struct lar_block *)(lar->ring + at);
 }
 
-/* The oldest block gives way. */
+static bool folding_wanted(void)
+{
+	/* an estimate is made of all samples at once */
+	return lar->accounts_size && !lar->config.sample_bytes;
+}
+
+/* All blocks that are in the ring are to be folded. */
+static void folding_begin(const struct lar_header *h)
+{
+	uint64_t at = h->ring_tail;
+
+	fold_start();
+	for (uint64_t seq = lar->ring_oldest_seq; seq < h->ring_blocks; seq++) {
+		const struct lar_block *b = block_at(at);
+
+		fold_note_block(at, b);
+		at += b->total_size;
+		if (at >= h->ring_limit || block_at(at)->magic != LAR_BLOCK_MAGIC)
+			at = 0;
+	}
+}
+
+/* The oldest block gives way: its events go into the figures first, or are lost. */
 static void evict_one(struct lar_header *h)
 {
 	struct lar_block *b = block_at(h->ring_tail);
 
+	if (!lar->fold && folding_wanted())
+		folding_begin(h);
+	fold_make_way(b);
 	__atomic_store_n(&b->magic, 0, __ATOMIC_RELEASE);
 	lar->ring_oldest_seq++;
 	h->ring_tail += b->total_size;
@@ -97,6 +125,12 @@ static bool append(struct lar_block *block, const void *payload)
 	h->ring_blocks++;
 	h->ring_events += block->events;
 	__atomic_store_n(&to->magic, LAR_BLOCK_MAGIC, __ATOMIC_RELEASE);
+	if (lar->fold) {
+		fold_note_block((uint64_t)at, to);
+		fold_some(FOLD_AHEAD * block->events);
+	} else if (h->ring_head > h->ring_limit / 2 && folding_wanted()) {
+		folding_begin(h);
+	}
 	return true;
 }
 

@@ -167,8 +167,9 @@ static void section_set(struct lar_header *h, enum lar_section_type type, uint64
 	*at += s->size;
 }
 
-/* Shares of the bound: an eighth for the dictionary, a quarter for staging, the rest is the ring,
- * last in the file so that an unused end can be cut off. */
+/* Shares of the bound: an eighth for the dictionary, a quarter for staging, a quarter for two
+ * checkpoints, the rest is the ring, last in the file so that an unused end can be cut off. A ring
+ * without bound gives nothing up. */
 static void sections_plan(struct lar_header *h, uint64_t size)
 {
 	uint64_t at = LAR_HEADER_SIZE;
@@ -184,6 +185,8 @@ static void sections_plan(struct lar_header *h, uint64_t size)
 	section_set(h, LAR_SECTION_DICT, &at, (size / 8 < 1ull << 33 ? size / 8 : 1ull << 33) - at,
 		    0);
 	section_set(h, LAR_SECTION_STAGING, &at, slots * slot, (uint32_t)slot);
+	if (lar->config.size)
+		section_set(h, LAR_SECTION_ACCOUNTS, &at, size / 4, 0);
 	section_set(h, LAR_SECTION_RING, &at, size - at, 0);
 }
 
@@ -200,6 +203,9 @@ static void sections_map(struct lar_header *h)
 			lar->staging = p;
 			lar->slot_size = s->unit_size;
 			lar->slot_count = (uint32_t)(s->size / s->unit_size);
+		} else if (s->type == LAR_SECTION_ACCOUNTS) {
+			lar->accounts = p;
+			lar->accounts_size = s->size;
 		} else if (s->type == LAR_SECTION_RING) {
 			lar->ring = p;
 			lar->ring_size = s->size;

@@ -19,7 +19,7 @@ struct lar_checkpoint {
 	uint32_t magic;	     /* commit word; 0 while the area is written */
 	uint32_t check;	     /* lar_checkpoint_check() of the header with magic and check as 0 */
 	uint64_t seq;	     /* 1, 2, 3, ...: the highest whole one counts */
-	uint64_t blocks;     /* all blocks of the ring with a lower seq are in it, whole */
+	uint64_t blocks;     /* not used: see LAR_TABLE_POSITIONS */
 	uint64_t events;     /* events in it */
 	uint64_t raw_size;   /* bytes of the tables */
 	uint64_t comp_size;  /* bytes of the frame behind this header, with content checksum */
@@ -56,7 +56,8 @@ enum lar_table {
 	/* d return address, node less parent, d time it was first seen; nodes count from 1 */
 	LAR_TABLE_NODES = 1,
 	/* one row: allocations, their bytes, frees of known blocks, their bytes, temporary,
-	 * reallocations, failed; live blocks, live bytes, peak bytes, time of the peak */
+	 * reallocations, failed; live blocks, live bytes, peak bytes, time of the peak; frees of
+	 * unknown blocks, frees that were not seen: the address was given out again */
 	LAR_TABLE_HEAP = 2,
 	/* d node, allocations, their bytes, frees of its blocks, their bytes, temporary, failed,
 	 * least size, largest size, most bytes held at once; h lifetimes (2 bits) */

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Heap figures of folded events, by the rules of the analyzer's heap model: what one of them counts
+ * for an event, the other does.
+ */
+#include <string.h>
+
+#include "fold_impl.h"
+#include "format/codec.h"
+#include "pool.h"
+#include "recorder.h"
+
+#define LIFETIME_BITS 2
+#define LIVE_FIRST    4096u
+#define EARLY_MOST    256u
+#define THREADS_MOST  (1u << 20)
+
+struct site {
+	uint32_t node;
+	uint64_t allocations, allocated_bytes;
+	uint64_t frees, freed_bytes;
+	uint64_t temporary, failed;
+	uint64_t size_min, size_max;
+	uint64_t live_bytes, peak_bytes;
+	struct fold_histogram lifetime;
+};
+
+struct map_site {
+	uint32_t node;
+	uint64_t maps, bytes;
+};
+
+struct live {
+	uint64_t address; /* 0 = free */
+	uint64_t size, born;
+	uint32_t site, thread;
+};
+
+/* A block that was given out again before the realloc that freed it was recorded. */
+struct early {
+	uint64_t address, ticks, size;
+};
+
+struct heap {
+	struct site *site;
+	uint32_t site_room;
+	struct fold_map sites; /* by node + 1 */
+	struct map_site *map_site;
+	uint32_t map_site_room;
+	struct fold_map map_sites;
+	struct live *live;
+	uint64_t live_mask, live_count;
+	uint64_t *last; /* per thread: its last heap event's block if that was an allocation */
+	uint32_t last_room;
+	struct early early[EARLY_MOST];
+	uint32_t early_count;
+	uint64_t allocations, allocated_bytes, frees, freed_bytes, unpaired, implied;
+	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
+	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
+};
+
+static struct site *site_of(struct fold *f, struct heap *h, uint32_t node, uint32_t *number)
+{
+	uint32_t n = fold_map_number(f, &h->sites, node + 1ull);
+	struct site *s;
+
+	if (n == FOLD_NONE)
+		return NULL;
+	if (n >= h->site_room) {
+		uint32_t room = h->site_room ? 2 * h->site_room : 256;
+
+		s = fold_grow(f, h->site, h->site_room * sizeof(*s), room * sizeof(*s));
+		if (!s)
+			return NULL;
+		h->site = s;
+		h->site_room = room;
+	}
+	s = &h->site[n];
+	if (!s->lifetime.bits) {
+		s->node = node;
+		s->lifetime.bits = LIFETIME_BITS;
+		s->size_min = UINT64_MAX;
+	}
+	*number = n;
+	return s;
+}
+
+/* ---- live blocks ---- */
+
+static uint64_t live_place(const struct heap *h, uint64_t address)
+{
+	return (address * 0x9e3779b97f4a7c15ull) >> 20 & h->live_mask;
+}
+
+static struct live *live_find(const struct heap *h, uint64_t address)
+{
+	if (!h->live_count)
+		return NULL;
+	for (uint64_t at = live_place(h, address);; at = (at + 1) & h->live_mask) {
+		if (h->live[at].address == address)
+			return &h->live[at];
+		if (!h->live[at].address)
+			return NULL;
+	}
+}
+
+static bool live_widen(struct fold *f, struct heap *h)
+{
+	uint64_t room = h->live ? 2 * (h->live_mask + 1) : LIVE_FIRST;
+	struct live *old = h->live, *wide = pool_map(room * sizeof(*wide));
+	uint64_t old_room = h->live ? h->live_mask + 1 : 0;
+
+	if (!wide) {
+		f->failed = true;
+		return false;
+	}
+	h->live = wide;
+	h->live_mask = room - 1;
+	for (uint64_t i = 0; i < old_room; i++) {
+		uint64_t at;
+
+		if (!old[i].address)
+			continue;
+		for (at = live_place(h, old[i].address); wide[at].address;
+		     at = (at + 1) & h->live_mask)
+			;
+		wide[at] = old[i];
+	}
+	pool_unmap(old, old_room * sizeof(*old));
+	return true;
+}
+
+static struct live *live_add(struct fold *f, struct heap *h, uint64_t address)
+{
+	uint64_t at;
+
+	if ((!h->live || h->live_count > h->live_mask / 8 * 6) && !live_widen(f, h))
+		return NULL;
+	for (at = live_place(h, address); h->live[at].address; at = (at + 1) & h->live_mask)
+		;
+	h->live[at].address = address;
+	h->live_count++;
+	return &h->live[at];
+}
+
+/* Those behind it in its run move up, so that no hole ends a search too early. */
+static void live_remove(struct heap *h, struct live *b)
+{
+	uint64_t hole = (uint64_t)(b - h->live), at = hole;
+
+	for (;;) {
+		uint64_t want;
+
+		at = (at + 1) & h->live_mask;
+		if (!h->live[at].address)
+			break;
+		want = live_place(h, h->live[at].address);
+		if (((at - want) & h->live_mask) < ((at - hole) & h->live_mask))
+			continue;
+		h->live[hole] = h->live[at];
+		hole = at;
+	}
+	h->live[hole].address = 0;
+	h->live_count--;
+}
+
+/* ---- the rules ---- */
+
+static void last_set(struct fold *f, struct heap *h, uint32_t thread, uint64_t address)
+{
+	if (thread >= THREADS_MOST)
+		return;
+	if (thread >= h->last_room) {
+		uint32_t room = h->last_room ? 2 * h->last_room : 64;
+		uint64_t *p;
+
+		while (room <= thread)
+			room *= 2;
+		p = fold_grow(f, h->last, h->last_room * sizeof(*p), room * sizeof(*p));
+		if (!p)
+			return;
+		h->last = p;
+		h->last_room = room;
+	}
+	h->last[thread] = address;
+}
+
+static void count_death(struct fold *f, struct heap *h, const struct live *b, uint64_t ticks)
+{
+	struct site *s = &h->site[b->site];
+
+	h->frees++;
+	h->freed_bytes += b->size;
+	h->live_bytes -= b->size;
+	s->frees++;
+	s->freed_bytes += b->size;
+	s->live_bytes -= b->size;
+	fold_histogram_add(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0);
+}
+
+/* The free of this block was not seen; the realloc that it was part of may come yet. */
+static void given_out_again(struct fold *f, struct heap *h, struct live *b, uint64_t ticks)
+{
+	struct early *e = &h->early[0];
+
+	if (h->early_count < EARLY_MOST)
+		e = &h->early[h->early_count++];
+	else
+		for (uint32_t i = 1; i < EARLY_MOST; i++)
+			if (h->early[i].ticks < e->ticks)
+				e = &h->early[i];
+	*e = (struct early){ b->address, ticks, b->size };
+	count_death(f, h, b, ticks);
+	h->frees--;
+	h->freed_bytes -= b->size;
+	h->implied++;
+	live_remove(h, b);
+}
+
+static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
+{
+	struct early *own = NULL;
+
+	for (uint32_t i = 0; i < h->early_count; i++) {
+		struct early *e = &h->early[i];
+
+		if (e->address == address && e->ticks >= start && (!own || e->ticks < own->ticks))
+			own = e;
+	}
+	if (!own)
+		return false;
+	h->frees++;
+	h->freed_bytes += own->size;
+	h->implied--;
+	*own = h->early[--h->early_count];
+	return true;
+}
+
+static void born(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
+		 uint64_t size)
+{
+	struct live *b = live_find(h, address);
+	uint32_t number;
+	struct site *s;
+
+	if (b)
+		given_out_again(f, h, b, e->ticks);
+	s = site_of(f, h, e->node, &number);
+	b = s ? live_add(f, h, address) : NULL;
+	if (!b)
+		return;
+	b->size = size;
+	b->born = e->ticks;
+	b->site = number;
+	b->thread = e->thread;
+	s->allocations++;
+	s->allocated_bytes += size;
+	s->live_bytes += size;
+	if (s->live_bytes > s->peak_bytes)
+		s->peak_bytes = s->live_bytes;
+	if (size < s->size_min)
+		s->size_min = size;
+	if (size > s->size_max)
+		s->size_max = size;
+	h->allocations++;
+	h->allocated_bytes += size;
+	h->live_bytes += size;
+	if (h->live_bytes > h->peak_bytes) {
+		h->peak_bytes = h->live_bytes;
+		h->peak_ticks = e->ticks;
+	}
+	last_set(f, h, e->thread, address);
+}
+
+/* `ticks`: when at the latest it was still in use. */
+static void died(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
+		 uint64_t ticks)
+{
+	struct live *b = live_find(h, address);
+	struct site *s;
+
+	if (e->kind == LAR_EV_REALLOC && (!b || b->born > ticks) &&
+	    death_was_early(h, address, ticks))
+		return;
+	if (!b) {
+		h->unpaired++;
+		return;
+	}
+	count_death(f, h, b, ticks);
+	s = &h->site[b->site];
+	if (e->thread < h->last_room && h->last[e->thread] == address && b->thread == e->thread) {
+		s->temporary++;
+		h->temporary++;
+	}
+	live_remove(h, b);
+}
+
+static void failure(struct fold *f, struct heap *h, const struct fold_event *e)
+{
+	uint32_t number;
+	struct site *s = site_of(f, h, e->node, &number);
+
+	last_set(f, h, e->thread, 0);
+	if (s)
+		s->failed++;
+	h->failed++;
+}
+
+static void take_realloc(struct fold *f, struct heap *h, const struct fold_event *e)
+{
+	/* those from a slot are not rounded yet */
+	uint64_t took = lar_round_up(e->field[1], lar->time_shift), old = e->field[2],
+		 now = e->field[3], size = e->field[4];
+
+	if (!now && (size || !old)) {
+		failure(f, h, e);
+		return;
+	}
+	h->reallocations += old && now;
+	if (old)
+		died(f, h, e, old, e->ticks > took ? e->ticks - took : 0);
+	if (now)
+		born(f, h, e, now, size);
+	else
+		last_set(f, h, e->thread, 0);
+}
+
+static void map_site_add(struct fold *f, struct heap *h, const struct fold_event *e)
+{
+	uint32_t n = fold_map_number(f, &h->map_sites, e->node + 1ull);
+
+	if (n == FOLD_NONE)
+		return;
+	if (n >= h->map_site_room) {
+		uint32_t room = h->map_site_room ? 2 * h->map_site_room : 64;
+		struct map_site *p =
+			fold_grow(f, h->map_site, h->map_site_room * sizeof(*p), room * sizeof(*p));
+
+		if (!p)
+			return;
+		h->map_site = p;
+		h->map_site_room = room;
+	}
+	h->map_site[n].node = e->node;
+	h->map_site[n].maps++;
+	h->map_site[n].bytes += e->field[3];
+}
+
+static void take_map(struct fold *f, struct heap *h, const struct fold_event *e)
+{
+	if ((int64_t)e->field[6] < 0) {
+		h->maps_failed++;
+		return;
+	}
+	switch (e->call) {
+	case LAR_CALL_munmap:
+		h->unmaps++;
+		h->unmapped_bytes += e->field[5];
+		return;
+	case LAR_CALL_mremap:
+		h->remaps++;
+		return;
+	case LAR_CALL_brk:
+	case LAR_CALL_sbrk:
+		h->breaks++;
+		return;
+	default:
+		h->maps++;
+		h->mapped_bytes += e->field[3];
+		map_site_add(f, h, e);
+	}
+}
+
+void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
+{
+	struct heap *h = *state;
+
+	if (!h)
+		h = *state = fold_alloc(f, sizeof(*h));
+	if (!h)
+		return;
+	switch (e->kind) {
+	case LAR_EV_ALLOC:
+		if (e->field[1])
+			born(f, h, e, e->field[1], e->field[2]);
+		else if (e->field[2])
+			failure(f, h, e);
+		break;
+	case LAR_EV_FREE:
+	case LAR_EV_FREE_SIZED:
+		died(f, h, e, e->field[1], e->ticks);
+		last_set(f, h, e->thread, 0);
+		break;
+	case LAR_EV_REALLOC:
+		take_realloc(f, h, e);
+		break;
+	case LAR_EV_MAP:
+		take_map(f, h, e);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- writing ---- */
+
+static void write_totals(struct fold_out *o, const struct heap *h)
+{
+	uint64_t columns[] = { h->allocations, h->allocated_bytes, h->frees,	  h->freed_bytes,
+			       h->temporary,   h->reallocations,   h->failed,	  h->live_count,
+			       h->live_bytes,  h->peak_bytes,	   h->peak_ticks, h->unpaired,
+			       h->implied };
+	uint64_t maps[] = { h->maps,   h->mapped_bytes, h->unmaps,     h->unmapped_bytes,
+			    h->remaps, h->breaks,	h->maps_failed };
+
+	fold_table(o, LAR_TABLE_HEAP, 1, sizeof(columns) / 8);
+	for (unsigned i = 0; i < sizeof(columns) / 8; i++)
+		fold_put(o, columns[i]);
+	fold_table(o, LAR_TABLE_MAPS, 1, sizeof(maps) / 8);
+	for (unsigned i = 0; i < sizeof(maps) / 8; i++)
+		fold_put(o, maps[i]);
+}
+
+static void write_sites(struct fold_out *o, const struct heap *h)
+{
+	uint32_t last = 0;
+
+	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites.count, 10);
+	for (uint32_t i = 0; i < h->sites.count; i++) {
+		const struct site *s = &h->site[i];
+
+		fold_put_signed(o, (int64_t)s->node - (int64_t)last);
+		fold_put(o, s->allocations);
+		fold_put(o, s->allocated_bytes);
+		fold_put(o, s->frees);
+		fold_put(o, s->freed_bytes);
+		fold_put(o, s->temporary);
+		fold_put(o, s->failed);
+		fold_put(o, s->allocations ? s->size_min : 0);
+		fold_put(o, s->size_max);
+		fold_put(o, s->peak_bytes);
+		fold_put_histogram(o, &s->lifetime);
+		last = s->node;
+	}
+	last = 0;
+	fold_table(o, LAR_TABLE_MAP_SITES, h->map_sites.count, 3);
+	for (uint32_t i = 0; i < h->map_sites.count; i++) {
+		fold_put_signed(o, (int64_t)h->map_site[i].node - (int64_t)last);
+		fold_put(o, h->map_site[i].maps);
+		fold_put(o, h->map_site[i].bytes);
+		last = h->map_site[i].node;
+	}
+}
+
+static void write_live(struct fold_out *o, const struct heap *h)
+{
+	const struct live *last = NULL;
+
+	fold_table(o, LAR_TABLE_LIVE, h->live_count, 5);
+	for (uint64_t i = 0; h->live_count && i <= h->live_mask; i++) {
+		const struct live *b = &h->live[i];
+
+		if (!b->address)
+			continue;
+		fold_put_signed(o, (int64_t)(b->address - (last ? last->address : 0)));
+		fold_put(o, b->size);
+		fold_put_signed(o, (int64_t)(b->born - (last ? last->born : 0)));
+		fold_put(o, h->site[b->site].node);
+		fold_put(o, b->thread);
+		last = b;
+	}
+}
+
+void fold_heap_write(struct fold_out *o, void *state)
+{
+	const struct heap *h = state;
+	uint32_t rows = 0, before = 0;
+
+	write_totals(o, h);
+	write_sites(o, h);
+	write_live(o, h);
+	for (uint32_t i = 0; i < h->last_room; i++)
+		rows += h->last[i] != 0;
+	fold_table(o, LAR_TABLE_LAST_ALLOCATIONS, rows, 2);
+	for (uint32_t i = 0; i < h->last_room; i++) {
+		if (!h->last[i])
+			continue;
+		fold_put_signed(o, (int64_t)i - (int64_t)before);
+		fold_put(o, h->last[i]);
+		before = i;
+	}
+}
