@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fold_impl.h"
+#include "fold_timeline.h"
 #include "format/codec.h"
 #include "pool.h"
 #include "recorder.h"
@@ -23,6 +24,7 @@ struct site {
 	uint64_t size_min, size_max;
 	uint64_t live_bytes, peak_bytes;
 	struct fold_histogram lifetime;
+	struct fold_series line; /* live bytes */
 };
 
 struct map_site {
@@ -57,7 +59,33 @@ struct heap {
 	uint64_t allocations, allocated_bytes, frees, freed_bytes, unpaired, implied;
 	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
 	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
+	uint64_t mapped_now;
+	uint64_t rss_bytes, heap_bytes, threads; /* by the last TICK */
+	struct fold_timeline line;
 };
+
+/* What the process and a site hold changes. */
+static void line_note(struct fold *f, struct heap *h, struct site *s)
+{
+	fold_series_note(f, &s->line, &h->line, s->live_bytes);
+	fold_timeline_live(&h->line, h->live_bytes);
+}
+
+static void line_advance(struct heap *h, uint64_t now)
+{
+	struct fold_sample last = { .live = h->live_bytes,
+				    .allocations = h->allocations,
+				    .allocated_bytes = h->allocated_bytes,
+				    .frees = h->frees,
+				    .freed_bytes = h->freed_bytes,
+				    .unpaired_frees = h->unpaired,
+				    .mapped_bytes = h->mapped_now,
+				    .rss_bytes = h->rss_bytes,
+				    .heap_bytes = h->heap_bytes,
+				    .threads = h->threads };
+
+	fold_timeline_advance(&h->line, now, &last);
+}
 
 static struct site *site_of(struct fold *f, struct heap *h, uint32_t node, uint32_t *number)
 {
@@ -196,6 +224,7 @@ static void count_death(struct fold *f, struct heap *h, const struct live *b, ui
 	s->freed_bytes += b->size;
 	s->live_bytes -= b->size;
 	fold_histogram_add(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0);
+	line_note(f, h, s);
 }
 
 /* The free of this block was not seen; the realloc that it was part of may come yet. */
@@ -269,6 +298,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		h->peak_bytes = h->live_bytes;
 		h->peak_ticks = e->ticks;
 	}
+	line_note(f, h, s);
 	last_set(f, h, e->thread, address);
 }
 
@@ -356,9 +386,12 @@ static void take_map(struct fold *f, struct heap *h, const struct fold_event *e)
 	case LAR_CALL_munmap:
 		h->unmaps++;
 		h->unmapped_bytes += e->field[5];
+		h->mapped_now -= e->field[5] < h->mapped_now ? e->field[5] : h->mapped_now;
 		return;
 	case LAR_CALL_mremap:
 		h->remaps++;
+		h->mapped_now -= e->field[5] < h->mapped_now ? e->field[5] : h->mapped_now;
+		h->mapped_now += e->field[3];
 		return;
 	case LAR_CALL_brk:
 	case LAR_CALL_sbrk:
@@ -367,18 +400,24 @@ static void take_map(struct fold *f, struct heap *h, const struct fold_event *e)
 	default:
 		h->maps++;
 		h->mapped_bytes += e->field[3];
+		h->mapped_now += e->field[3];
 		map_site_add(f, h, e);
 	}
 }
 
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 {
+	uint64_t now = e->ticks - lar->header->clock_start.ticks;
 	struct heap *h = *state;
 
-	if (!h)
+	if (!h) {
 		h = *state = fold_alloc(f, sizeof(*h));
-	if (!h)
-		return;
+		if (!h)
+			return;
+		fold_timeline_start(&h->line);
+	}
+	if (now >= h->line.end && (int64_t)now >= 0)
+		line_advance(h, now);
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
 		if (e->field[1])
@@ -396,6 +435,11 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		break;
 	case LAR_EV_MAP:
 		take_map(f, h, e);
+		break;
+	case LAR_EV_TICK:
+		h->rss_bytes = e->field[1];
+		h->heap_bytes = e->field[2];
+		h->threads = e->field[4];
 		break;
 	default:
 		break;
@@ -471,14 +515,35 @@ static void write_live(struct fold_out *o, const struct heap *h)
 	}
 }
 
+static void write_lines(struct fold_out *o, struct heap *h)
+{
+	uint32_t rows = 0;
+
+	line_advance(h, h->line.end - 1);
+	fold_timeline_write(o, &h->line);
+	for (uint32_t i = 0; i < h->sites.count; i++)
+		rows += h->site[i].line.slot != NULL;
+	fold_table(o, LAR_TABLE_SERIES, rows, 2 + 2 * FOLD_SLOTS);
+	for (uint32_t i = 0; i < h->sites.count; i++) {
+		struct fold_series *s = &h->site[i].line;
+
+		if (!s->slot)
+			continue;
+		if (s->stamp != h->line.stamp)
+			fold_series_catch_up(NULL, s, &h->line);
+		fold_series_write(o, h->site[i].node, s);
+	}
+}
+
 void fold_heap_write(struct fold_out *o, void *state)
 {
-	const struct heap *h = state;
+	struct heap *h = state;
 	uint32_t rows = 0, before = 0;
 
 	write_totals(o, h);
 	write_sites(o, h);
 	write_live(o, h);
+	write_lines(o, h);
 	for (uint32_t i = 0; i < h->last_room; i++)
 		rows += h->last[i] != 0;
 	fold_table(o, LAR_TABLE_LAST_ALLOCATIONS, rows, 2);

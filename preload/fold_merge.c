@@ -280,6 +280,7 @@ static void take_event(struct fold *f, struct fold_source *s)
 	case LAR_EV_FREE_SIZED:
 	case LAR_EV_REALLOC:
 	case LAR_EV_MAP:
+	case LAR_EV_TICK:
 		fold_heap_event(f, &f->heap_state, &e);
 		break;
 	case LAR_EV_IO:

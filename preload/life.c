@@ -257,6 +257,7 @@ static bool start(bool child)
 	int result;
 
 	real_resolve();
+	lar->first_break = (uint64_t)sys_call3(SYS_brk, 0, 0, 0);
 	if (child)
 		lar->config = inherited_config;
 	else

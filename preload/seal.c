@@ -8,6 +8,7 @@
 
 #define ZSTD_STATIC_LINKING_ONLY
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/mman.h>
 #include <zstd.h>
 
@@ -152,20 +153,46 @@ void seal_begin_buffer(struct thread *t)
 	__atomic_store_n(&t->slot->state, t->slot_seq | 5 * 8, __ATOMIC_RELEASE);
 }
 
+/* A sample of the process, when it is time for one. Into a fresh buffer: there is room. */
+static void tick(struct thread *t, uint64_t now_ns)
+{
+	uint64_t due = atomic_load_explicit(&lar->tick_due_ns, memory_order_relaxed);
+	struct rusage usage;
+	uint64_t *r = t->head;
+
+	if (now_ns < due || !atomic_compare_exchange_strong(&lar->tick_due_ns, &due,
+							    now_ns + lar->config.interval_ns))
+		return;
+	if (sys_call3(SYS_getrusage, RUSAGE_SELF, (long)&usage, 0))
+		return;
+	r[0] = lar_word0(LAR_EV_TICK, 0, 0, 0);
+	r[1] = lar_ticks();
+	r[2] = (uint64_t)usage.ru_maxrss << 10;
+	r[3] = (uint64_t)sys_call3(SYS_brk, 0, 0, 0) - lar->first_break;
+	r[4] = 0;
+	r[5] = atomic_load(&lar->threads);
+	t->head = r + 6;
+	__atomic_store_n(&t->slot->state,
+			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),
+			 __ATOMIC_RELEASE);
+}
+
 /* With signals blocked. */
 static void seal(struct thread *t)
 {
 	struct seal_context *c = context_get();
+	uint64_t now_ns;
 
 	if (!c || !block_write(t, c))
 		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	if (c)
 		context_put(c);
-	tracefile_clock_pair();
+	now_ns = tracefile_clock_pair();
 	t->slot_seq += 1ull << 32;
 	/* the commit word of the seal: the slot is empty, its records are in the block */
 	__atomic_store_n(&t->slot->state, t->slot_seq, __ATOMIC_RELEASE);
 	seal_begin_buffer(t);
+	tick(t, now_ns);
 }
 
 bool seal_grow(struct thread *t)

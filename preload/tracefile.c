@@ -271,7 +271,7 @@ void tracefile_release(uint8_t *from, uint64_t size)
 		sys_madvise((void *)start, end - start, MADV_REMOVE);
 }
 
-void tracefile_clock_pair(void)
+uint64_t tracefile_clock_pair(void)
 {
 	struct lar_header *h = lar->header;
 	uint32_t next = (h->clock_last_index + 1) & 1;
@@ -280,6 +280,7 @@ void tracefile_clock_pair(void)
 	pair->mono_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	pair->ticks = lar_ticks();
 	__atomic_store_n(&h->clock_last_index, next, __ATOMIC_RELEASE);
+	return pair->mono_ns;
 }
 
 static void header_fill(struct lar_header *h, uint64_t size)

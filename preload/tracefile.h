@@ -36,7 +36,7 @@ void tracefile_reserve(uint64_t bytes);
 /* Gives the disk behind whole pages of [from, from + size) back; they read as zero afterwards. */
 void tracefile_release(uint8_t *from, uint64_t size);
 
-/* Enters a newer pair of clock readings for the reader's tick rate. */
-void tracefile_clock_pair(void);
+/* Enters a newer pair of clock readings for the reader's tick rate; returns CLOCK_MONOTONIC, ns. */
+uint64_t tracefile_clock_pair(void);
 
 #endif

@@ -87,6 +87,17 @@ enum lar_table {
 	 * the checkpoint; all of the slot's earlier fills are, none of its later ones. Slots that
 	 * are not named have nothing in it. */
 	LAR_TABLE_POSITIONS = 19,
+	/* one row: a sample of the timeline is 2^this ticks wide; samples to a slot of a series.
+	 * Both begin with the recording (clock_start). */
+	LAR_TABLE_TIME = 20,
+	/* per sample, all columns d: live bytes at its end, least, most; allocations so far, their
+	 * bytes, frees, their bytes, frees of unknown blocks; mapped bytes; resident, heap bytes
+	 * and threads by the last TICK */
+	LAR_TABLE_TIMELINE = 21,
+	/* live bytes of sites that were not without any in all slots: node, bytes now, then for
+	 * each of 64 slots zigzag least less the most of the slot before (the first less 0), most
+	 * less least. Slots behind the present sample's are 0. */
+	LAR_TABLE_SERIES = 22,
 	LAR_TABLE_MAX = 64
 };
 
