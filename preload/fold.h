@@ -63,6 +63,10 @@ void fold_put(struct fold_out *o, uint64_t v);
 void fold_put_signed(struct fold_out *o, int64_t v);
 void fold_put_histogram(struct fold_out *o, const struct fold_histogram *h);
 
+/* What does not fit: first the lines of sites, then the blocks in use. */
+enum { FOLD_LEFT_SERIES = 1, FOLD_LEFT_LIVE = 2, FOLD_LEFT_ALL = 2 };
+unsigned fold_left_out(const struct fold_out *o);
+
 /* The parts. Each has its own state, made by its first event: *state starts as NULL. */
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_heap_write(struct fold_out *o, void *state);

@@ -23,6 +23,7 @@ struct fold_out {
 	uint64_t raw;
 	ZSTD_CCtx *cctx;
 	bool failed;
+	unsigned left_out;
 	size_t filled;
 	uint8_t buffer[OUT_BUFFER];
 };
@@ -166,7 +167,7 @@ static void note_committed(struct fold *f)
 	}
 }
 
-bool fold_checkpoint(struct fold *f)
+static bool checkpoint(struct fold *f)
 {
 	unsigned which = f->checkpoints & 1;
 	uint64_t size = (lar->accounts_size / 2) & ~4095ull;
@@ -186,14 +187,12 @@ bool fold_checkpoint(struct fold *f)
 	o->room = f->area_ready[which] - sizeof(c);
 	o->ready = &f->area_ready[which];
 	o->cctx = f->cctx;
+	o->left_out = f->left_out;
 	ZSTD_CCtx_reset(o->cctx, ZSTD_reset_session_only);
 	__atomic_store_n(&to->magic, 0, __ATOMIC_RELEASE);
 	tables_write(o, f);
-	if (o->failed) {
-		note_once(NOTE_FULL, "%s: the figures of what the ring gives up no longer fit: %s",
-			  lar->trace_path, "what is older than the ring is lost");
+	if (o->failed)
 		return false;
-	}
 	memset(&c, 0, sizeof(c));
 	c.seq = ++f->checkpoints;
 	c.events = f->events;
@@ -204,5 +203,26 @@ bool fold_checkpoint(struct fold *f)
 	*to = c;
 	__atomic_store_n(&to->magic, LAR_CHECKPOINT_MAGIC, __ATOMIC_RELEASE);
 	note_committed(f);
+	return true;
+}
+
+unsigned fold_left_out(const struct fold_out *o)
+{
+	return o->left_out;
+}
+
+/* A checkpoint is written as whole as it fits. */
+bool fold_checkpoint(struct fold *f)
+{
+	while (!checkpoint(f)) {
+		if (!f->out || f->out->used < f->out->most || f->left_out == FOLD_LEFT_ALL)
+			return false;
+		if (++f->left_out < FOLD_LEFT_LIVE)
+			continue;
+		note_once(NOTE_ACCOUNTS,
+			  "%s: the figures of what the ring gives up no longer all fit: %s",
+			  lar->trace_path,
+			  "of old blocks in use it will be known how many, but not which");
+	}
 	return true;
 }

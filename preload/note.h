@@ -12,6 +12,7 @@
 enum note {
 	NOTE_NO_FILE,	/* the trace cannot be created */
 	NOTE_NO_MEMORY, /* own memory refused */
+	NOTE_ACCOUNTS,	/* a checkpoint does not fit */
 	NOTE_FULL,	/* the disk is full */
 	NOTE_SANDBOX,	/* a system call filter */
 	NOTE_CONFIG,	/* an option's value is wrong; its default is used */
