@@ -133,7 +133,7 @@ const char *analysis_site_label(struct analysis *a, const struct sites *sites, u
 const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number);
 
 extern const struct sort_key heap_sort_keys[], leak_sort_keys[], trend_sort_keys[], io_sort_keys[],
-	lock_sort_keys[], thread_sort_keys[];
+	lock_sort_keys[], thread_sort_keys[], diff_sort_keys[];
 
 /* The lists of the parts, as analysis_rank(). */
 int heap_rank_sites(struct analysis *a, struct ranking *r);

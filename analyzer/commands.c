@@ -57,6 +57,13 @@ const struct command commands[] = {
 	  .options = CMD_OPT_GATE | CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_NO_COLOR |
 		     CMD_OPT_SYMBOLS | CMD_OPT_LIMIT_BYTES | CMD_OPT_SUPPRESSIONS,
 	  .fn = cmd_gate },
+	{ .name = "diff",
+	  .help = "two runs, or two groups of runs with -- in between, by site",
+	  .arguments = "A[@TIME] B[@TIME] | A... -- B...",
+	  .options = CMD_OPT_DIFF | CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_SINCE |
+		     CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
+	  .sort_keys = diff_sort_keys,
+	  .fn = cmd_diff },
 	{ .name = "info",
 	  .help = "what a trace holds, and what is lost, dropped or damaged",
 	  .arguments = "TRACE...",

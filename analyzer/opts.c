@@ -7,13 +7,13 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "diff_sides.h"
 #include "paths.h"
 #include "suppress.h"
 
@@ -26,6 +26,7 @@ struct parse {
 	regex_t regex;
 	bool no_color, help;
 	const char *suppressions; /* the file's name */
+	size_t second;		  /* arguments behind "--" */
 	char why[200];		  /* what is wrong with an argument */
 };
 
@@ -37,62 +38,6 @@ struct option_row {
 	const char *help;
 	option_fn *set;
 };
-
-int opts_parse_time(const char *text, uint64_t *ns)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = { { "", 1e9 }, { "s", 1e9 },  { "ms", 1e6 },   { "us", 1e3 },
-		      { "ns", 1 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
-	char *end;
-	double value;
-
-	if (!isdigit((unsigned char)*text) && *text != '.')
-		return -EINVAL;
-	errno = 0;
-	value = strtod(text, &end);
-	if (end == text || errno || !isfinite(value))
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].unit))
-			continue;
-		value *= units[i].ns;
-		if (value >= 9.2e18)
-			return -EINVAL;
-		*ns = (uint64_t)llround(value);
-		return 0;
-	}
-	return -EINVAL;
-}
-
-int opts_parse_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGTP";
-	const char *unit;
-	char *end;
-	double value;
-
-	if (!isdigit((unsigned char)*text) && *text != '.')
-		return -EINVAL;
-	errno = 0;
-	value = strtod(text, &end);
-	if (end == text || errno || !isfinite(value))
-		return -EINVAL;
-	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (unit) {
-		value = ldexp(value, 10 * (int)(unit - units + 1));
-		end++;
-		if (*end == 'i')
-			end++;
-	}
-	if (*end == 'B')
-		end++;
-	if (*end || value >= 9.2e18)
-		return -EINVAL;
-	*bytes = (uint64_t)llround(value);
-	return 0;
-}
 
 static int choose(struct parse *p, const char *const *names, const char *value)
 {
@@ -110,8 +55,11 @@ static int choose(struct parse *p, const char *const *names, const char *value)
 static int set_format(struct parse *p, const char *value)
 {
 	static const char *const names[] = { "text", "json", "csv", NULL };
-	int n = choose(p, names, value);
+	static const char *const of_diff[] = { "text", "json", "folded", NULL };
+	bool diff = p->c->command->options & CMD_OPT_DIFF;
+	int n = choose(p, diff ? of_diff : names, value);
 
+	p->c->diff.folded = diff && n == CMD_CSV;
 	if (n >= 0)
 		p->c->format = (enum cmd_format)n;
 	return n < 0 ? n : 0;
@@ -251,6 +199,12 @@ static int set_baseline(struct parse *p, const char *value)
 	return 0;
 }
 
+static int set_per(struct parse *p, const char *value)
+{
+	p->c->diff.per = value;
+	return 0;
+}
+
 static int set_junit(struct parse *p, const char *value)
 {
 	p->c->gate.junit = value;
@@ -277,7 +231,8 @@ static int set_help(struct parse *p, const char *value)
 }
 
 static const struct option_row rows[] = {
-	{ CMD_OPT_FORMAT, "format", "FORMAT", "text, json or csv (default: text)", set_format },
+	{ CMD_OPT_FORMAT, "format", "FORMAT",
+	  "text, json or csv (diff: text, json or folded; default: text)", set_format },
 	{ CMD_OPT_LIMIT, "limit", "N", "entries of a list (text 20, json and csv 100; 0 = all)",
 	  set_limit },
 	{ CMD_OPT_SORT, "sort", "KEY", "order of the list, largest first", set_sort },
@@ -296,6 +251,8 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_GATE, "junit", "FILE", "write the results as JUnit XML", set_junit },
 	{ CMD_OPT_GATE, "sarif", "FILE", "write the sites at fault as SARIF 2.1.0", set_sarif },
 	{ CMD_OPT_GATE, "summary", "FILE", "append the results as Markdown", set_summary },
+	{ CMD_OPT_DIFF, "per", "WHAT",
+	  "divide figures by: second, allocation, or a field of the JSON report", set_per },
 	{ CMD_OPT_LIMIT_BYTES, "limit-bytes", "SIZE",
 	  "memory there is, for when it is used up (default: the cgroup's or machine's)",
 	  set_limit_bytes },
@@ -372,6 +329,9 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	struct option options[ROWS + 1];
 	int n;
 
+	for (int i = 1; i < argc && !p->second; i++)
+		if (!strcmp(argv[i], "--"))
+			p->second = (size_t)(argc - i - 1);
 	long_options(command, options);
 	opterr = 0;
 	optind = 1;
@@ -435,11 +395,30 @@ static void interrupted(int number)
 	_exit(130);
 }
 
+/* The traces that are named; 0 or the exit code after a message. */
+static int expand(struct parse *p, int argc, char **argv, struct diff_sides *out)
+{
+	size_t count = (size_t)(argc - optind);
+	bool diff = p->c->command->options & CMD_OPT_DIFF;
+	char why[300];
+	int err;
+
+	if (diff)
+		err = diff_sides_expand(argv + optind, count, p->second, out, why, sizeof(why));
+	else
+		err = paths_expand(argv + optind, count, &out->paths, why, sizeof(why));
+	if (diff && err == -EINVAL)
+		return usage(p->c->command, "there must be ", why, NULL);
+	if (!err)
+		return 0;
+	fprintf(stderr, "lariat: %s\n", why);
+	return CMD_UNREADABLE;
+}
+
 static int run_parsed(struct parse *p, int argc, char **argv)
 {
 	struct cmd_context *c = p->c;
-	struct paths paths;
-	char why[300];
+	struct diff_sides sides = { 0 };
 	int code;
 
 	if (optind == argc)
@@ -449,15 +428,16 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 	c->color = !p->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO);
 	c->progress = isatty(STDERR_FILENO);
 	c->width = output_width();
-	if (paths_expand(argv + optind, (size_t)(argc - optind), &paths, why, sizeof(why))) {
-		fprintf(stderr, "lariat: %s\n", why);
-		return CMD_UNREADABLE;
-	}
-	c->paths = (const char *const *)paths.path;
-	c->path_count = paths.count;
+	code = expand(p, argc, argv, &sides);
+	if (code)
+		return code;
+	c->paths = (const char *const *)sides.paths.path;
+	c->path_count = sides.paths.count;
+	c->diff.first = sides.first;
+	c->diff.until_ns = sides.until_ns;
 	signal(SIGINT, interrupted);
 	code = c->command->fn(c);
-	paths_fini(&paths);
+	diff_sides_fini(&sides);
 	if (code != CMD_UNREADABLE)
 		name_unused(p);
 	/* a full disk shows only here; a closed pipe is nobody's concern but the exit code's */

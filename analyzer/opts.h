@@ -39,6 +39,7 @@ enum cmd_option {
 	CMD_OPT_BY = 1 << 8,
 	CMD_OPT_LIMIT_BYTES = 1 << 9,
 	CMD_OPT_SUPPRESSIONS = 1 << 10,
+	CMD_OPT_DIFF = 1 << 12, /* two sides of traces, --per, --format folded */
 	CMD_OPT_GATE = 1 << 11, /* --assert, --baseline and the files that a gate writes */
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
@@ -54,6 +55,14 @@ struct cmd_gate_options {
 	const char *assertion[CMD_ASSERTIONS];
 	unsigned assertions;
 	const char *baseline, *junit, *sarif, *summary;
+};
+
+/* The options of a comparison. */
+struct cmd_diff_options {
+	const char *per; /* what figures are divided by, NULL = nothing */
+	bool folded;
+	size_t first;		  /* traces of the first side */
+	const uint64_t *until_ns; /* per trace: how far to read it */
 };
 
 /* What was asked for. */
@@ -75,6 +84,7 @@ struct cmd_context {
 	uint64_t limit_bytes; /* memory that the process may have, 0 = not told */
 	struct suppressions *suppress; /* NULL = none */
 	struct cmd_gate_options gate;
+	struct cmd_diff_options diff;
 	bool color;	/* escape sequences may be written to `out` */
 	bool progress;	/* `err` is a terminal: show progress of long work */
 	unsigned width; /* columns of the output, 40 and up */
@@ -102,8 +112,8 @@ struct command {
 /* Ends with a row whose name is NULL; stands in commands.c. */
 extern const struct command commands[];
 
-cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_gate, cmd_io, cmd_locks, cmd_threads,
-	cmd_info, cmd_dump;
+cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_gate, cmd_diff, cmd_io, cmd_locks,
+	cmd_threads, cmd_info, cmd_dump;
 int cmd_run(int argc, char **argv);
 
 /*

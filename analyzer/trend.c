@@ -99,7 +99,7 @@ static void make_envelope(struct work *w)
 			  (w->k - 1);
 		return;
 	}
-	if (window > w->n / LEAST_POINTS)
+	if (window > w->n / LEAST_POINTS && w->n >= LEAST_POINTS)
 		window = w->n / LEAST_POINTS;
 	w->step = window;
 	w->k = w->n / window;

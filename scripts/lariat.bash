@@ -20,7 +20,8 @@ __lariat_sort_keys() {
 # Takes an option, prints the values it has, "FILES", or nothing when it is free text.
 __lariat_values() {
 	case $3 in
-	--format) echo text json csv ;;
+	--format) if [ "$2" = diff ]; then echo text json folded; else echo text json csv; fi ;;
+	--per) echo second allocation ;;
 	--by) echo function file module thread ;;
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads ;;
