@@ -13,21 +13,16 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "trend_cycles.h"
+#include "trend_envelope.h"
 
-#define SIGNIFICANT    0.0005 /* one-sided: there are many sites */
-#define RELEASE_SHARE  0.1    /* of the range, the least fall that is a release */
-#define FEW_RISES      5      /* growth in fewer moments is steps */
-#define STEP_FACTOR    8      /* a rise of so many usual ones is a step */
-#define LEAST_POINTS   3
-#define ENOUGH_TROUGHS 4
-#define MANY_TROUGHS   6
-#define MANY_POINTS    20
-#define LOOSE	       0.6 /* autocorrelation up to which points count one by one */
-#define HALVES_Z       0.8
-#define DRIFT_Z	       3.3  /* one in 2000 */
-#define WIDEST	       4    /* slots put together at most */
-#define START_SHARE    0.15 /* of the time is the start */
+#define SIGNIFICANT 0.0005 /* one-sided: there are many sites */
+#define FALL_SHARE  0.1	   /* of the range, the least that is falling */
+#define FEW_RISES   5	   /* growth in fewer moments is steps */
+#define MANY_POINTS 20
+#define LOOSE	    0.6 /* autocorrelation up to which points count one by one */
+#define HALVES_Z    0.8
+#define DRIFT_Z	    3.3 /* one in 2000 */
+#define WIDEST	    4	/* slots put together at most */
 
 const char *trend_verdict_name(enum trend_verdict verdict)
 {
@@ -41,143 +36,14 @@ const char *trend_verdict_name(enum trend_verdict verdict)
 	return (unsigned)verdict < TREND_VERDICTS ? name[verdict] : "unknown";
 }
 
-#define CYCLES (STATS_POINTS / 2)
-
-struct cycles {
-	struct cycle cycle[CYCLES];
-	uint32_t count;
-	uint32_t longest;  /* slots from trough to trough */
-	double highest;	   /* rise of one */
-	uint32_t up, down; /* slots spent in rises and in falls */
-};
-
-static void find_cycles(struct cycles *c, const double *x, uint32_t n, double fall)
-{
-	c->count = cycles_find(x, x, n, fall, c->cycle, CYCLES);
-	for (uint32_t i = 0; i < c->count; i++) {
-		const struct cycle *one = &c->cycle[i];
-
-		if (one->trough - one->start > c->longest)
-			c->longest = one->trough - one->start;
-		c->highest = fmax(c->highest, x[one->peak] - fmin(x[one->start], x[one->trough]));
-		c->up += one->peak - one->start;
-		c->down += one->trough - one->peak;
-	}
-}
-
-/* What the verdict is reached on. */
-struct work {
-	double x[STATS_POINTS]; /* least of each slot */
-	uint32_t n;
-	uint32_t inner;		     /* slots in which half of all it ever was came and went */
-	double range;		     /* of all that x was */
-	double e[STATS_POINTS];	     /* envelope */
-	uint32_t k;		     /* its points */
-	double step;		     /* slots from one to the next, about */
-	double g[STATS_POINTS];	     /* ... without steps */
-	uint8_t block[STATS_POINTS]; /* steps before the point */
-	double usual;	/* rise or fall of g from point to point: the median of those there are */
-	double noise;	/* standard deviation of the rises of g */
-	uint32_t rises; /* of e */
-	double steps;	/* what they add up to */
-	struct cycles cycles;
-};
-
-/*
- * What is left after each release: the troughs where there are enough of them, else the least of
- * windows as long as the longest cycle, so that each has a trough.
- */
-static void make_envelope(struct work *w)
-{
-	uint32_t window = w->cycles.count ? w->cycles.longest + 1 : 1;
-
-	w->k = 0;
-	if (w->cycles.count >= ENOUGH_TROUGHS) {
-		for (; w->k < w->cycles.count; w->k++)
-			w->e[w->k] = w->x[w->cycles.cycle[w->k].trough];
-		w->step = (double)(w->cycles.cycle[w->k - 1].trough - w->cycles.cycle[0].trough) /
-			  (w->k - 1);
-		return;
-	}
-	if (window > w->n / LEAST_POINTS && w->n >= LEAST_POINTS)
-		window = w->n / LEAST_POINTS;
-	w->step = window;
-	w->k = w->n / window;
-	for (uint32_t p = 0; p < w->k; p++) {
-		/* windows end with the last slot; what is too many comes off at the start */
-		uint32_t from = w->n - (w->k - p) * window;
-
-		w->e[p] = w->x[from];
-		for (uint32_t i = from + 1; i < from + window; i++)
-			if (w->x[i] < w->e[p])
-				w->e[p] = w->x[i];
-	}
-}
-
-/*
- * Rises and falls far beyond the usual are steps: a table made, a buffer resized. They are taken
- * out, so that what grows besides can be seen, unless they are so many that they are the way it
- * grows.
- */
-static void take_out_steps(struct work *w)
-{
-	double move[STATS_POINTS], rise[STATS_POINTS];
-	uint32_t moves = 0, steps = 0;
-	double bound;
-
-	w->rises = 0;
-	w->steps = 0;
-	for (uint32_t i = 1; i < w->k; i++) {
-		double d = w->e[i] - w->e[i - 1];
-
-		rise[i] = d;
-		w->rises += d > 0;
-		if (d != 0)
-			move[moves++] = fabs(d);
-	}
-	w->usual = stats_median(move, moves);
-	bound = w->usual * STEP_FACTOR;
-	for (uint32_t i = 1; i < w->k; i++)
-		steps += fabs(rise[i]) > bound;
-	if (steps * 4 > moves)
-		bound = INFINITY;
-	w->g[0] = w->e[0];
-	for (uint32_t i = 1; i < w->k; i++) {
-		w->block[i] = w->block[i - 1];
-		if (fabs(rise[i]) > bound) {
-			w->steps += fmax(0, rise[i]);
-			w->block[i]++;
-			rise[i] = 0;
-		}
-		w->g[i] = w->g[i - 1] + rise[i];
-	}
-}
-
-/*
- * Spread of the rises of g in the second half about their median, as a standard deviation
- * (1.4826 MAD).
- */
-static void measure_noise(struct work *w)
-{
-	double d[STATS_POINTS], middle;
-	uint32_t from = w->k / 2, n = w->k - 1 - from;
-
-	for (uint32_t i = 0; i < n; i++)
-		d[i] = w->g[from + i + 1] - w->g[from + i];
-	middle = stats_median(d, n);
-	for (uint32_t i = 0; i < n; i++)
-		d[i] = fabs(w->g[from + i + 1] - w->g[from + i] - middle);
-	w->noise = 1.4826 * stats_median(d, n);
-}
-
 /* Growth of g between two shares of the time. */
-static double growth(const struct work *w, double from, double to)
+static double growth(const struct trend_work *w, double from, double to)
 {
 	return w->g[(uint32_t)lround(to * (w->k - 1))] - w->g[(uint32_t)lround(from * (w->k - 1))];
 }
 
 /* Do the rises themselves become less, over the last two thirds? */
-static bool rises_fall(const struct work *w)
+static bool rises_fall(const struct trend_work *w)
 {
 	double d[STATS_POINTS];
 	uint32_t from = w->k / 3, n = w->k - 1 - from;
@@ -192,7 +58,7 @@ static bool rises_fall(const struct work *w)
  * less than the one before, and in its second half less than in its first. (Where the load was
  * halved at three quarters, the second is not so.)
  */
-static bool levels_off(const struct work *w)
+static bool levels_off(const struct trend_work *w)
 {
 	double third = growth(w, 0.5, 0.75), fourth = growth(w, 0.75, 1);
 	double a = growth(w, 0.75, 0.875), b = growth(w, 0.875, 1);
@@ -205,13 +71,13 @@ static bool levels_off(const struct work *w)
 }
 
 /* Chance of as much of a rise of g behind a point without a trend. */
-static double chance_from(const struct work *w, uint32_t from)
+static double chance_from(const struct trend_work *w, uint32_t from)
 {
 	return stats_mann_kendall_blocks(w->g + from, w->block + from, w->k - from).up;
 }
 
 /* Is it so flat at the end that at the earlier pace five or more rises are missing? */
-static bool ends_flat(const struct work *w)
+static bool ends_flat(const struct trend_work *w)
 {
 	uint32_t flat = 0, rises = 0;
 
@@ -223,7 +89,7 @@ static bool ends_flat(const struct work *w)
 }
 
 /* The last third, and what it would have brought at the pace before. */
-static bool stopped(const struct work *w)
+static bool stopped(const struct trend_work *w)
 {
 	uint32_t n = w->k / 3, from = w->k - n;
 	double expected, got;
@@ -239,7 +105,7 @@ static bool stopped(const struct work *w)
 }
 
 /* A significant trend of the last third alone, in enough moments. */
-static bool end_grows(const struct work *w)
+static bool end_grows(const struct trend_work *w)
 {
 	uint32_t n = w->k / 3, from = w->k - n, rises = 0;
 
@@ -251,20 +117,20 @@ static bool end_grows(const struct work *w)
 }
 
 /* What happens at the start is no evidence for a trend. */
-static bool significant(const struct work *w)
+static bool significant(const struct trend_work *w)
 {
-	bool troughs = w->cycles.count >= ENOUGH_TROUGHS;
+	bool troughs = w->cycles.count >= TREND_ENOUGH_TROUGHS;
 
-	return chance_from(w, troughs ? 0 : (uint32_t)(START_SHARE * w->k)) < SIGNIFICANT;
+	return chance_from(w, troughs ? 0 : (uint32_t)(TREND_START_SHARE * w->k)) < SIGNIFICANT;
 }
 
 /*
  * Few troughs have no significance in their order alone; but on a line, and apart by much of what
  * was released, they are no accident.
  */
-static bool troughs_rise(const struct work *w)
+static bool troughs_rise(const struct trend_work *w)
 {
-	if (w->cycles.count < ENOUGH_TROUGHS || w->rises < w->k - 1)
+	if (w->cycles.count < TREND_ENOUGH_TROUGHS || w->rises < w->k - 1)
 		return false;
 	return stats_r2(w->e, w->k) > 0.99 && w->e[w->k - 1] - w->e[0] > w->cycles.highest / 3;
 }
@@ -273,7 +139,7 @@ static bool troughs_rise(const struct work *w)
  * It was high when it was first seen, was released once, and has not been higher since: with no
  * more of it, this is the next cycle.
  */
-static bool began_high(const struct work *w)
+static bool began_high(const struct trend_work *w)
 {
 	double before = 0;
 
@@ -284,7 +150,7 @@ static bool began_high(const struct work *w)
 	return w->x[0] > before / 2 && w->x[w->n - 1] < 1.1 * before;
 }
 
-static bool is_growing(const struct work *w)
+static bool is_growing(const struct trend_work *w)
 {
 	if (troughs_rise(w))
 		return true;
@@ -301,18 +167,16 @@ static bool is_growing(const struct work *w)
  * Growth behind the last trough that is far above all that was ever released: after cycles, or
  * noise, something new.
  */
-static bool grows_anew(struct work *w)
+static bool grows_anew(struct trend_work *w)
 {
 	uint32_t from = w->cycles.count ? w->cycles.cycle[w->cycles.count - 1].trough : w->n;
 	uint32_t n = w->n - from;
-	struct work late = { .n = n };
+	struct trend_work late = { .n = n };
 
 	if (n < TREND_SLOTS || w->x[w->n - 1] - w->x[from] < 2.5 * w->cycles.highest)
 		return false;
 	memcpy(late.x, w->x + from, n * sizeof(*late.x));
-	make_envelope(&late);
-	take_out_steps(&late);
-	measure_noise(&late);
+	trend_prepare_plain(&late);
 	return is_growing(&late);
 }
 
@@ -322,9 +186,9 @@ static bool grows_anew(struct work *w)
  * (variance times (1 + r) / (1 - r); Bayley and Hammersley 1946). A jump is no trend: it must show
  * within both halves.
  */
-static bool drifts(const struct work *w)
+static bool drifts(const struct trend_work *w)
 {
-	uint32_t from = (uint32_t)(START_SHARE * w->n), n = w->n - from;
+	uint32_t from = (uint32_t)(TREND_START_SHARE * w->n), n = w->n - from;
 	double r = stats_autocorrelation(w->x + from, n);
 	uint8_t half[STATS_POINTS] = { 0 };
 
@@ -339,35 +203,34 @@ static bool drifts(const struct work *w)
 	return stats_mann_kendall(w->x + from, n).z / sqrt((1 + r) / (1 - r)) > DRIFT_Z;
 }
 
-/* Where the first tenth of the growth of the envelope was done, and where nine tenths were. */
-static void growth_span(const struct work *w, double *from, double *to)
+/* Is it about a level soon after the start, far above where it began? */
+static bool only_at_start(const struct trend_work *w)
 {
-	double all = w->e[w->k - 1] - w->e[0];
-	uint32_t i = 0;
+	uint32_t start = (uint32_t)(TREND_START_SHARE * w->n) + 1;
+	double later[STATS_POINTS], rise;
 
-	while (i + 1 < w->k && w->e[i] - w->e[0] < 0.1 * all)
-		i++;
-	*from = (double)i / (w->k - 1);
-	while (i + 1 < w->k && w->e[i] - w->e[0] < 0.9 * all)
-		i++;
-	*to = (double)i / (w->k - 1);
+	memcpy(later, w->x + start, (w->n - start) * sizeof(*later));
+	rise = stats_median(later, w->n - start) - w->x[0];
+	return rise >= 0.5 * w->range && trend_range(w->x + start, w->n - start) < 0.2 * rise;
 }
 
 /* Does it fall, over all of the time? */
-static bool falls(const struct work *w)
+static bool falls(const struct trend_work *w)
 {
 	return stats_theil_sen(w->x, w->n) * w->n < -0.5 * w->range &&
 	       stats_mann_kendall(w->x, w->n).p < 2 * SIGNIFICANT;
 }
 
 /* Growth that is no trend: when and how it came. */
-static enum trend_verdict verdict_on_rest(const struct work *w)
+static enum trend_verdict verdict_on_rest(const struct trend_work *w)
 {
 	struct mann_kendall mk = stats_mann_kendall(w->e, w->k);
-	double all = w->e[w->k - 1] - w->e[0], from, to;
+	double all = w->e[w->k - 1] - w->e[0];
 	bool again = w->cycles.count >= 2;
 
-	if (mk.z < 0 && mk.p < 2 * SIGNIFICANT && all < -RELEASE_SHARE * w->range)
+	if (only_at_start(w))
+		return TREND_ONE_OFF;
+	if (mk.z < 0 && mk.p < 2 * SIGNIFICANT && all < -FALL_SHARE * w->range)
 		return TREND_FALLING;
 	if (w->cycles.count < 2 && falls(w))
 		return TREND_FALLING;
@@ -377,45 +240,9 @@ static enum trend_verdict verdict_on_rest(const struct work *w)
 		return 2 * w->cycles.up >= 3 * w->cycles.down ? TREND_SAWTOOTH : TREND_STEADY;
 	if (all < 0.5 * w->range || all <= 0)
 		return TREND_STEADY;
-	growth_span(w, &from, &to);
-	if (to <= START_SHARE)
-		return TREND_ONE_OFF;
 	if (w->rises < FEW_RISES || w->steps > 0.7 * all)
 		return TREND_STEP;
 	return mk.up < SIGNIFICANT ? TREND_PLATEAU : TREND_STEADY;
-}
-
-static double range_of(const double *x, uint32_t n)
-{
-	double least = x[0], most = x[0];
-
-	for (uint32_t i = 1; i < n; i++) {
-		least = fmin(least, x[i]);
-		most = fmax(most, x[i]);
-	}
-	return most - least;
-}
-
-/*
- * Releases are falls by at least half of the deepest behind the start, unless that is little of
- * what happens there.
- */
-static void measure_range(struct work *w)
-{
-	uint32_t start = (uint32_t)(START_SHARE * w->n), n = w->n - start;
-	double deepest = cycles_deepest(w->x + start, w->x + start, n);
-	struct cycles finer = { 0 };
-
-	w->range = range_of(w->x, w->n);
-	if (deepest <= 0 || deepest < range_of(w->x + start, n) * RELEASE_SHARE)
-		return;
-	find_cycles(&w->cycles, w->x, w->n, deepest / 2);
-	if (w->cycles.count >= ENOUGH_TROUGHS)
-		return;
-	/* one outlier of many falls makes the others look small */
-	find_cycles(&finer, w->x, w->n, deepest / 4);
-	if (finer.count >= MANY_TROUGHS)
-		w->cycles = finer;
 }
 
 static uint32_t count_inner(const struct trend_input *in, uint32_t n)
@@ -442,14 +269,11 @@ static void describe(struct trend *out, const double *y, uint32_t n, double step
 	out->p_value = stats_mann_kendall(y, n).p;
 }
 
-static void judge(struct work *w, double slot_s, struct trend *out)
+static void judge(struct trend_work *w, double slot_s, struct trend *out)
 {
 	memset(out, 0, sizeof(*out));
-	measure_range(w);
+	trend_prepare(w);
 	out->releases = w->cycles.count;
-	make_envelope(w);
-	take_out_steps(w);
-	measure_noise(w);
 	describe(out, w->e, w->k, w->step * slot_s);
 	if (w->range <= 0) {
 		out->verdict = 4 * w->inner >= 3 * w->n ? TREND_SAWTOOTH
@@ -466,10 +290,10 @@ static void judge(struct work *w, double slot_s, struct trend *out)
 }
 
 /* Each two slots become one. */
-static void halve(struct work *w)
+static void halve(struct trend_work *w)
 {
 	uint32_t n = w->n / 2, from = w->n % 2;
-	struct work half = { .n = n, .inner = w->inner / 2 };
+	struct trend_work half = { .n = n, .inner = w->inner / 2 };
 
 	for (uint32_t i = 0; i < n; i++)
 		half.x[i] = fmin(w->x[from + 2 * i], w->x[from + 2 * i + 1]);
@@ -478,7 +302,7 @@ static void halve(struct work *w)
 
 void trend_judge(const struct trend_input *in, struct trend *out)
 {
-	struct work w = { .n = in->count < STATS_POINTS ? in->count : STATS_POINTS };
+	struct trend_work w = { .n = in->count < STATS_POINTS ? in->count : STATS_POINTS };
 	struct trend coarse;
 
 	memset(out, 0, sizeof(*out));
