@@ -200,6 +200,11 @@ static void say_held(struct analysis *a)
 
 	text_say(a, "%s live at the end, at most %s", format_bytes(x, total->live_bytes),
 		 format_bytes(y, total->peak_bytes));
+	if (a->heap->tick.rss_bytes)
+		text_say(a,
+			 "By the last sample %s were resident at the most, and the break is %s up",
+			 format_bytes(x, a->heap->tick.rss_bytes),
+			 format_bytes(y, a->heap->tick.heap_bytes));
 	if (!a->growth)
 		return;
 	held = growth_held_bytes(a->growth);

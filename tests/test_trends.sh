@@ -63,7 +63,8 @@ same "slope of 1 KiB/s: $rate" true "$(jq -n "$rate > 920 and $rate < 1130")"
 churned=$("$lariat" alloc --format json "$(trace_of linear_leak)" | jq '.heap.allocated_bytes')
 same "churn of 1 GB/s: $churned in $seconds s" true "$(jq -n "$churned > 0.9e9 * $seconds")"
 # At 1 KiB/s, what is between now and then some 1000 s away.
-live=$("$lariat" growth --format json "$(trace_of linear_leak)" | jq '.growth.live_bytes')
+live=$("$lariat" growth --format json "$(trace_of linear_leak)" |
+	jq '.growth | .samples[-1].rss_bytes // .live_bytes')
 eta=$("$lariat" leaks --by function --limit-bytes $((live + 1024000)) --format json \
 	"$(trace_of linear_leak)" | jq '.leaks.trends[] | select(.function == "leak").eta_s')
 same "time to a limit: $eta" true "$(jq -n "$eta > 850 and $eta < 1150")"
@@ -94,4 +95,22 @@ for scenario in busy_cache busy_leak; do
 		"$(jq -r '.leaks.trends[] | select(.verdict == "growing") | "\(.function) growing"' \
 			"$work/$name.json")"
 done
+# While it runs, and when it was killed.
+LARIAT_RECORD=heap LD_PRELOAD=$lib LARIAT_OUTPUT=$work/live.lariat "$corpus" freed_at_exit 60 \
+	>"$work/live.out" &
+pid=$!
+for _ in {1..300}; do
+	sleep 0.1
+	ran=$("$lariat" info --format json "$work/live.lariat" 2>"$work/live.err" |
+		jq '.process.duration_ns // 0' 2>>"$work/live.err")
+	[ "${ran:-0}" -lt 2000000000 ] || break
+done
+growing() {
+	"$lariat" leaks --by function --format json "$work/live.lariat" | jq -c '[.process.end,
+		(.leaks.trends[] | select(.verdict == "growing").function)]'
+}
+same "a live process" '["running","leak"]' "$(growing)"
+kill -9 $pid
+wait $pid 2>/dev/null
+same "a killed process" '["unknown","leak"]' "$(growing)"
 finish
