@@ -10,7 +10,7 @@ const char *io_op_name(enum io_op op)
 {
 	static const char *const name[] = {
 #define IO_OP(text, operation) #text,
-		IO_OPS(IO_OP)
+		LAR_IO_OPS(IO_OP)
 #undef IO_OP
 	};
 
@@ -23,7 +23,7 @@ static enum io_op op_of_call(unsigned call)
 #define IO_OP(name, operation)                                                                     \
 	case LAR_OP_##operation:                                                                   \
 		return IO_##operation;
-		IO_OPS(IO_OP)
+		LAR_IO_OPS(IO_OP)
 #undef IO_OP
 	default:
 		return IO_META;

@@ -16,21 +16,9 @@
 #include "sites.h"
 #include "trace.h"
 
-/* Operations that are told apart, as rows: IO_OP(name in reports, enum lar_operation). */
-#define IO_OPS(IO_OP)                                                                              \
-	IO_OP(read, READ)                                                                          \
-	IO_OP(write, WRITE)                                                                        \
-	IO_OP(open, OPEN)                                                                          \
-	IO_OP(close, CLOSE)                                                                        \
-	IO_OP(sync, SYNC)                                                                          \
-	IO_OP(connect, CONNECT)                                                                    \
-	IO_OP(seek, SEEK)                                                                          \
-	IO_OP(metadata, META)                                                                      \
-	IO_OP(wait, WAIT)
-
 enum io_op {
 #define IO_OP(name, operation) IO_##operation,
-	IO_OPS(IO_OP)
+	LAR_IO_OPS(IO_OP)
 #undef IO_OP
 		IO_OP_COUNT
 };

@@ -74,15 +74,43 @@ enum lar_table {
 	/* per thread: d number, address of its last heap event's block if that was an allocation
 	 * (0 = it was not) */
 	LAR_TABLE_LAST_ALLOCATIONS = 8,
+	/*
+	 * Sites and others: a site in a first column is its node + 1; rows for which there was no
+	 * room in a table share the one whose first column is 0. In other columns a site is 0 for
+	 * none, 1 for those that share a row, or its node + 2.
+	 *
+	 * d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
+	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
+	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited
+	 */
 	LAR_TABLE_THREADS = 9,
+	/* figures of I/O are: calls, bytes, errors, short ones; of the union of the times that they
+	 * took: sum of the spans that are over, their end, 1 if it is only a lower bound;
+	 * h durations. Spans that are not over stand in LAR_TABLE_IO_SPANS.
+	 * operation (LAR_IO_OPS), figures */
 	LAR_TABLE_IO = 10,
+	/* d target + 1, direction (0 read, 1 write, 2 other), figures */
 	LAR_TABLE_IO_TARGETS = 11,
+	/* d site, bytes read, written, errors, short ones, first target, 1 if there were others,
+	 * calls by operation; h durations */
 	LAR_TABLE_IO_SITES = 12,
+	/* the slowest, in no order: ticks, d start, node, thread, target, z descriptor, call, bytes
+	 * asked for, z result or -errno */
 	LAR_TABLE_IO_SLOWEST = 13,
+	/* operation, errno, how often */
 	LAR_TABLE_IO_ERRORS = 14,
+	/* figures of locks are: acquisitions, failed tries, timeouts, errors, ticks held, longest
+	 * hold; h waits of contended acquisitions.
+	 * d address, call, site of the first event, site of the latest first use by a thread,
+	 * acquisitions that are counted at both that site and another, figures */
 	LAR_TABLE_LOCKS = 15,
+	/* d site, lock (0 = others, 1 = the first row of LAR_TABLE_LOCKS, ...) that came first, 1
+	 * if there were more, figures */
 	LAR_TABLE_LOCK_SITES = 16,
+	/* first uses whose LOCKSUM is not in the checkpoint: thread, lock as above, site,
+	 * acquisitions since that are counted at both that site and another */
 	LAR_TABLE_LOCK_PAIRS = 17,
+	/* d site, timeouts, errors; h waits */
 	LAR_TABLE_CONDITIONS = 18,
 	/* d slot, fill (the slot's seq, as block.slot_seq has it), events of that fill that are in
 	 * the checkpoint; all of the slot's earlier fills are, none of its later ones. Slots that
@@ -99,6 +127,14 @@ enum lar_table {
 	 * each of 64 slots zigzag least less the most of the slot before (the first less 0), most
 	 * less least. Slots behind the present sample's are 0. */
 	LAR_TABLE_SERIES = 22,
+	/* one row: created, failures to create, running, most at once, time of that; of those that
+	 * share a row: threads, neither joined nor detached, 1 more than the highest number */
+	LAR_TABLE_THREAD_TOTALS = 23,
+	/* 0 = all targets, else target + 2 or 1; operation, or direction of a target; d start,
+	 * ticks */
+	LAR_TABLE_IO_SPANS = 24,
+	/* one row: unlocks by threads that did not hold the lock */
+	LAR_TABLE_LOCK_TOTALS = 25,
 	LAR_TABLE_MAX = 64
 };
 

@@ -75,6 +75,21 @@ enum lar_operation {
 	LAR_OP_SANDBOX,
 };
 
+/*
+ * The operations of I/O that figures tell apart: OP(name in reports, enum lar_operation). All
+ * others count as metadata. A checkpoint numbers them from 0 in this order.
+ */
+#define LAR_IO_OPS(OP)                                                                             \
+	OP(read, READ)                                                                             \
+	OP(write, WRITE)                                                                           \
+	OP(open, OPEN)                                                                             \
+	OP(close, CLOSE)                                                                           \
+	OP(sync, SYNC)                                                                             \
+	OP(connect, CONNECT)                                                                       \
+	OP(seek, SEEK)                                                                             \
+	OP(metadata, META)                                                                         \
+	OP(wait, WAIT)
+
 /* Event flags, by kind. */
 enum {
 	/* LOCK */
