@@ -70,14 +70,12 @@ unsigned fold_left_out(const struct fold_out *o);
 /* The parts. Each has its own state, made by its first event: *state starts as NULL. */
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_heap_write(struct fold_out *o, void *state);
-__attribute__((weak)) void fold_io_event(struct fold *f, void **state, const struct fold_event *e);
-__attribute__((weak)) void fold_io_write(struct fold_out *o, void *state);
-__attribute__((weak)) void fold_lock_event(struct fold *f, void **state,
-					   const struct fold_event *e);
-__attribute__((weak)) void fold_lock_write(struct fold_out *o, void *state);
-__attribute__((weak)) void fold_thread_event(struct fold *f, void **state,
-					     const struct fold_event *e);
-__attribute__((weak)) void fold_thread_write(struct fold_out *o, void *state);
+void fold_io_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_io_write(struct fold_out *o, void *state);
+void fold_lock_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_lock_write(struct fold_out *o, void *state);
+void fold_thread_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_thread_write(struct fold_out *o, void *state);
 
 /* Before the first of all others: nothing is folded as long as nobody calls it. */
 void fold_start(void);

@@ -284,19 +284,16 @@ static void take_event(struct fold *f, struct fold_source *s)
 		fold_heap_event(f, &f->heap_state, &e);
 		break;
 	case LAR_EV_IO:
-		if (fold_io_event)
-			fold_io_event(f, &f->io_state, &e);
+		fold_io_event(f, &f->io_state, &e);
 		break;
 	case LAR_EV_LOCK:
 	case LAR_EV_LOCKSUM:
-		if (fold_lock_event)
-			fold_lock_event(f, &f->lock_state, &e);
+		fold_lock_event(f, &f->lock_state, &e);
 		break;
 	default:
 		break;
 	}
-	if (fold_thread_event)
-		fold_thread_event(f, &f->thread_state, &e);
+	fold_thread_event(f, &f->thread_state, &e);
 	f->events++;
 	f->last_ticks = e.ticks;
 	s->taken++;
