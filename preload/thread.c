@@ -27,7 +27,8 @@ extern void *__libc_stack_end;
 #define SLOT_FIRST	(32u << 10)
 #define NESTED_BIT	(1u << 31)
 #define SHARED_OWNER	(NESTED_BIT - 1) /* no thread's id */
-#define SHARED_PATIENCE 200000		 /* times to let others run */
+#define SHARED_PATIENCE 2000000		 /* times to let others run */
+#define SHARED_SELF	1000		 /* after so many it is this thread that holds it */
 
 static struct thread closed;
 LAR_TLS struct thread *lar_self = &closed;
@@ -304,7 +305,8 @@ static struct thread *shared_open(uint64_t frame)
 		if (__atomic_compare_exchange_n(&t->gate, &open, GATE_BUSY, false, __ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED))
 			break;
-		if (t->tid == tid || i > SHARED_PATIENCE)
+		/* a holder that has just come may not have said yet who it is */
+		if ((t->tid == tid && i > SHARED_SELF) || i > SHARED_PATIENCE)
 			t = NULL;
 		else
 			sys_yield();
