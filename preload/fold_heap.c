@@ -23,6 +23,8 @@ struct site {
 	uint64_t temporary, failed;
 	uint64_t size_min, size_max;
 	uint64_t live_bytes, peak_bytes;
+	uint64_t at_peak_bytes, at_peak_blocks; /* held when the process held most */
+	uint64_t peak_number;			/* the process' peak that they belong to */
 	struct fold_histogram lifetime;
 	struct fold_series line; /* live bytes */
 };
@@ -60,6 +62,7 @@ struct heap {
 	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
 	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
 	uint64_t mapped_now;
+	uint64_t peak_number; /* counts the times that the process held more than ever */
 	uint64_t rss_bytes, heap_bytes, threads; /* by the last TICK */
 	struct fold_timeline line;
 };
@@ -213,10 +216,21 @@ static void last_set(struct fold *f, struct heap *h, uint32_t thread, uint64_t a
 	h->last[thread] = address;
 }
 
+/* What a site holds only changes behind a call of this. */
+static void keep_peak(const struct heap *h, struct site *s)
+{
+	if (s->peak_number == h->peak_number)
+		return;
+	s->at_peak_bytes = s->live_bytes;
+	s->at_peak_blocks = s->allocations - s->frees;
+	s->peak_number = h->peak_number;
+}
+
 static void count_death(struct fold *f, struct heap *h, const struct live *b, uint64_t ticks)
 {
 	struct site *s = &h->site[b->site];
 
+	keep_peak(h, s);
 	h->frees++;
 	h->freed_bytes += b->size;
 	h->live_bytes -= b->size;
@@ -282,6 +296,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	b->born = e->ticks;
 	b->site = number;
 	b->thread = e->thread;
+	keep_peak(h, s);
 	s->allocations++;
 	s->allocated_bytes += size;
 	s->live_bytes += size;
@@ -297,6 +312,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	if (h->live_bytes > h->peak_bytes) {
 		h->peak_bytes = h->live_bytes;
 		h->peak_ticks = e->ticks;
+		h->peak_number++;
 	}
 	line_note(f, h, s);
 	last_set(f, h, e->thread, address);
@@ -474,10 +490,11 @@ static void write_sites(struct fold_out *o, const struct heap *h)
 {
 	uint32_t last = 0;
 
-	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites.count, 10);
+	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites.count, 12);
 	for (uint32_t i = 0; i < h->sites.count; i++) {
-		const struct site *s = &h->site[i];
+		struct site *s = &h->site[i];
 
+		keep_peak(h, s);
 		fold_put_signed(o, (int64_t)s->node - (int64_t)last);
 		fold_put(o, s->allocations);
 		fold_put(o, s->allocated_bytes);
@@ -488,6 +505,8 @@ static void write_sites(struct fold_out *o, const struct heap *h)
 		fold_put(o, s->allocations ? s->size_min : 0);
 		fold_put(o, s->size_max);
 		fold_put(o, s->peak_bytes);
+		fold_put(o, s->at_peak_bytes);
+		fold_put(o, s->at_peak_blocks);
 		fold_put_histogram(o, &s->lifetime);
 		last = s->node;
 	}
