@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "fold_impl.h"
+#include "fold_live.h"
 #include "fold_timeline.h"
 #include "format/codec.h"
 #include "pool.h"
 #include "recorder.h"
 
 #define LIFETIME_BITS 2
-#define LIVE_FIRST    4096u
 #define EARLY_MOST    256u
 #define THREADS_MOST  (1u << 20)
 
@@ -34,12 +34,6 @@ struct map_site {
 	uint64_t maps, bytes;
 };
 
-struct live {
-	uint64_t address; /* 0 = free */
-	uint64_t size, born;
-	uint32_t site, thread;
-};
-
 /* A block that was given out again before the realloc that freed it was recorded. */
 struct early {
 	uint64_t address, ticks, size;
@@ -52,8 +46,7 @@ struct heap {
 	struct map_site *map_site;
 	uint32_t map_site_room;
 	struct fold_map map_sites;
-	struct live *live;
-	uint64_t live_mask, live_count;
+	struct fold_live live;
 	uint64_t *last; /* per thread: its last heap event's block if that was an allocation */
 	uint32_t last_room;
 	struct early early[EARLY_MOST];
@@ -116,85 +109,6 @@ static struct site *site_of(struct fold *f, struct heap *h, uint32_t node, uint3
 	return s;
 }
 
-/* ---- live blocks ---- */
-
-static uint64_t live_place(const struct heap *h, uint64_t address)
-{
-	return (address * 0x9e3779b97f4a7c15ull) >> 20 & h->live_mask;
-}
-
-static struct live *live_find(const struct heap *h, uint64_t address)
-{
-	if (!h->live_count)
-		return NULL;
-	for (uint64_t at = live_place(h, address);; at = (at + 1) & h->live_mask) {
-		if (h->live[at].address == address)
-			return &h->live[at];
-		if (!h->live[at].address)
-			return NULL;
-	}
-}
-
-static bool live_widen(struct fold *f, struct heap *h)
-{
-	uint64_t room = h->live ? 2 * (h->live_mask + 1) : LIVE_FIRST;
-	struct live *old = h->live, *wide = pool_map(room * sizeof(*wide));
-	uint64_t old_room = h->live ? h->live_mask + 1 : 0;
-
-	if (!wide) {
-		f->failed = true;
-		return false;
-	}
-	h->live = wide;
-	h->live_mask = room - 1;
-	for (uint64_t i = 0; i < old_room; i++) {
-		uint64_t at;
-
-		if (!old[i].address)
-			continue;
-		for (at = live_place(h, old[i].address); wide[at].address;
-		     at = (at + 1) & h->live_mask)
-			;
-		wide[at] = old[i];
-	}
-	pool_unmap(old, old_room * sizeof(*old));
-	return true;
-}
-
-static struct live *live_add(struct fold *f, struct heap *h, uint64_t address)
-{
-	uint64_t at;
-
-	if ((!h->live || h->live_count > h->live_mask / 8 * 6) && !live_widen(f, h))
-		return NULL;
-	for (at = live_place(h, address); h->live[at].address; at = (at + 1) & h->live_mask)
-		;
-	h->live[at].address = address;
-	h->live_count++;
-	return &h->live[at];
-}
-
-/* Those behind it in its run move up, so that no hole ends a search too early. */
-static void live_remove(struct heap *h, struct live *b)
-{
-	uint64_t hole = (uint64_t)(b - h->live), at = hole;
-
-	for (;;) {
-		uint64_t want;
-
-		at = (at + 1) & h->live_mask;
-		if (!h->live[at].address)
-			break;
-		want = live_place(h, h->live[at].address);
-		if (((at - want) & h->live_mask) < ((at - hole) & h->live_mask))
-			continue;
-		h->live[hole] = h->live[at];
-		hole = at;
-	}
-	h->live[hole].address = 0;
-	h->live_count--;
-}
-
 /* ---- the rules ---- */
 
 static void last_set(struct fold *f, struct heap *h, uint32_t thread, uint64_t address)
@@ -226,7 +140,8 @@ static void keep_peak(const struct heap *h, struct site *s)
 	s->peak_number = h->peak_number;
 }
 
-static void count_death(struct fold *f, struct heap *h, const struct live *b, uint64_t ticks)
+static void count_death(struct fold *f, struct heap *h, const struct fold_block_live *b,
+			uint64_t ticks)
 {
 	struct site *s = &h->site[b->site];
 
@@ -242,7 +157,8 @@ static void count_death(struct fold *f, struct heap *h, const struct live *b, ui
 }
 
 /* The free of this block was not seen; the realloc that it was part of may come yet. */
-static void given_out_again(struct fold *f, struct heap *h, struct live *b, uint64_t ticks)
+static void given_out_again(struct fold *f, struct heap *h, struct fold_block_live *b,
+			    uint64_t ticks)
 {
 	struct early *e = &h->early[0];
 
@@ -257,7 +173,7 @@ static void given_out_again(struct fold *f, struct heap *h, struct live *b, uint
 	h->frees--;
 	h->freed_bytes -= b->size;
 	h->implied++;
-	live_remove(h, b);
+	fold_live_remove(&h->live, b);
 }
 
 static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
@@ -282,14 +198,14 @@ static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
 static void born(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
 		 uint64_t size)
 {
-	struct live *b = live_find(h, address);
+	struct fold_block_live *b = fold_live_find(&h->live, address);
 	uint32_t number;
 	struct site *s;
 
 	if (b)
 		given_out_again(f, h, b, e->ticks);
 	s = site_of(f, h, e->node, &number);
-	b = s ? live_add(f, h, address) : NULL;
+	b = s ? fold_live_add(f, &h->live, address) : NULL;
 	if (!b)
 		return;
 	b->size = size;
@@ -322,7 +238,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 static void died(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
 		 uint64_t ticks)
 {
-	struct live *b = live_find(h, address);
+	struct fold_block_live *b = fold_live_find(&h->live, address);
 	struct site *s;
 
 	if (e->kind == LAR_EV_REALLOC && (!b || b->born > ticks) &&
@@ -338,7 +254,7 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		s->temporary++;
 		h->temporary++;
 	}
-	live_remove(h, b);
+	fold_live_remove(&h->live, b);
 }
 
 static void failure(struct fold *f, struct heap *h, const struct fold_event *e)
@@ -470,10 +386,10 @@ static void write_totals(struct fold_out *o, const struct heap *h)
 		h->allocations, h->allocated_bytes,
 		h->frees,	h->freed_bytes,
 		h->temporary,	h->reallocations,
-		h->failed,	h->live_count,
+		h->failed,	h->live.count,
 		h->live_bytes,	h->peak_bytes,
 		h->peak_ticks,	h->unpaired,
-		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live_count : 0
+		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.count : 0
 	};
 	uint64_t maps[] = { h->maps,   h->mapped_bytes, h->unmaps,     h->unmapped_bytes,
 			    h->remaps, h->breaks,	h->maps_failed };
@@ -520,8 +436,8 @@ static void write_sites(struct fold_out *o, const struct heap *h)
 	}
 }
 
-static void put_live(struct fold_out *o, const struct heap *h, const struct live *b,
-		     const struct live **last)
+static void put_live(struct fold_out *o, const struct heap *h, const struct fold_block_live *b,
+		     const struct fold_block_live **last)
 {
 	fold_put_signed(o, (int64_t)(b->address - (*last ? (*last)->address : 0)));
 	fold_put(o, b->size);
@@ -531,63 +447,24 @@ static void put_live(struct fold_out *o, const struct heap *h, const struct live
 	*last = b;
 }
 
-#define RADIX_BITS 11
-
-/* Blocks in about the order of their addresses, which takes half the space: a radix sort of bits 4
- * to 47. NULL without memory. The second half of it is scratch. */
-static uint32_t *live_order(const struct heap *h)
-{
-	uint32_t *order = pool_map(2 * h->live_count * sizeof(*order)), *other, *swap;
-	uint32_t n = 0, start[1 << RADIX_BITS];
-
-	if (!order)
-		return NULL;
-	other = order + h->live_count;
-	for (uint64_t i = 0; i <= h->live_mask; i++)
-		if (h->live[i].address)
-			order[n++] = (uint32_t)i;
-	for (unsigned shift = 4; shift < 4 + 4 * RADIX_BITS; shift += RADIX_BITS) {
-		uint32_t sum = 0;
-
-		memset(start, 0, sizeof(start));
-		for (uint32_t i = 0; i < n; i++)
-			start[h->live[order[i]].address >> shift & ((1 << RADIX_BITS) - 1)]++;
-		for (uint32_t i = 0; i < 1 << RADIX_BITS; i++) {
-			uint32_t count = start[i];
-
-			start[i] = sum;
-			sum += count;
-		}
-		for (uint32_t i = 0; i < n; i++) {
-			uint64_t digit = h->live[order[i]].address >> shift;
-
-			other[start[digit & ((1 << RADIX_BITS) - 1)]++] = order[i];
-		}
-		swap = order;
-		order = other;
-		other = swap;
-	}
-	return order; /* after an even number of passes where it was mapped */
-}
-
 static void write_live(struct fold_out *o, const struct heap *h)
 {
-	const struct live *last = NULL;
+	const struct fold_block_live *last = NULL;
 	uint32_t *order;
 
 	if (fold_left_out(o) >= FOLD_LEFT_LIVE)
 		return;
-	fold_table(o, LAR_TABLE_LIVE, h->live_count, 5);
-	order = h->live_count && h->live_mask <= UINT32_MAX ? live_order(h) : NULL;
+	fold_table(o, LAR_TABLE_LIVE, h->live.count, 5);
+	order = h->live.count && h->live.mask <= UINT32_MAX ? fold_live_order(&h->live) : NULL;
 	if (order) {
-		for (uint64_t i = 0; i < h->live_count; i++)
-			put_live(o, h, &h->live[order[i]], &last);
-		pool_unmap(order, 2 * h->live_count * sizeof(*order));
+		for (uint64_t i = 0; i < h->live.count; i++)
+			put_live(o, h, &h->live.block[order[i]], &last);
+		pool_unmap(order, 2 * h->live.count * sizeof(*order));
 		return;
 	}
-	for (uint64_t i = 0; h->live_count && i <= h->live_mask; i++)
-		if (h->live[i].address)
-			put_live(o, h, &h->live[i], &last);
+	for (uint64_t i = 0; h->live.count && i <= h->live.mask; i++)
+		if (h->live.block[i].address)
+			put_live(o, h, &h->live.block[i], &last);
 }
 
 static void write_lines(struct fold_out *o, struct heap *h)

@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include "cfi.h"
+#include "memo.h"
 #include "nodes.h"
 #include "recorder.h"
 #include "rules.h"
@@ -153,19 +154,6 @@ static int32_t differs(const struct stack *s, uint32_t from, uint32_t count)
  * Reads again what led from frame `from` outward to frame 0. Returns the index of the first frame
  * (going outward) that is not as it was, or -1 when all are.
  */
-/* From the innermost outward: the sooner what differs is met. */
-static always_inline bool watches_hold(const struct watch *first, const struct watch *w)
-{
-	for (; w - first >= 4; w -= 4)
-		if (unlikely(((*w[-1].at ^ w[-1].value) | (*w[-2].at ^ w[-2].value) |
-			      (*w[-3].at ^ w[-3].value) | (*w[-4].at ^ w[-4].value)) != 0))
-			return false;
-	for (; w > first; w--)
-		if (unlikely(*w[-1].at != w[-1].value))
-			return false;
-	return true;
-}
-
 static always_inline int32_t verify(const struct stack *s, uint32_t from)
 {
 	uint32_t n = from ? s->frame[from - 1].watched : 0;
@@ -197,21 +185,6 @@ static void frame_mark(struct frame *f, uint64_t what)
 	memset(f, 0, sizeof(*f));
 	f->slot = (uint64_t)&words[what];
 	f->ra = what;
-}
-
-/* Notes at *w what must stay as it is for this frame; its flags are whole. */
-static always_inline void frame_watch(struct frame *f, struct watch **w, const struct watch *first)
-{
-	static const uint64_t never;
-
-	*(*w)++ = (struct watch){ (const uint64_t *)f->slot, f->ra };
-	if (unlikely(f->flags & FRAME_NO_VERIFY))
-		(*w)[-1] = (struct watch){ &never, 1 };
-	if (f->flags & FRAME_NEED_RBP && f->rbp_from)
-		*(*w)++ = (struct watch){
-			(const uint64_t *)(f->slot + (uint64_t)(int64_t)f->rbp_from), f->rbp
-		};
-	f->watched = (uint16_t)(*w - first);
 }
 
 /* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
@@ -423,219 +396,6 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.rbp_from = -8,
 				.rsp = frame + 16,
 				.foreign = frame < s->low || frame >= s->high };
-}
-
-#define HASH(x) ((x)*0x9e3779b97f4a7c15ull)
-
-static always_inline struct memo_key *memo_key(const struct stack *s, uint64_t ra)
-{
-	return &s->key[HASH(ra) >> 54];
-}
-_Static_assert(MEMO_KEYS == 1 << 10, "bits that memo_key() takes");
-
-/* The place of the memory of the stack at slot: by its innermost return addresses. */
-static always_inline struct memo *memo_place(const struct stack *s, uint64_t slot, uint64_t ra)
-{
-	uint64_t h = ra;
-
-	for (unsigned i = 1; i < MEMO_STEPS; i++) {
-		const struct memo_key *key = memo_key(s, ra);
-
-		slot += key->distance;
-		if (unlikely(key->ra != ra || slot >= s->high))
-			break;
-		ra = load(slot);
-		h = HASH(h) ^ ra;
-	}
-	return &s->memo[HASH(h) >> 55];
-}
-_Static_assert(MEMO_COUNT == 1 << 9, "bits that memo_place() takes");
-
-/* The frame of the array that the memory joined, or NULL. */
-static always_inline const struct frame *memo_base(const struct stack *s, const struct memo *m,
-						   uint64_t slot)
-{
-	uint64_t want = slot + (uint64_t)(int64_t)m->base_at;
-	uint32_t k = likely(m->kept <= s->usable) ? m->kept : s->usable;
-	const struct frame *f = s->frame + k - 1, *last = s->frame + s->usable - 1;
-
-	/* places fall from the first frame to the last; before the first is one above all */
-	while (unlikely(f->slot > want) && f < last)
-		f++;
-	while (unlikely(f->slot < want))
-		f--;
-	if (f->slot != want || f->flags != m->base_flags || f->rbp_from != m->base_rbp_from ||
-	    (f->flags & FRAME_NEED_RBP && f->rbp - slot != m->base_rbp))
-		return NULL;
-	return f;
-}
-
-/* The first word, counted from the innermost frame, that is not what the memory says; -1: none. */
-static always_inline int32_t memo_differs(const struct memo *m, uint64_t slot)
-{
-	for (int32_t i = 1; i < m->frames; i++)
-		if (unlikely(load(slot + (uint64_t)(int64_t)m->at[i]) != m->ra[i]))
-			return i;
-	for (uint32_t i = 0; i < m->rbps; i++)
-		if (unlikely(load(slot + (uint64_t)(int64_t)m->rbp_at[i]) - slot !=
-			     m->rbp_saved[i]))
-			return 0;
-	return -1;
-}
-
-static always_inline bool memo_holds(struct stack *s, struct memo *m, uint64_t slot, uint64_t ra)
-{
-	const struct frame *base;
-	uint32_t kept;
-
-	if (m->ra[0] != ra || m->era != s->era || !(base = memo_base(s, m, slot)) ||
-	    memo_differs(m, slot) >= 0 || !watches_hold(s->watch, s->watch + base->watched))
-		return false;
-	kept = (uint32_t)(base - s->frame) + 1;
-	if (unlikely(kept + m->frames > s->capacity - 2))
-		return false; /* too deep to keep: a walk cuts it */
-	m->kept = kept;
-	s->top = m;
-	s->top_slot = slot;
-	s->top_kept = kept;
-	s->leaf = m->leaf;
-	s->known = m->epoch == s->epoch && kept <= s->sent && m->base_node == s->node[kept - 1];
-	return true;
-}
-
-static always_inline uint16_t *memo_hint(struct stack *s, uint64_t slot, uint64_t ra)
-{
-	return &s->hint[HASH(slot ^ ra << 3) >> 56];
-}
-_Static_assert(MEMO_HINTS == 1 << 8, "bits that memo_hint() takes");
-
-/* First the one that was right last time at this place. */
-static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra)
-{
-	uint16_t *hint = memo_hint(s, slot, ra);
-	struct memo *m = &s->memo[*hint];
-
-	if (memo_holds(s, m, slot, ra))
-		return true;
-	m = memo_place(s, slot, ra);
-	if (m == &s->memo[*hint] || !memo_holds(s, m, slot, ra))
-		return false;
-	*hint = (uint16_t)(m - s->memo);
-	return true;
-}
-
-/* Notes how far it is from frame to frame, where that is always as far. */
-static void memo_keys(struct stack *s)
-{
-	const struct frame *f = s->frame + s->count - 1;
-
-	for (uint32_t i = 1; i < s->count && i < MEMO_STEPS; i++, f--) {
-		struct memo_key *key = memo_key(s, f->ra);
-
-		key->ra = f->ra;
-		key->distance = f[-1].slot - f->slot;
-	}
-}
-
-/* Remembers the walk that just found the frames behind the first `kept`. */
-static void memo_save(struct stack *s, uint64_t slot, uint64_t ra, uint32_t kept)
-{
-	const struct frame *f = s->frame + s->count, *base;
-	uint32_t n = s->count - kept;
-	struct memo *m;
-
-	if (n < MEMO_LEAST)
-		n = MEMO_LEAST < s->count ? MEMO_LEAST : s->count - 1;
-	if (!n || n >= s->count || n > MEMO_FRAMES || s->usable != s->count)
-		return;
-	kept = s->count - n;
-	base = s->frame + kept - 1;
-	memo_keys(s);
-	m = memo_place(s, slot, ra);
-	m->era = 0;
-	m->rbps = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		f--;
-		if (f->flags & FRAME_NO_VERIFY || f->slot - slot > INT32_MAX)
-			return;
-		m->ra[i] = f->ra;
-		m->at[i] = (int32_t)(f->slot - slot);
-		m->rbp[i] = f->rbp - slot;
-		m->rbp_from[i] = f->rbp_from;
-		m->flags[i] = f->flags;
-		if (f->flags & FRAME_NEED_RBP && f->rbp_from) {
-			m->rbp_at[m->rbps] = m->at[i] + f->rbp_from;
-			m->rbp_saved[m->rbps++] = f->rbp - slot;
-		}
-	}
-	m->base_at = (int32_t)(base->slot - slot);
-	m->base_rbp = base->rbp - slot;
-	m->base_rbp_from = base->rbp_from;
-	m->base_flags = base->flags;
-	m->kept = kept;
-	m->era = s->era;
-	m->frames = (uint8_t)n;
-	m->epoch = s->epoch - 1; /* its nodes are not known yet */
-	s->top = m;
-	s->top_slot = slot;
-	s->top_kept = kept;
-	*memo_hint(s, slot, ra) = (uint16_t)(m - s->memo);
-}
-
-void unwind_put_frames(struct stack *s)
-{
-	const struct memo *m = s->top;
-	struct frame *to = s->frame + s->top_kept;
-	struct watch *w;
-
-	if (!m)
-		return;
-	w = s->watch + to[-1].watched;
-	for (int32_t i = m->frames - 1; i >= 0; i--, to++) {
-		to->slot = s->top_slot + (uint64_t)(int64_t)m->at[i];
-		to->ra = m->ra[i];
-		to->rbp = s->top_slot + m->rbp[i];
-		to->rbp_from = m->rbp_from[i];
-		to->flags = m->flags[i];
-		frame_watch(to, &w, s->watch);
-	}
-	s->count = s->usable = s->top_kept + m->frames;
-	if (s->sent > s->top_kept)
-		s->sent = s->top_kept;
-}
-
-bool unwind_find_nodes(struct stack *s)
-{
-	struct memo *m = s->top;
-	uint32_t node;
-
-	if (!m || s->sent < s->top_kept)
-		return false;
-	node = s->node[s->top_kept - 1];
-	for (int32_t i = m->frames - 1; i >= 0; i--) {
-		node = nodes_find(&s->nodes, node, m->ra[i]);
-		if (!node)
-			return false;
-	}
-	m->epoch = s->epoch;
-	m->base_node = s->node[s->top_kept - 1];
-	m->leaf = s->leaf = node;
-	s->known = true;
-	return true;
-}
-
-void unwind_nodes_known(struct stack *s)
-{
-	struct memo *m = s->top;
-
-	s->sent = s->count;
-	s->leaf = s->count ? s->node[s->count - 1] : 0;
-	s->known = true;
-	if (!m)
-		return;
-	m->epoch = s->epoch;
-	m->base_node = s->node[s->top_kept - 1];
-	m->leaf = s->leaf;
 }
 
 /* Code may have gone away: nothing that is remembered is to be relied on. */
