@@ -49,7 +49,8 @@ PRELOAD_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -
 	-Wl,-soname,liblariat.so -Wl,--exclude-libs,ALL -Wl,--as-needed -Wl,--build-id
 
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined)
-ANALYZER_CFLAGS := $(STD) $(OPT) $(WARN) $(SANFLAGS)
+# Pairs of sums in one register, read back from halves just written, cost more than they save.
+ANALYZER_CFLAGS := $(STD) $(OPT) -fno-tree-slp-vectorize $(WARN) $(SANFLAGS)
 ANALYZER_LIBS := -lzstd -ldw -lelf -liberty -ljansson -lsmartcols -lm -pthread
 
 PRELOAD_SRC := $(wildcard preload/*.c preload/format/*.c)

@@ -68,87 +68,85 @@ static void progress_end(struct analysis *a)
 		fputs("\r\033[K", a->context->err);
 }
 
-/* A copy of the event with its duration in nanoseconds, as the heap's models want it. */
-static struct event in_ns(struct analysis *a, const struct event *e)
+static int heap_hand_over(struct analysis *a, bool drain)
 {
-	struct event copy = *e;
+	int err = drain ? heap_feed_drain(a->feed) : heap_feed_hand_over(a->feed);
 
-	copy.field[1] = trace_span_ns(a->trace, e->field[1]);
-	return copy;
-}
-
-static int to_heap(struct analysis *a, const struct event *e)
-{
-	struct event *slot = &a->waiting[a->waiting_count % ANALYSIS_WAITING];
-	int err = 0;
-
-	if (a->waiting_count++ >= ANALYSIS_WAITING)
-		err = heap_model_event(a->heap, slot);
-	*slot = *e;
-	heap_model_prefetch(a->heap, e);
+	a->batch = heap_feed_batch(a->feed);
 	return err;
 }
 
-static int heap_catch_up(struct analysis *a)
+/* The event stays in its place, which is the next in the batch. */
+static inline int to_heap(struct analysis *a)
 {
-	uint64_t n = a->waiting_count < ANALYSIS_WAITING ? a->waiting_count : ANALYSIS_WAITING;
 	int err = 0;
 
-	for (uint64_t i = a->waiting_count - n; !err && i != a->waiting_count; i++)
-		err = heap_model_event(a->heap, &a->waiting[i % ANALYSIS_WAITING]);
+	if (++a->batch->count == HEAP_FEED_BATCH)
+		err = heap_hand_over(a, false);
+	a->place = &a->batch->event[a->batch->count];
 	return err;
 }
 
-static int to_models(struct analysis *a, const struct event *e)
+static inline int to_models(struct analysis *a, const struct event *e)
 {
 	int err = 0;
 
+	if (a->threads)
+		err = thread_model_event(a->threads, e);
+	if (err)
+		return err;
 	if (a->heap &&
 	    ((e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP) || e->kind == LAR_EV_TICK))
-		err = to_heap(a, e);
-	else if (a->io && e->kind == LAR_EV_IO)
-		err = io_model_event(a->io, e);
-	else if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
-		err = lock_model_event(a->locks, e);
-	if (!err && a->growth && e->kind == LAR_EV_MAP)
-		err = growth_model_event(a->growth, e);
-	if (!err && a->threads)
-		err = thread_model_event(a->threads, e);
-	return err;
+		return to_heap(a);
+	if (a->io && e->kind == LAR_EV_IO)
+		return io_model_event(a->io, e);
+	if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
+		return lock_model_event(a->locks, e);
+	return 0;
 }
 
 /* Of what was before, only idle threads' last events are left: no history to see a trend in. */
-static void restart_line(struct analysis *a)
+static int restart_line(struct analysis *a)
 {
-	if (a->facts->events_overwritten && a->heap && a->heap->line &&
-	    a->dense_ns > a->heap->since_ns)
+	struct event e;
+	int err;
+
+	if (!a->facts->events_overwritten || !a->heap || !a->heap->line ||
+	    a->dense_ns <= a->heap->since_ns)
+		return 0;
+	/* the event in hand is not in the batch yet, and the place stays its own */
+	e = *a->place;
+	err = heap_hand_over(a, true);
+	a->place = &a->batch->event[0];
+	*a->place = e;
+	if (!err)
 		heap_model_start_line(a->heap, a->dense_ns);
+	return err;
 }
 
-static int take_event(void *arg, const struct event *e)
+static int take_event(void *arg, const struct event *at_place)
 {
 	struct analysis *a = arg;
-	struct event copy;
+	struct event *e = a->place;
 
+	(void)at_place;
 	if (!a->events)
 		a->first_ns = e->time_ns;
 	if (a->events == a->facts->events_kept / 100) {
 		a->dense_ns = e->time_ns;
-		restart_line(a);
+		if (restart_line(a))
+			return -ENOMEM;
+		e = a->place;
 	}
 	if (++a->events >= a->progress_next)
 		progress(a);
 	/* sums of locks are of the whole run, whatever the window */
 	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM)
 		return 0;
-	switch (e->kind) {
-	case LAR_EV_REALLOC:
-	case LAR_EV_MAP:
-		copy = in_ns(a, e);
-		return to_models(a, &copy);
-	default:
-		return to_models(a, e);
-	}
+	/* the heap's models want durations in nanoseconds */
+	if (e->kind == LAR_EV_REALLOC || e->kind == LAR_EV_MAP)
+		e->field[1] = trace_span_ns(a->trace, e->field[1]);
+	return to_models(a, e);
 }
 
 /* The overview has no room for it. */
@@ -300,6 +298,20 @@ static int heap_finish(struct analysis *a)
 	return err;
 }
 
+/* Sites by the look of a stack need the trace, which is still being read. */
+static int feed_start(struct analysis *a)
+{
+	a->place = &a->single;
+	if (!a->heap)
+		return 0;
+	a->feed = heap_feed_start(a->heap, a->growth, a->heap->sites.rule.group != NULL);
+	if (!a->feed)
+		return -ENOMEM;
+	a->batch = heap_feed_batch(a->feed);
+	a->place = &a->batch->event[0];
+	return 0;
+}
+
 static int analysis_run(struct analysis *a)
 {
 	bool ordered = true;
@@ -312,9 +324,13 @@ static int analysis_run(struct analysis *a)
 	a->frames = frames_new(a->trace, a->context->symbols);
 	err = a->frames ? models_new(a) : -ENOMEM;
 	if (!err)
-		err = trace_events(a->trace, ordered, take_event, a);
+		err = feed_start(a);
+	if (!err)
+		err = trace_events_placed(a->trace, ordered, &a->place, take_event, a);
 	if (!err && a->heap)
-		err = heap_catch_up(a);
+		err = heap_hand_over(a, true);
+	heap_feed_stop(a->feed);
+	a->feed = NULL;
 	progress_end(a);
 	if (err)
 		return err;

@@ -9,6 +9,7 @@
 #include "churn_model.h"
 #include "frames.h"
 #include "growth_model.h"
+#include "heap_feed.h"
 #include "heap_model.h"
 #include "io_model.h"
 #include "lock_model.h"
@@ -33,12 +34,6 @@ struct analysis_group {
 	const char *label; /* function, file or module path */
 	const char *module;
 };
-
-/*
- * Heap events wait here while the memory that they need is fetched: the table of live blocks is
- * far larger than the processor's caches.
- */
-#define ANALYSIS_WAITING 32
 
 struct analysis {
 	const struct cmd_context *context;
@@ -70,8 +65,10 @@ struct analysis {
 	 * idle thread can still hold events from long before what the ring has.
 	 */
 	uint64_t dense_ns;
-	struct event waiting[ANALYSIS_WAITING]; /* a ring */
-	uint64_t waiting_count;			/* ever */
+	struct heap_feed *feed; /* to the heap model, while events come */
+	struct heap_feed_batch *batch;
+	struct event single; /* where events are made when there is no batch */
+	struct event *place; /* ... and where the next one is */
 	uint64_t progress_next, progress_at_ns;
 	bool progress_shown;
 };

@@ -3,9 +3,10 @@
 #include "readahead.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "processors.h"
 
 #define ENTRIES	  8
 #define MIN_COUNT 4		    /* blocks that are worth a thread */
@@ -134,19 +135,12 @@ static void readahead_free(struct readahead *r)
 	free(r);
 }
 
-static bool one_processor(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2;
-}
-
 struct readahead *readahead_start(const struct ringfile *file, const struct ringindex *index,
 				  bool by_time)
 {
 	struct readahead *r;
 
-	if (index->count < MIN_COUNT || one_processor())
+	if (index->count < MIN_COUNT || !processors_several())
 		return NULL;
 	r = calloc(1, sizeof(*r));
 	if (!r)

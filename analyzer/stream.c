@@ -33,6 +33,7 @@ struct stream {
 	struct readahead *ahead; /* NULL = each block is decoded when it is opened */
 	trace_event_fn *fn;
 	void *arg;
+	struct event **place; /* of the next event */
 	struct cursor *free_cursors;
 	struct source *heap;
 	size_t heap_count;
@@ -108,13 +109,12 @@ static int open_slot(struct stream *s, struct cursor *c, const struct staging_sl
 
 static int deliver_rest(struct stream *s, struct cursor *c)
 {
-	struct event e;
 	int rc = 0;
 
 	while (!rc && !cursor_at_end(c)) {
-		rc = cursor_next(c, s->t, &e);
+		rc = cursor_next(c, s->t, *s->place);
 		if (!rc)
-			rc = s->fn(s->arg, &e);
+			rc = s->fn(s->arg, *s->place);
 	}
 	return rc;
 }
@@ -231,7 +231,6 @@ static bool source_open(struct stream *s, struct source *src, int *rc)
 static int deliver_run(struct stream *s)
 {
 	struct source *src = &s->heap[0], *next = NULL;
-	struct event e;
 	bool alive = true;
 	int rc;
 
@@ -240,9 +239,9 @@ static int deliver_run(struct stream *s)
 	if (s->heap_count > 2 && source_before(&s->heap[2], next))
 		next = &s->heap[2];
 	do {
-		rc = cursor_next(src->cursor, s->t, &e);
+		rc = cursor_next(src->cursor, s->t, *s->place);
 		if (!rc)
-			rc = s->fn(s->arg, &e);
+			rc = s->fn(s->arg, *s->place);
 		if (cursor_at_end(src->cursor)) {
 			alive = source_advance(s, src);
 			break;
@@ -336,15 +335,17 @@ static int deliver_locks(struct stream *s)
 			e.field[3] = cell->hold_ticks;
 			e.field[4] = cell->hold_max_ticks;
 			e.field[5] = cell->failed_try;
-			rc = s->fn(s->arg, &e);
+			**s->place = e;
+			rc = s->fn(s->arg, *s->place);
 		}
 	}
 	return rc;
 }
 
-int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
+int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
+			void *arg)
 {
-	struct stream s = { .t = t, .fn = fn, .arg = arg };
+	struct stream s = { .t = t, .fn = fn, .arg = arg, .place = place };
 	int rc;
 
 	s.ahead = readahead_start(&t->file, &t->ring, ordered);
@@ -362,4 +363,11 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 		free(c);
 	}
 	return rc;
+}
+
+int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
+{
+	struct event e, *place = &e;
+
+	return trace_events_placed(t, ordered, &place, fn, arg);
 }

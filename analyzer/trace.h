@@ -124,6 +124,13 @@ typedef int trace_event_fn(void *arg, const struct event *e);
  */
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 
+/*
+ * The same; each event is made at **place, where fn may change and keep it: it sets *place to where
+ * the next one is to be made.
+ */
+int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
+			void *arg);
+
 /* A frame of a stack: an address and the module that held it when it was recorded. */
 struct trace_frame {
 	uint64_t address; /* return address, or LAR_RA_CUT, LAR_RA_INCOMPLETE */

@@ -16,12 +16,52 @@ static int by_value(const void *x, const void *y)
 	return (a > b) - (a < b);
 }
 
+/*
+ * Puts at v[k] what would be there in order, nothing larger before it and nothing smaller behind:
+ * Hoare's selection. The pivot is from the middle, as slopes come half in order.
+ */
+static double select_value(double *v, uint32_t n, uint32_t k)
+{
+	uint32_t low = 0, high = n - 1;
+
+	while (low < high) {
+		double pivot = v[low + (high - low) / 2];
+		uint32_t i = low, j = high;
+
+		for (;;) {
+			double swap;
+
+			while (v[i] < pivot)
+				i++;
+			while (v[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+			swap = v[i];
+			v[i++] = v[j];
+			v[j--] = swap;
+		}
+		if (j >= k)
+			high = j;
+		else
+			low = j + 1;
+	}
+	return v[k];
+}
+
 double stats_median(double *v, uint32_t n)
 {
+	double upper, lower;
+
 	if (!n)
 		return 0;
-	qsort(v, n, sizeof(*v), by_value);
-	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+	upper = select_value(v, n, n / 2);
+	if (n % 2)
+		return upper;
+	lower = v[0];
+	for (uint32_t i = 1; i < n / 2; i++)
+		lower = v[i] > lower ? v[i] : lower;
+	return (lower + upper) / 2;
 }
 
 double stats_theil_sen(const double *y, uint32_t n)

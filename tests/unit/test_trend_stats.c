@@ -36,6 +36,39 @@ static void slope_is_the_median_of_pairs(void **state)
 	near(stats_theil_sen(line, 0), 0);
 }
 
+/* No more than half of the values lie on either side of it; between two it is in their middle. */
+static void median_is_in_the_middle(void **state)
+{
+	uint64_t x = 88172645463325252ull;
+	double v[99];
+
+	(void)state;
+	for (uint32_t n = 1; n < 99; n++) {
+		for (uint32_t various = 1; various < 1000; various *= 3) {
+			uint32_t below = 0, above = 0;
+			double median;
+
+			for (uint32_t i = 0; i < n; i++) {
+				x ^= x << 13;
+				x ^= x >> 7;
+				x ^= x << 17;
+				v[i] = (double)((x >> 11) % various) - various / 3;
+				if (various == 27) /* in order, and the other way round */
+					v[i] = n % 2 ? i : n - i;
+			}
+			median = stats_median(v, n);
+			for (uint32_t i = 0; i < n; i++) {
+				below += v[i] < median;
+				above += v[i] > median;
+			}
+			assert_true(below <= n / 2 && above <= n / 2);
+		}
+	}
+	near(stats_median((double[]){ 7, 1, 4, 2 }, 4), 3);
+	near(stats_median((double[]){ 5, 5, 1 }, 3), 5);
+	near(stats_median(NULL, 0), 0);
+}
+
 /* Chances in Kendall's table (Gilbert 1987, table A18), to its digits. */
 static void chances_are_those_of_the_table(void **state)
 {
@@ -174,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slope_is_the_median_of_pairs),
+		cmocka_unit_test(median_is_in_the_middle),
 		cmocka_unit_test(chances_are_those_of_the_table),
 		cmocka_unit_test(chance_is_the_share_of_orders),
 		cmocka_unit_test(ties_make_the_variance_less),
