@@ -11,13 +11,14 @@ need jq taskset
 
 first=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
 
-alike() { # WHAT TRACE OPTION...
+alike() { # WHAT TRACE [COMMAND OPTION...]
 	local what=$1 trace=$2
 	shift 2
+	[ $# -gt 0 ] || set -- report
 	checks=$((checks + 1))
-	"$lariat" report --format json "$@" "$trace" >"$work/several" 2>"$work/several.err"
+	"$lariat" "$@" --format json "$trace" >"$work/several" 2>"$work/several.err"
 	echo "status $?" >>"$work/several"
-	taskset -c "$first" "$lariat" report --format json "$@" "$trace" >"$work/one" \
+	taskset -c "$first" "$lariat" "$@" --format json "$trace" >"$work/one" \
 		2>"$work/one.err"
 	echo "status $?" >>"$work/one"
 	tail -n 1 "$work/several" | grep -q '^status [01]$' || fail "$what: $(cat "$work/several.err")"
@@ -34,9 +35,9 @@ events_at_least() { # NAME COUNT
 record threads "$victims/heap_threads" crowd
 events_at_least threads 20000
 alike threads "$(trace_of threads)"
-alike "threads by function" "$(trace_of threads)" --by function
-alike "threads by thread" "$(trace_of threads)" --by thread
-alike "threads in a window" "$(trace_of threads)" --since 5ms --until 20ms
+alike "threads by function" "$(trace_of threads)" alloc --by function
+alike "threads by thread" "$(trace_of threads)" alloc --by thread
+alike "threads in a window" "$(trace_of threads)" report --since 5ms --until 20ms
 
 record perl perl -e 'for my $i (1 .. 40) { my %h = map { $_ => [$_, "x$_"] } 1 .. 300; }'
 events_at_least perl 20000
