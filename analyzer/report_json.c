@@ -185,6 +185,7 @@ static json_t *trace_json(struct analysis *a)
 	json_set_u64(o, "events_overwritten", f->events_overwritten);
 	json_set_u64(o, "events_dropped", f->events_dropped);
 	json_set_u64(o, "blocks_damaged", f->damage.blocks);
+	json_set_u64(o, "records_damaged", f->damage.records);
 	json_set_u64(o, "sampled_bytes", f->header->sample_bytes);
 	json_set(o, "partial", json_boolean(analysis_partial(a)));
 	json_set_u64(o, "first_event_ns", a->first_ns);

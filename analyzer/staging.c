@@ -104,10 +104,14 @@ static int copy_records(struct staging *st, const struct ringfile *rf, uint64_t 
 	return 0;
 }
 
-static int copy_locks(struct staging_slot *s, const struct lar_slot *header)
+static int copy_locks(struct staging_slot *s, struct lar_slot *header)
 {
 	uint32_t n = 0;
 
+	/* the figures of a cell that was just given up are in an event already */
+	if (header->flush_state && header->state >= header->flush_state &&
+	    header->flush_cell < LAR_SLOT_LOCK_CELLS)
+		header->locks[header->flush_cell].addr = 0;
 	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++)
 		n += header->locks[i].addr != 0;
 	if (!n)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "fault.h"
 #include "recorder.h"
 #include "sys.h"
 #include "tracefile.h"
@@ -26,13 +27,17 @@ static bool append(enum lar_dict_type type, uint32_t id, const void *payload, si
 	    !tracefile_extend(lar->dict, &lar->dict_ready, used + total, lar->dict_size, step))
 		return false;
 	r = (struct lar_dict_record *)(lar->dict + used);
+	FAULT_POINT(dict_room);
 	r->size = (uint32_t)total;
 	r->type = (uint16_t)type;
 	r->reserved = 0;
 	r->payload_size = (uint32_t)size;
 	r->id = id;
+	FAULT_POINT(dict_header);
 	memcpy(r + 1, payload, size);
+	FAULT_POINT(dict_payload);
 	__atomic_store_n(&section->used, used + total, __ATOMIC_RELEASE);
+	FAULT_POINT(dict_used);
 	return true;
 }
 

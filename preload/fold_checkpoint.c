@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "fault.h"
 #include "fold_impl.h"
 #include "note.h"
 #include "pool.h"
@@ -189,10 +190,13 @@ static bool checkpoint(struct fold *f)
 	o->cctx = f->cctx;
 	o->left_out = f->left_out;
 	ZSTD_CCtx_reset(o->cctx, ZSTD_reset_session_only);
+	FAULT_POINT(checkpoint_begin);
 	__atomic_store_n(&to->magic, 0, __ATOMIC_RELEASE);
+	FAULT_POINT(checkpoint_cleared);
 	tables_write(o, f);
 	if (o->failed)
 		return false;
+	FAULT_POINT(checkpoint_tables);
 	memset(&c, 0, sizeof(c));
 	c.seq = ++f->checkpoints;
 	c.events = f->events;
@@ -201,7 +205,9 @@ static bool checkpoint(struct fold *f)
 	c.last_ticks = f->last_ticks;
 	c.check = lar_checkpoint_check(&c);
 	*to = c;
+	FAULT_POINT(checkpoint_header);
 	__atomic_store_n(&to->magic, LAR_CHECKPOINT_MAGIC, __ATOMIC_RELEASE);
+	FAULT_POINT(checkpoint_magic);
 	note_committed(f);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "fault.h"
 #include "hook.h"
 #include "life.h"
 #include "module.h"
@@ -38,6 +39,7 @@ LAR_EXPORT pid_t fork(void)
 	pid_t pid = REAL(fork)();
 	int e = errno;
 
+	FAULT_POINT(fork_returned);
 	/* the child starts its own trace at its first event */
 	if (pid)
 		record_process(LAR_CALL_fork, before, pid > 0 ? pid : 0, pid > 0 ? 0 : -e,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dict.h"
+#include "fault.h"
 #include "hook.h"
 #include "note.h"
 #include "pool.h"
@@ -288,6 +289,7 @@ static bool start(bool child)
 	describe_process();
 	tracefile_publish();
 	describe_notes();
+	FAULT_POINT(started);
 	return true;
 }
 
@@ -375,11 +377,16 @@ void life_end(enum lar_end end, int code)
 	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
 		return;
 	h = lar->header;
+	FAULT_POINT(end_begin);
 	thread_seal_all();
 	tracefile_clock_pair();
+	FAULT_POINT(end_sealed);
 	h->exit_code = code;
+	FAULT_POINT(end_code);
 	h->end_ticks = lar_ticks();
+	FAULT_POINT(end_time);
 	__atomic_store_n(&h->end, end, __ATOMIC_RELEASE);
+	FAULT_POINT(end_commit);
 }
 
 void life_not_ended(void)

@@ -2,8 +2,22 @@
 /* Figures per thread and lock; see lockcell.h. */
 #include "lockcell.h"
 
+#include "fault.h"
 #include "recorder.h"
 #include "span.h"
+
+/* Says which cell's figures are in the event that the next commit brings: a reader of a process
+ * that was killed before the cell is free takes them once. */
+static void announce(struct thread *t, const struct lar_lock_cell *c)
+{
+	struct lar_slot *slot = t->slot;
+	uint64_t head = (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer);
+
+	slot->flush_cell = (uint32_t)(c - slot->locks);
+	FAULT_POINT(cell_named);
+	__atomic_store_n(&slot->flush_state, t->slot_seq | head, __ATOMIC_RELEASE);
+	FAULT_POINT(cell_announced);
+}
 
 void lockcell_flush(struct thread *t, struct lar_lock_cell *c)
 {
@@ -18,10 +32,15 @@ void lockcell_flush(struct thread *t, struct lar_lock_cell *c)
 			r[3] = c->hold_ticks;
 			r[4] = c->hold_max_ticks;
 			r[5] = c->failed_try;
+			announce(t, c);
 			span_commit(t);
 		}
 	}
+	FAULT_POINT(cell_summed);
 	__atomic_store_n(&c->addr, 0, __ATOMIC_RELEASE);
+	FAULT_POINT(cell_cleared);
+	__atomic_store_n(&t->slot->flush_state, 0, __ATOMIC_RELEASE);
+	FAULT_POINT(cell_done);
 }
 
 void lockcell_flush_all(struct thread *t)
@@ -45,11 +64,14 @@ struct lar_lock_cell *lockcell_make(struct thread *t, uint64_t addr, unsigned ca
 		return NULL;
 	if (c->addr)
 		lockcell_flush(t, c);
+	FAULT_POINT(cell_free);
 	c->acquisitions = c->contended = c->failed_try = 0;
 	c->depth = 0;
 	c->call = (uint16_t)call;
 	c->hold_ticks = c->hold_max_ticks = c->held_since = 0;
 	c->wait_ticks = c->wait_max_ticks = 0;
+	FAULT_POINT(cell_zeroed);
 	__atomic_store_n(&c->addr, addr, __ATOMIC_RELEASE);
+	FAULT_POINT(cell_made);
 	return c;
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "fault.h"
 #include "fold.h"
 #include "recorder.h"
 #include "tracefile.h"
@@ -52,10 +53,14 @@ static void evict_one(struct lar_header *h)
 
 	if (!lar->fold && folding_wanted())
 		folding_begin(h);
+	FAULT_POINT(evict_begin);
 	fold_make_way(b);
+	FAULT_POINT(evict_folded);
 	__atomic_store_n(&b->magic, 0, __ATOMIC_RELEASE);
+	FAULT_POINT(evict_magic);
 	lar->ring_oldest_seq++;
 	h->ring_tail += b->total_size;
+	FAULT_POINT(evict_tail);
 	/* behind the last block before the wrap the next one is at the start */
 	if (h->ring_tail >= h->ring_limit || block_at(h->ring_tail)->magic != LAR_BLOCK_MAGIC)
 		h->ring_tail = 0;
@@ -94,7 +99,9 @@ static int64_t place(struct lar_header *h, uint64_t total)
 	}
 	if (at < h->ring_limit) {
 		evict_range(h, at, h->ring_limit - at);
+		FAULT_POINT(pad_evicted);
 		__atomic_store_n(&block_at(at)->magic, LAR_BLOCK_PAD_MAGIC, __ATOMIC_RELEASE);
+		FAULT_POINT(pad_magic);
 	}
 	if (ring_empty(h))
 		h->ring_tail = 0;
@@ -118,13 +125,20 @@ static bool append(struct lar_block *block, const void *payload)
 	block->events_before = h->ring_events;
 	block->check = lar_block_check(block);
 	to = block_at((uint64_t)at);
+	FAULT_POINT(block_place);
 	*to = *block;
+	FAULT_POINT(block_header);
 	memcpy(to + 1, payload, block->comp_size);
+	FAULT_POINT(block_payload);
 	h->ring_head = (uint64_t)at + total;
+	FAULT_POINT(block_head);
 	/* what stands behind the newest block is not a block, or an old one still whole */
 	h->ring_blocks++;
+	FAULT_POINT(block_count);
 	h->ring_events += block->events;
+	FAULT_POINT(block_events);
 	__atomic_store_n(&to->magic, LAR_BLOCK_MAGIC, __ATOMIC_RELEASE);
+	FAULT_POINT(block_magic);
 	if (lar->fold) {
 		fold_note_block((uint64_t)at, to);
 		fold_some(FOLD_AHEAD * block->events);
@@ -151,9 +165,11 @@ void ring_trim(void)
 
 	if (!spin_lock(&lar->ring_lock))
 		return;
+	FAULT_POINT(trim_begin);
 	used = (lar->header->ring_head + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
 	if (lar->ring_oldest_seq == 0 && used < lar->ring_ready) {
 		tracefile_release(lar->ring + used, lar->ring_ready - used);
+		FAULT_POINT(trim_released);
 		lar->ring_ready = used;
 	}
 	spin_unlock(&lar->ring_lock);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <zstd.h>
 
+#include "fault.h"
 #include "format/codec.h"
 #include "pool.h"
 #include "recorder.h"
@@ -124,6 +125,7 @@ static bool block_write(struct thread *t, struct seal_context *c)
 			     c->encoded_size, &block.events);
 	if (!encoded)
 		return false;
+	FAULT_POINT(seal_encoded);
 	size = ZSTD_compress2(c->zstd, c->compressed, c->compressed_size, c->encoded, encoded);
 	if (ZSTD_isError(size))
 		return false;
@@ -135,6 +137,7 @@ static bool block_write(struct thread *t, struct seal_context *c)
 	block.slot = t->index;
 	block.slot_seq = (uint32_t)(t->slot_seq >> 32);
 	block.time_shift = lar->time_shift;
+	FAULT_POINT(seal_compressed);
 	return ring_append(&block, c->compressed);
 }
 
@@ -148,9 +151,12 @@ void seal_begin_buffer(struct thread *t)
 	r[1] = lar_ticks();
 	r[2] = t->tid;
 	r[3] = t->number;
+	FAULT_POINT(begin_fields);
 	r[4] = t->creator;
 	t->head = r + 5;
+	FAULT_POINT(begin_record);
 	__atomic_store_n(&t->slot->state, t->slot_seq | 5 * 8, __ATOMIC_RELEASE);
+	FAULT_POINT(begin_commit);
 }
 
 /* A sample of the process, when it is time for one. Into a fresh buffer: there is room. */
@@ -187,10 +193,13 @@ static void seal(struct thread *t)
 		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	if (c)
 		context_put(c);
+	FAULT_POINT(seal_block);
 	now_ns = tracefile_clock_pair();
 	t->slot_seq += 1ull << 32;
+	FAULT_POINT(seal_state);
 	/* the commit word of the seal: the slot is empty, its records are in the block */
 	__atomic_store_n(&t->slot->state, t->slot_seq, __ATOMIC_RELEASE);
+	FAULT_POINT(seal_commit);
 	seal_begin_buffer(t);
 	tick(t, now_ns);
 }
@@ -203,6 +212,7 @@ bool seal_grow(struct thread *t)
 		return false;
 	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
 		return false;
+	FAULT_POINT(slot_grown);
 	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
 	return true;
 }
@@ -274,11 +284,13 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 		parent = first ? s->node[first - 1] : 0;
 		r = t->head;
 		*r++ = lar_word0(LAR_EV_PATH, 0, n, parent);
+		FAULT_POINT(path_word);
 		for (uint32_t i = first; i < s->count; i++) {
 			*r++ = s->frame[i].ra;
 			s->node[i] = parent = nodes_add(&s->nodes, parent, s->frame[i].ra);
 		}
 		t->head = r;
+		FAULT_POINT(path_nodes);
 	}
 	unwind_nodes_known(s);
 	return true;
@@ -292,7 +304,9 @@ void seal_finish(struct thread *t)
 		return;
 	if (t->head > t->buffer + 5)
 		seal(t);
+	FAULT_POINT(finish_sealed);
 	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
+	FAULT_POINT(finish_released);
 	t->ready = SLOT_STEP;
 	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
 }

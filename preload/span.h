@@ -15,6 +15,7 @@
 #ifndef LARIAT_SPAN_H
 #define LARIAT_SPAN_H
 
+#include "fault.h"
 #include "recorder.h"
 #include "seal.h"
 #include "thread.h"
@@ -56,6 +57,7 @@ static always_inline uint64_t *span_record(struct thread *t, unsigned kind, unsi
 		r = t->head;
 	}
 	r[0] = lar_word0(kind, flags, call, 0);
+	FAULT_POINT(record_word);
 	t->head = r + 1 + fields;
 	return r + 1;
 }
@@ -78,6 +80,7 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 	unwind_check_nodes(s);
 #endif
 	r[0] = lar_word0(kind, flags, call, s->leaf);
+	FAULT_POINT(record_stack_word);
 	t->head = r + 1 + fields;
 	return r + 1;
 }
@@ -85,9 +88,11 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 /* Makes the record valid for a reader; nothing of it is lost from here on. */
 static always_inline void span_commit(struct thread *t)
 {
+	FAULT_POINT(record_fields);
 	__atomic_store_n(&t->slot->state,
 			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),
 			 __ATOMIC_RELEASE);
+	FAULT_POINT(record_commit);
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "fault.h"
 #include "life.h"
 #include "lockcell.h"
 #include "pool.h"
@@ -130,10 +131,13 @@ static bool slot_begin(uint32_t index, uint32_t owner)
 
 	if (!tracefile_extend((uint8_t *)slot, &ready, slot_first_bytes(), lar->slot_size, 4096))
 		return false;
+	FAULT_POINT(slot_disk);
 	slot->index = index;
 	slot->buffer_size = lar->slot_size - LAR_SLOT_HEADER_SIZE;
 	slot->owner_tid = owner;
+	FAULT_POINT(slot_header);
 	__atomic_store_n(&slot->magic, LAR_SLOT_MAGIC, __ATOMIC_RELEASE);
+	FAULT_POINT(slot_magic);
 	return true;
 }
 
@@ -158,6 +162,7 @@ static int32_t slot_find(uint32_t tid)
 		atomic_store(&lar->slots_used, used + 1);
 		if (section->used < used + 1)
 			__atomic_store_n(&section->used, used + 1, __ATOMIC_RELEASE);
+		FAULT_POINT(slot_used);
 		found = (int32_t)used;
 	}
 	spin_unlock(&lar->slot_lock);
@@ -207,6 +212,7 @@ static void owner_record(struct thread *t)
 	uint64_t *r;
 
 	t->slot->thread_no = t->number;
+	FAULT_POINT(owner_number);
 	stack_forget(&t->stack);
 	if (t->head == t->buffer) {
 		seal_begin_buffer(t);
@@ -223,6 +229,7 @@ static void owner_record(struct thread *t)
 	r[1] = lar_ticks();
 	r[2] = t->tid;
 	r[3] = t->number;
+	FAULT_POINT(owner_fields);
 	r[4] = t->creator;
 	t->head = r + 5;
 	span_commit(t);
@@ -238,8 +245,10 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 
 	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
+	FAULT_POINT(enter_slot);
 	if (t->head > t->buffer)
 		lockcell_flush_all(t);
+	FAULT_POINT(enter_flushed);
 	t->tid = tid;
 	t->number = number;
 	t->creator = introduced.creator;
@@ -393,6 +402,7 @@ void thread_end(void)
 		return;
 	t->gate = GATE_BUSY;
 	lockcell_flush_all(t);
+	FAULT_POINT(thread_flushed);
 	t->gate = GATE_CLOSED;
 	lar_self = &closed;
 	if (t->nested) {
@@ -400,6 +410,7 @@ void thread_end(void)
 		__atomic_store_n(&t->nested->slot->owner_tid, 0, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&t->slot->owner_tid, 0, __ATOMIC_RELEASE);
+	FAULT_POINT(thread_ended);
 }
 
 void thread_prepare(void)
@@ -428,11 +439,14 @@ void thread_seal_all(void)
 			if (t && t == lar_self && t->gate == GATE_OPEN) {
 				t->gate = GATE_BUSY;
 				seal_finish(t);
+				FAULT_POINT(end_own_slot);
 				t->gate = GATE_OPEN;
 			}
 		} else if ((!owner || tid_dead(owner & ~NESTED_BIT)) && slot_take(i, owner, me)) {
+			FAULT_POINT(end_slot_taken);
 			if (t)
 				seal_finish(t);
+			FAULT_POINT(end_slot);
 			__atomic_store_n(&slot_at(i)->owner_tid, 0, __ATOMIC_RELEASE);
 		}
 	}

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "fault.h"
 #include "format/event.h"
 #include "note.h"
 #include "recorder.h"
@@ -278,8 +279,11 @@ uint64_t tracefile_clock_pair(void)
 	struct lar_clock_pair *pair = &h->clock_last[next];
 
 	pair->mono_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	FAULT_POINT(clock_half);
 	pair->ticks = lar_ticks();
+	FAULT_POINT(clock_pair);
 	__atomic_store_n(&h->clock_last_index, next, __ATOMIC_RELEASE);
+	FAULT_POINT(clock_index);
 	return pair->mono_ns;
 }
 
@@ -327,6 +331,7 @@ static int file_map(int fd, uint64_t size)
 	int result = (int)sys_call3(SYS_ftruncate, fd, (long)size, 0);
 	void *p;
 
+	FAULT_POINT(file_sized);
 	if (!result)
 		result = file_begin(fd, 0, FIRST_HEAD);
 	if (result)
@@ -367,6 +372,7 @@ int tracefile_create(const char **what)
 	fd = file_open();
 	if (fd < 0)
 		return fd;
+	FAULT_POINT(file_made);
 	*what = "cannot be mapped";
 	result = file_map(fd, size);
 	if (result) {
@@ -375,8 +381,11 @@ int tracefile_create(const char **what)
 		return result;
 	}
 	lar->header = (struct lar_header *)lar->base;
+	FAULT_POINT(file_mapped);
 	header_fill(lar->header, size);
+	FAULT_POINT(header_filled);
 	sections_plan(lar->header, size);
+	FAULT_POINT(header_sections);
 	sections_map(lar->header);
 	/* without it the slot takes its disk when it is first used, or says that there is none */
 	if (lar->slot_size >= FIRST_SLOT)
@@ -391,5 +400,7 @@ void tracefile_publish(void)
 	uint64_t magic;
 
 	memcpy(&magic, LAR_MAGIC, sizeof(magic));
+	FAULT_POINT(header_described);
 	__atomic_store_n((uint64_t *)(void *)h->magic, magic, __ATOMIC_RELEASE);
+	FAULT_POINT(header_magic);
 }

@@ -101,6 +101,9 @@ class Trace:
             self.damaged_records += bad + (len(body) < head)
             self.skipped += skipped
             cells = [struct.unpack_from("<QIIIHHQQ", self.data, at + 256 + 64 * c) for c in range(60)]
+            flush_cell, flush_state = struct.unpack_from("<IQ", self.data, at + 28)
+            if flush_state and flush_cell < 60 and seq << 32 | head >= flush_state:
+                cells[flush_cell] = (0,)
             yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,
                        cells=[c for c in cells if c[0]])
 

@@ -179,8 +179,9 @@ struct lar_slot {
 	uint32_t owner_tid; /* kernel thread id, 0 = free */
 	uint32_t thread_no; /* number of the thread in this trace, from 1 */
 	uint32_t buffer_size;
-	uint32_t reserved0;
-	uint64_t reserved[28];
+	uint32_t flush_cell;  /* index of the lock cell that flush_state speaks of */
+	uint64_t flush_state; /* from this state on that cell's figures are an event; 0 = none */
+	uint64_t reserved[27];
 	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
 };
 _Static_assert(sizeof(struct lar_slot) == LAR_SLOT_HEADER_SIZE, "slot header is one page");
