@@ -42,6 +42,11 @@ void busy_time_add(struct busy_time *b, uint64_t start, uint64_t end)
 		if (end < start)
 			return;
 	}
+	/* out of order by the time between a look at the clock and a commit */
+	if (b->count && end < b->spans[b->count - 1].start) {
+		b->at_least = true;
+		return;
+	}
 	/* spans from i on touch the new one, but for those that begin after its end */
 	for (i = b->count; i && b->spans[i - 1].end >= start; i--)
 		;

@@ -101,43 +101,60 @@ static void figures_add(struct io_figures *f, const struct io_call *c)
 	busy_time_add(&f->busy, c->start_ticks, c->end_ticks);
 }
 
-static int target_add(struct io_model *m, const struct io_call *c)
+struct io_target *io_model_target(struct io_model *m, uint32_t id)
 {
-	uint32_t n = keymap_number(&m->target_map, c->target);
-	enum io_target_op d = c->op == IO_READ	  ? IO_TARGET_READ
-			      : c->op == IO_WRITE ? IO_TARGET_WRITE
-						  : IO_TARGET_OTHER;
-	struct io_target *t;
+	uint32_t n = keymap_number(&m->target_map, id);
 
 	if (n == KEYMAP_NONE ||
 	    array_reserve((void **)&m->target, &m->target_size, n, sizeof(*m->target)))
+		return NULL;
+	if (!m->target[n].op[0].latency.bits)
+		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
+			histogram_init(&m->target[n].op[d].latency, HISTOGRAM_FINE);
+	m->target[n].id = id;
+	return &m->target[n];
+}
+
+static int target_add(struct io_model *m, const struct io_call *c)
+{
+	enum io_target_op d = c->op == IO_READ	  ? IO_TARGET_READ
+			      : c->op == IO_WRITE ? IO_TARGET_WRITE
+						  : IO_TARGET_OTHER;
+	struct io_target *t = io_model_target(m, c->target);
+
+	if (!t)
 		return -ENOMEM;
-	t = &m->target[n];
-	t->id = c->target;
 	t->calls++;
 	t->bytes += c->bytes;
 	t->errors += c->failed;
 	t->short_calls += c->is_short;
 	t->time_ticks += c->end_ticks - c->start_ticks;
-	if (!t->op[d].calls)
-		histogram_init(&t->op[d].latency, HISTOGRAM_FINE);
 	figures_add(&t->op[d], c);
 	return 0;
 }
 
-static int site_add(struct io_model *m, const struct event *e, const struct io_call *c)
+struct io_site *io_model_site(struct io_model *m, uint32_t stack, uint32_t thread, uint32_t target)
 {
-	uint32_t n = sites_number(&m->sites, e->stack, e->thread);
+	uint32_t n = sites_number(&m->sites, stack, thread);
 	struct io_site *s;
 
 	if (n == SITE_NONE || array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
-		return -ENOMEM;
+		return NULL;
 	s = &m->site[n];
-	if (!s->calls) {
+	if (!s->latency.bits) {
 		histogram_init(&s->latency, HISTOGRAM_FINE);
-		s->target = c->target;
+		s->target = target;
 	}
-	s->more_targets |= s->target != c->target;
+	s->more_targets |= s->target != target;
+	return s;
+}
+
+static int site_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	struct io_site *s = io_model_site(m, e->stack, e->thread, c->target);
+
+	if (!s)
+		return -ENOMEM;
 	s->calls++;
 	s->by_op[c->op]++;
 	s->bytes += c->bytes;
@@ -150,26 +167,32 @@ static int site_add(struct io_model *m, const struct event *e, const struct io_c
 	return 0;
 }
 
-static int error_add(struct io_model *m, const struct event *e, const struct io_call *c)
+int io_model_error(struct io_model *m, enum io_op op, uint32_t number, uint64_t count)
 {
-	int64_t result = (int64_t)e->field[3];
-	uint32_t number = result < -4095 ? 0 : (uint32_t)-result;
-	uint32_t n = keymap_number(&m->error_map, (uint64_t)c->op << 32 | number);
+	uint32_t n = keymap_number(&m->error_map, (uint64_t)op << 32 | number);
 
 	if (n == KEYMAP_NONE ||
 	    array_reserve((void **)&m->error, &m->error_size, n, sizeof(*m->error)))
 		return -ENOMEM;
-	m->error[n].op = c->op;
+	m->error[n].op = op;
 	m->error[n].number = number;
-	m->error[n].count++;
+	m->error[n].count += count;
 	return 0;
+}
+
+static int error_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	int64_t result = (int64_t)e->field[3];
+
+	return io_model_error(m, c->op, result < -4095 ? 0 : (uint32_t)-result, 1);
 }
 
 /* The earlier of two equally slow operations counts as the slower. */
 static bool slower(const struct io_slow *a, const struct io_slow *b)
 {
-	return a->took_ticks != b->took_ticks ? a->took_ticks > b->took_ticks
-					      : a->start_ticks < b->start_ticks;
+	return a->took_ticks != b->took_ticks	  ? a->took_ticks > b->took_ticks
+	       : a->start_ticks != b->start_ticks ? a->start_ticks < b->start_ticks
+						  : a->thread < b->thread;
 }
 
 static void slow_sift_down(struct io_model *m)
@@ -188,6 +211,22 @@ static void slow_sift_down(struct io_model *m)
 	m->slow[i] = moved;
 }
 
+void io_model_slow(struct io_model *m, const struct io_slow *s)
+{
+	uint32_t i;
+
+	if (m->slow_count == m->slow_limit) {
+		if (!m->slow_limit || !slower(s, &m->slow[0]))
+			return;
+		m->slow[0] = *s;
+		slow_sift_down(m);
+		return;
+	}
+	for (i = m->slow_count++; i && slower(&m->slow[(i - 1) / 2], s); i = (i - 1) / 2)
+		m->slow[i] = m->slow[(i - 1) / 2];
+	m->slow[i] = *s;
+}
+
 static void slow_add(struct io_model *m, const struct event *e, const struct io_call *c)
 {
 	uint64_t took = c->end_ticks - c->start_ticks;
@@ -200,18 +239,8 @@ static void slow_add(struct io_model *m, const struct event *e, const struct io_
 			     .target = c->target,
 			     .fd = (int32_t)(uint32_t)e->field[2],
 			     .call = e->call };
-	uint32_t i;
 
-	if (m->slow_count == m->slow_limit) {
-		if (!m->slow_limit || !slower(&s, &m->slow[0]))
-			return;
-		m->slow[0] = s;
-		slow_sift_down(m);
-		return;
-	}
-	for (i = m->slow_count++; i && slower(&m->slow[(i - 1) / 2], &s); i = (i - 1) / 2)
-		m->slow[i] = m->slow[(i - 1) / 2];
-	m->slow[i] = s;
+	io_model_slow(m, &s);
 }
 
 int io_model_event(struct io_model *m, const struct event *e)

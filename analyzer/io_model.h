@@ -33,11 +33,14 @@ struct io_figures {
 	struct busy_time busy;
 };
 
+/* As a target: those that a checkpoint had no room to tell apart. */
+#define IO_OTHERS UINT32_MAX
+
 /* What is told apart per target. */
 enum io_target_op { IO_TARGET_READ, IO_TARGET_WRITE, IO_TARGET_OTHER, IO_TARGET_OPS };
 
 struct io_target {
-	uint32_t id; /* index into the trace's targets; 0 = unknown */
+	uint32_t id; /* index into the trace's targets; 0 = unknown, or IO_OTHERS */
 	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all operations */
 	struct io_figures op[IO_TARGET_OPS];
 };
@@ -91,6 +94,15 @@ void io_model_fini(struct io_model *m);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int io_model_event(struct io_model *m, const struct event *e);
+
+/*
+ * For figures that come from elsewhere: a target and a site, made where they are new, NULL = no
+ * memory; an operation that may be among the slowest; errors of a kind, 0 or -ENOMEM.
+ */
+struct io_target *io_model_target(struct io_model *m, uint32_t id);
+struct io_site *io_model_site(struct io_model *m, uint32_t stack, uint32_t thread, uint32_t target);
+void io_model_slow(struct io_model *m, const struct io_slow *s);
+int io_model_error(struct io_model *m, enum io_op op, uint32_t number, uint64_t count);
 
 /* After the last event: sorts the slowest operations, the slowest first. */
 void io_model_finish(struct io_model *m);

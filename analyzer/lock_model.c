@@ -58,7 +58,7 @@ const char *lock_kind(unsigned call)
 	return "lock";
 }
 
-static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call)
+uint32_t lock_model_lock(struct lock_model *m, uint64_t address, unsigned call)
 {
 	uint32_t n = keymap_number(&m->lock_map, address);
 	struct lock_one *l;
@@ -67,7 +67,7 @@ static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call
 	    array_reserve((void **)&m->lock, &m->lock_size, n, sizeof(*m->lock)))
 		return KEYMAP_NONE;
 	l = &m->lock[n];
-	if (!l->call) {
+	if (!l->f.wait.bits) {
 		l->address = address;
 		l->call = (uint16_t)call;
 		l->first_site = l->latest_site = SITE_NONE;
@@ -76,7 +76,7 @@ static uint32_t lock_index(struct lock_model *m, uint64_t address, unsigned call
 	return n;
 }
 
-static struct lock_pair *pair_get(struct lock_model *m, uint32_t thread, uint32_t lock)
+struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint32_t lock)
 {
 	uint32_t known = m->pair_map.count;
 	uint32_t n = keymap_number(&m->pair_map, (uint64_t)thread << 32 | lock);
@@ -91,7 +91,15 @@ static struct lock_pair *pair_get(struct lock_model *m, uint32_t thread, uint32_
 	return &m->pair[n];
 }
 
-static uint32_t site_index(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock)
+/* The pair, or NULL where the thread has not been first since the last LOCKSUM. */
+static struct lock_pair *pair_find(struct lock_model *m, uint32_t thread, uint32_t lock)
+{
+	uint32_t n = keymap_find(&m->pair_map, (uint64_t)thread << 32 | lock);
+
+	return n == KEYMAP_NONE || m->pair[n].first_site == SITE_NONE ? NULL : &m->pair[n];
+}
+
+uint32_t lock_model_site(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock)
 {
 	uint32_t n = sites_number(&m->sites, stack, thread);
 	struct lock_site *s;
@@ -135,24 +143,29 @@ static void figures_add(struct lock_figures *f, const struct event *e, bool acqu
 
 static int take_lock(struct lock_model *m, const struct event *e)
 {
-	uint32_t lock = lock_index(m, e->field[2], e->call);
+	uint32_t lock = lock_model_lock(m, e->field[2], e->call);
 	bool acquired = !e->field[3] || e->field[3] == EOWNERDEAD;
 	struct lock_pair *pair;
 	uint32_t site;
 
 	if (lock == KEYMAP_NONE)
 		return -ENOMEM;
-	site = site_index(m, e->stack, e->thread, lock);
-	pair = pair_get(m, e->thread, lock);
-	if (site == SITE_NONE || !pair)
+	site = lock_model_site(m, e->stack, e->thread, lock);
+	if (site == SITE_NONE)
 		return -ENOMEM;
-	if (e->flags & LAR_LOCK_FIRST)
+	if (e->flags & LAR_LOCK_FIRST) {
+		pair = lock_model_pair(m, e->thread, lock);
+		if (!pair)
+			return -ENOMEM;
 		pair->first_site = m->lock[lock].latest_site = site;
+	} else {
+		pair = pair_find(m, e->thread, lock);
+	}
 	if (m->lock[lock].first_site == SITE_NONE)
 		m->lock[lock].first_site = site;
-	if (acquired && e->flags & LAR_LOCK_CONTENDED && site != pair->first_site) {
+	if (acquired && e->flags & LAR_LOCK_CONTENDED && (!pair || site != pair->first_site)) {
 		m->site[site].f.acquisitions++;
-		pair->elsewhere++;
+		*(pair ? &pair->elsewhere : &m->lock[lock].elsewhere) += 1;
 	}
 	if (e->time_ns < m->since_ns)
 		return 0;
@@ -174,48 +187,51 @@ static void sum_add(struct lock_figures *f, const struct event *e, uint64_t acqu
 /* The site of a thread's first acquisition has all of them that no event of another site has. */
 static int take_sum(struct lock_model *m, const struct event *e)
 {
-	uint32_t lock = lock_index(m, e->field[1], e->call);
-	uint64_t acquisitions = e->field[2], elsewhere;
+	uint32_t lock = lock_model_lock(m, e->field[1], e->call);
+	uint64_t elsewhere = 0;
 	struct lock_pair *pair;
 	uint32_t site;
 
 	if (lock == KEYMAP_NONE)
 		return -ENOMEM;
-	pair = pair_get(m, e->thread, lock);
-	if (!pair)
-		return -ENOMEM;
-	site = pair->first_site != SITE_NONE ? pair->first_site : m->lock[lock].latest_site;
+	pair = pair_find(m, e->thread, lock);
+	site = pair ? pair->first_site : m->lock[lock].latest_site;
 	if (site == SITE_NONE) { /* the event is lost: the stack is unknown */
-		site = site_index(m, 0, e->thread, lock);
+		site = lock_model_site(m, 0, e->thread, lock);
 		if (site == SITE_NONE)
 			return -ENOMEM;
 		m->lock[lock].latest_site = site;
 	}
-	elsewhere = acquisitions < pair->elsewhere ? acquisitions : pair->elsewhere;
-	pair->elsewhere -= elsewhere;
-	sum_add(&m->total, e, acquisitions);
-	sum_add(&m->lock[lock].f, e, acquisitions);
-	sum_add(&m->site[site].f, e, acquisitions - elsewhere);
+	if (pair) {
+		elsewhere = pair->elsewhere;
+		pair->first_site = SITE_NONE;
+		pair->elsewhere = 0;
+	}
+	sum_add(&m->total, e, e->field[2]);
+	sum_add(&m->lock[lock].f, e, e->field[2]);
+	sum_add(&m->site[site].f, e, e->field[2] - elsewhere);
 	return 0;
 }
 
 void lock_model_finish(struct lock_model *m)
 {
-	for (uint32_t i = 0; i < m->pair_map.count && i < m->pair_size; i++) {
-		const struct lock_pair *pair = &m->pair[i];
-		uint64_t *left;
+	for (uint32_t i = 0; i < m->pair_map.count && i < m->pair_size; i++)
+		if (m->pair[i].first_site != SITE_NONE)
+			m->site[m->pair[i].first_site].f.acquisitions -= m->pair[i].elsewhere;
+	for (uint32_t i = 0; i < m->lock_map.count && i < m->lock_size; i++) {
+		const struct lock_one *l = &m->lock[i];
 
-		if (!pair->elsewhere || m->lock[pair->lock].latest_site == SITE_NONE)
-			continue;
-		left = &m->site[m->lock[pair->lock].latest_site].f.acquisitions;
-		*left -= pair->elsewhere < *left ? pair->elsewhere : *left;
+		if (l->latest_site != SITE_NONE)
+			m->site[l->latest_site].f.acquisitions -= l->elsewhere;
 	}
+	/* less than none: events are lost */
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+		if ((int64_t)m->site[i].f.acquisitions < 0)
+			m->site[i].f.acquisitions = 0;
 }
 
 static void condition_add(struct condition_site *c, const struct event *e)
 {
-	if (!c->wait.bits)
-		histogram_init(&c->wait, HISTOGRAM_FINE);
 	c->waits++;
 	if (e->field[3] == ETIMEDOUT)
 		c->timeouts++;
@@ -224,18 +240,29 @@ static void condition_add(struct condition_site *c, const struct event *e)
 	histogram_add(&c->wait, e->field[1]);
 }
 
+struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread)
+{
+	uint32_t n = sites_number(&m->condition_sites, stack, thread);
+
+	if (n == SITE_NONE ||
+	    array_reserve((void **)&m->condition, &m->condition_size, n, sizeof(*m->condition)))
+		return NULL;
+	if (!m->condition[n].wait.bits)
+		histogram_init(&m->condition[n].wait, HISTOGRAM_FINE);
+	return &m->condition[n];
+}
+
 static int take_condition(struct lock_model *m, const struct event *e)
 {
-	uint32_t n;
+	struct condition_site *c;
 
 	if (e->time_ns < m->since_ns)
 		return 0;
-	n = sites_number(&m->condition_sites, e->stack, e->thread);
-	if (n == SITE_NONE ||
-	    array_reserve((void **)&m->condition, &m->condition_size, n, sizeof(*m->condition)))
+	c = lock_model_condition(m, e->stack, e->thread);
+	if (!c)
 		return -ENOMEM;
 	condition_add(&m->condition_total, e);
-	condition_add(&m->condition[n], e);
+	condition_add(c, e);
 	return 0;
 }
 

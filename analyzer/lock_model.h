@@ -5,9 +5,9 @@
  * with sites, locks and (thread, lock) pairs.
  *
  * An uncontended acquisition makes no event: LOCKSUM events count all of them per thread and lock,
- * and the LOCK event of the thread's first names the site they belong to. A LOCKSUM can stand for
- * threads that ended before; where its own thread never was first, the latest thread's that was has
- * them.
+ * and the LOCK event of the thread's first names the site they belong to. Behind a LOCKSUM the
+ * thread's next use of the lock is a first one again. A LOCKSUM can stand for threads that ended
+ * before; where its own thread was not first, the latest thread's that was has them.
  */
 #ifndef LARIAT_LOCK_MODEL_H
 #define LARIAT_LOCK_MODEL_H
@@ -31,6 +31,7 @@ struct lock_one {
 	uint16_t call;	      /* a call of calls.def on it: tells its kind */
 	uint32_t first_site;  /* of the first event on it */
 	uint32_t latest_site; /* of the latest thread that was first on it */
+	uint64_t elsewhere;   /* acquisitions counted at both that site and another */
 	struct lock_figures f;
 };
 
@@ -41,10 +42,11 @@ struct lock_site {
 	struct lock_figures f;
 };
 
+/* A thread that has been first on a lock, until a LOCKSUM tells of its acquisitions. */
 struct lock_pair {
 	uint32_t lock;
-	uint32_t first_site; /* where this thread first took this lock */
-	uint64_t elsewhere;  /* acquisitions since the last LOCKSUM that other sites have */
+	uint32_t first_site; /* where it was first; SITE_NONE = there is no pair */
+	uint64_t elsewhere;  /* acquisitions since that other sites have, too */
 };
 
 struct condition_site {
@@ -72,6 +74,15 @@ struct lock_model {
 
 void lock_model_init(struct lock_model *m, const struct site_rule *rule, uint64_t since_ns);
 void lock_model_fini(struct lock_model *m);
+
+/*
+ * For figures that come from elsewhere: a lock, a site, a pair and a site of conditions, made where
+ * they are new. KEYMAP_NONE, SITE_NONE or NULL = no memory.
+ */
+uint32_t lock_model_lock(struct lock_model *m, uint64_t address, unsigned call);
+uint32_t lock_model_site(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock);
+struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint32_t lock);
+struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int lock_model_event(struct lock_model *m, const struct event *e);

@@ -145,6 +145,8 @@ void json_set_target(struct analysis *a, json_t *object, uint32_t id)
 
 	json_set(object, "kind", json_text(target_kind_name(t ? t->kind : LAR_TARGET_UNKNOWN)));
 	json_set(object, "name", json_text(t ? t->name : ""));
+	if (id == IO_OTHERS)
+		json_set(object, "others", json_true());
 }
 
 static json_t *process_json(struct analysis *a)

@@ -187,6 +187,8 @@ const char *text_target(const struct analysis *a, uint32_t id)
 {
 	const struct trace_target *t = id < a->facts->target_count ? &a->facts->targets[id] : NULL;
 
+	if (id == IO_OTHERS)
+		return "(others, of the time that the ring gave up)";
 	return t && *t->name ? t->name : "(unnamed)";
 }
 

@@ -98,7 +98,11 @@ static void print_locks(struct analysis *a)
 		cell_count(t, l->f.acquisitions);
 		cell_ticks(a, t, l->f.hold_ticks);
 		cell_ticks(a, t, l->f.hold_max_ticks);
-		snprintf(what, sizeof(what), "%s 0x%" PRIx64, lock_kind(l->call), l->address);
+		if (l->address)
+			snprintf(what, sizeof(what), "%s 0x%" PRIx64, lock_kind(l->call),
+				 l->address);
+		else
+			snprintf(what, sizeof(what), "(others, of the time that the ring gave up)");
 		table_line(t, STYLE_BOLD, what, NULL);
 	}
 	table_drop_empty(t, 0);

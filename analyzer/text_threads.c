@@ -8,7 +8,7 @@
 static void say_totals(struct analysis *a)
 {
 	const struct thread_model *m = a->threads;
-	char x[FORMAT_SIZE], y[FORMAT_SIZE];
+	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
 	uint64_t unjoined = thread_model_unjoined(m);
 
 	if (!m->created) {
@@ -19,6 +19,13 @@ static void say_totals(struct analysis *a)
 		 format_count(x, m->created), format_count(y, m->peak));
 	if (unjoined)
 		text_say(a, "%s neither joined nor detached", format_count(x, unjoined));
+	if (m->gone)
+		text_say(a,
+			 "%s of them, early ones that had ended, are not told apart: together %s "
+			 "allocations of %s, %s of I/O",
+			 format_count(x, m->gone), format_count(y, m->others.allocations),
+			 format_bytes(z, m->others.allocated_bytes),
+			 format_bytes(w, m->others.io_bytes));
 	if (m->create_failures)
 		text_say(a, "%s could not be created", format_count(x, m->create_failures));
 }

@@ -18,7 +18,7 @@ void thread_model_fini(struct thread_model *m)
 	keymap_fini(&m->map);
 }
 
-static struct thread_figures *thread_look_up(struct thread_model *m, uint32_t number)
+struct thread_figures *thread_model_thread(struct thread_model *m, uint32_t number)
 {
 	uint32_t n = keymap_number(&m->map, number);
 
@@ -27,6 +27,13 @@ static struct thread_figures *thread_look_up(struct thread_model *m, uint32_t nu
 	m->thread[n].number = number;
 	m->thread[n].number_order = UINT64_MAX - number;
 	return &m->thread[n];
+}
+
+static struct thread_figures *thread_look_up(struct thread_model *m, uint32_t number)
+{
+	if (number < m->gone_below && keymap_find(&m->map, number) == KEYMAP_NONE)
+		return &m->others;
+	return thread_model_thread(m, number);
 }
 
 static inline struct thread_figures *thread_get(struct thread_model *m, uint32_t number)
@@ -59,6 +66,24 @@ static void thread_end(struct thread_model *m, struct thread_figures *t, const s
 	t->ended = true;
 }
 
+/* Of those that are not told apart only the sums go on. */
+static void others_life(struct thread_model *m, const struct event *e)
+{
+	switch (e->kind) {
+	case LAR_EV_THREAD_CREATE:
+		m->created++;
+		m->gone_unjoined += !(e->flags & LAR_THREAD_DETACHED);
+		break;
+	case LAR_EV_THREAD_END:
+		m->running -= m->running != 0;
+		m->others.cpu_ns += e->field[2];
+		break;
+	case LAR_EV_THREAD_JOIN:
+		m->gone_unjoined -= !e->field[3] && m->gone_unjoined;
+		break;
+	}
+}
+
 static int take_life(struct thread_model *m, const struct event *e)
 {
 	uint64_t number =
@@ -74,6 +99,10 @@ static int take_life(struct thread_model *m, const struct event *e)
 	t = thread_get(m, (uint32_t)number);
 	if (!t)
 		return -ENOMEM;
+	if (t == &m->others) {
+		others_life(m, e);
+		return 0;
+	}
 	switch (e->kind) {
 	case LAR_EV_THREAD_CREATE:
 		m->created += !t->created;
@@ -108,6 +137,16 @@ static void count_allocation(const struct thread_model *m, struct thread_figures
 	w = sampling_weigh(&m->sampling, size);
 	t->allocations += w.blocks;
 	t->allocated_bytes += w.bytes;
+}
+
+static void note_life(struct thread_model *m, struct thread_figures *t, const struct event *e)
+{
+	t->tid = e->tid;
+	/* the record began in the middle of its life, or its start was overwritten */
+	if (!t->started)
+		thread_start(m, t, e->ticks);
+	if (!t->ended && e->ticks > t->end_ticks)
+		t->end_ticks = e->ticks;
 }
 
 static void count_work(const struct thread_model *m, struct thread_figures *t,
@@ -150,12 +189,8 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 		t = thread_get(m, e->thread);
 		if (!t)
 			return -ENOMEM;
-		t->tid = e->tid;
-		/* the record began in the middle of its life, or its start was overwritten */
-		if (!t->started)
-			thread_start(m, t, e->ticks);
-		if (!t->ended && e->ticks > t->end_ticks)
-			t->end_ticks = e->ticks;
+		if (t != &m->others)
+			note_life(m, t, e);
 		if (e->time_ns >= m->since_ns)
 			count_work(m, t, e);
 	}
@@ -176,11 +211,13 @@ void thread_model_finish(struct thread_model *m)
 		sampling_round(&m->sampling, &m->thread[i].allocations);
 		sampling_round(&m->sampling, &m->thread[i].allocated_bytes);
 	}
+	sampling_round(&m->sampling, &m->others.allocations);
+	sampling_round(&m->sampling, &m->others.allocated_bytes);
 }
 
 uint64_t thread_model_unjoined(const struct thread_model *m)
 {
-	uint64_t n = 0;
+	uint64_t n = m->gone_unjoined;
 
 	for (uint32_t i = 0; i < m->map.count; i++)
 		n += m->thread[i].created && !m->thread[i].joined && !m->thread[i].detached;

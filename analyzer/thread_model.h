@@ -32,6 +32,11 @@ struct thread_model {
 	uint64_t running, peak, peak_at_ticks;
 	struct keymap map; /* number -> index */
 	struct thread_figures *thread;
+	/* threads of a checkpoint that had no room to tell them apart: those below a number that
+	 * are not in the map */
+	struct thread_figures others;
+	uint64_t gone, gone_unjoined; /* how many, and of them: neither joined nor detached */
+	uint32_t gone_below;
 	uint32_t size;
 	uint64_t since_ns;
 };
@@ -39,6 +44,9 @@ struct thread_model {
 /* Work before since_ns is left out, births and deaths are not. */
 void thread_model_init(struct thread_model *m, uint64_t since_ns);
 void thread_model_fini(struct thread_model *m);
+
+/* For figures that come from elsewhere: a thread, made where it is new. NULL = no memory. */
+struct thread_figures *thread_model_thread(struct thread_model *m, uint32_t number);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int thread_model_event(struct thread_model *m, const struct event *e);

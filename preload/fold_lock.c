@@ -115,12 +115,12 @@ static struct pair *pair_find(struct locks *l, uint32_t thread, uint32_t lock)
 	return n == FOLD_NONE ? NULL : &l->pair[n];
 }
 
-/* What it still has to say goes to its lock. */
+/* Where it was first, others' acquisitions are not to be counted once more. */
 static void pair_remove(struct fold *f, struct locks *l, struct pair *pair)
 {
 	struct pair *end = &l->pair[l->pairs.count - 1];
 
-	lock_at(l, pair->lock)->elsewhere += pair->elsewhere;
+	site_at(l, pair->first_site)->f.acquisitions -= pair->elsewhere;
 	fold_index_remove(&l->pairs, pair_key(pair->thread, pair->lock));
 	if (pair == end)
 		return;
@@ -209,18 +209,15 @@ static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e
 	uint32_t number = lock_number(f, l, e->field[1], e->call);
 	struct lock *lock = lock_at(l, number);
 	struct pair *pair = pair_find(l, e->thread, number);
-	uint64_t elsewhere = 0;
 	site_name site = pair ? pair->first_site : lock->latest_site;
 
 	if (!site)
 		site = lock->latest_site = site_get(f, l, 0, number);
 	if (pair) {
-		elsewhere = e->field[2] < pair->elsewhere ? e->field[2] : pair->elsewhere;
-		pair->elsewhere -= elsewhere;
 		pair_remove(f, l, pair);
 	}
 	sum_add(&lock->f, e, e->field[2]);
-	sum_add(&site_at(l, site)->f, e, e->field[2] - elsewhere);
+	sum_add(&site_at(l, site)->f, e, e->field[2]);
 }
 
 static void take_condition(struct fold *f, struct locks *l, const struct fold_event *e)

@@ -99,16 +99,16 @@ enum lar_table {
 	LAR_TABLE_IO_SLOWEST = 13,
 	/* operation, errno, how often */
 	LAR_TABLE_IO_ERRORS = 14,
-	/* figures of locks are: acquisitions, failed tries, timeouts, errors, ticks held, longest
-	 * hold; h waits of contended acquisitions.
-	 * d address, call, site of the first event, site of the latest first use by a thread,
-	 * acquisitions that are counted at both that site and another, figures */
+	/* figures of locks are: acquisitions (modulo 2^64), failed tries, timeouts, errors, ticks
+	 * held, longest hold; h waits of contended acquisitions. d address, call, site of the first
+	 * event, site of the latest first use by a thread, acquisitions that are counted at both
+	 * that site and another, figures */
 	LAR_TABLE_LOCKS = 15,
 	/* d site, lock (0 = others, 1 = the first row of LAR_TABLE_LOCKS, ...) that came first, 1
 	 * if there were more, figures */
 	LAR_TABLE_LOCK_SITES = 16,
 	/* first uses whose LOCKSUM is not in the checkpoint: thread, lock as above, site,
-	 * acquisitions since that are counted at both that site and another */
+	 * acquisitions since at other sites: the LOCKSUM will count them once more */
 	LAR_TABLE_LOCK_PAIRS = 17,
 	/* d site, timeouts, errors; h waits */
 	LAR_TABLE_CONDITIONS = 18,
