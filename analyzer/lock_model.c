@@ -125,6 +125,12 @@ static bool is_uncounted(const struct event *e, bool acquired)
 	return acquired && e->flags & LAR_LOCK_NO_CELL;
 }
 
+/* Such an acquisition is in a LOCKSUM, too. */
+static bool is_told_twice(const struct event *e)
+{
+	return (e->flags & (LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL)) == LAR_LOCK_CONTENDED;
+}
+
 /* What one LOCK event adds to each of total, lock and site. */
 static void figures_add(struct lock_figures *f, const struct event *e, bool acquired)
 {
@@ -163,7 +169,7 @@ static int take_lock(struct lock_model *m, const struct event *e)
 	}
 	if (m->lock[lock].first_site == SITE_NONE)
 		m->lock[lock].first_site = site;
-	if (acquired && e->flags & LAR_LOCK_CONTENDED && (!pair || site != pair->first_site)) {
+	if (acquired && is_told_twice(e) && (!pair || site != pair->first_site)) {
 		m->site[site].f.acquisitions++;
 		*(pair ? &pair->elsewhere : &m->lock[lock].elsewhere) += 1;
 	}

@@ -168,6 +168,12 @@ static void figures_add(struct fold *f, struct figures *g, const struct fold_eve
 	}
 }
 
+/* Such an acquisition is in a LOCKSUM, too. */
+static bool is_told_twice(const struct fold_event *e)
+{
+	return (e->flags & (LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL)) == LAR_LOCK_CONTENDED;
+}
+
 static void take_lock(struct fold *f, struct locks *l, const struct fold_event *e)
 {
 	bool acquired = !e->field[3] || e->field[3] == EOWNERDEAD;
@@ -186,7 +192,7 @@ static void take_lock(struct fold *f, struct locks *l, const struct fold_event *
 	}
 	if (!lock->first_site)
 		lock->first_site = site;
-	if (acquired && e->flags & LAR_LOCK_CONTENDED && (!pair || site != pair->first_site)) {
+	if (acquired && is_told_twice(e) && (!pair || site != pair->first_site)) {
 		site_at(l, site)->f.acquisitions++;
 		*(pair ? &pair->elsewhere : &lock->elsewhere) += 1;
 	}

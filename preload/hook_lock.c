@@ -98,8 +98,9 @@ static always_inline void lock_leave(const struct lock_call *l, int result, bool
 		c->failed_try++;
 	}
 	if (unlikely(l->contended || !lock_got(result) || !c) && !(try && result == EBUSY && c)) {
-		unsigned flags =
-			(l->contended && !try ? LAR_LOCK_CONTENDED : 0) | (try ? LAR_LOCK_TRY : 0);
+		unsigned flags = (l->contended && !try ? LAR_LOCK_CONTENDED : 0) |
+				 (try ? LAR_LOCK_TRY : 0) |
+				 (!c && lock_got(result) ? LAR_LOCK_NO_CELL : 0);
 
 		if (c && l->contended && lock_got(result))
 			c->contended++;

@@ -139,6 +139,13 @@ static void failures(void **state)
 	lock_as(MUTEX, LAR_LOCK_NO_CELL, 1, 15, 0xa1, 0, 0);
 	assert_int_equal(m.total.acquisitions, 1);
 	assert_int_equal(site_of(15)->f.acquisitions, 1);
+
+	/* nor for this one, which had to wait */
+	lock_as(MUTEX, LAR_LOCK_NO_CELL | LAR_LOCK_CONTENDED, 1, 16, 0xa1, 5, 0);
+	lock_model_finish(&m);
+	assert_int_equal(m.total.acquisitions, 2);
+	assert_int_equal(site_of(16)->f.acquisitions, 1);
+	assert_int_equal(m.total.contended, 3);
 }
 
 /* A wait on a condition is no contention. */

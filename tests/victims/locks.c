@@ -201,6 +201,19 @@ static int robust(void)
 	return wrong;
 }
 
+/* More locks held at once than a thread has cells for. */
+static void many_at_once(void)
+{
+	static pthread_mutex_t mutex[200];
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 200; i++)
+			took("pthread_mutex_lock", pthread_mutex_lock(&mutex[i]), 0);
+		for (int i = 0; i < 200; i++)
+			pthread_mutex_unlock(&mutex[i]);
+	}
+}
+
 int main(void)
 {
 	int wrong;
@@ -210,6 +223,7 @@ int main(void)
 	each_type(PTHREAD_MUTEX_ERRORCHECK);
 	each_type(PTHREAD_MUTEX_ADAPTIVE_NP);
 	wrong = owner_results() + robust();
+	many_at_once();
 	expect_print();
 	return wrong ? 1 : 0;
 }
