@@ -6,11 +6,11 @@
 #include "fold_busy.h"
 #include "fold_rows.h"
 
-#define LATENCY_BITS 4
-#define SLOWEST_MOST 1000u
-#define ERRORS_MOST  256u
-#define TOTAL_SPANS  64u
-#define TARGET_SPANS 4u
+#define LATENCY_BITS	   4
+#define SLOWEST_MOST	   1000u
+#define ERRORS_MOST	   256u
+#define TARGET_SPANS_LEAST 4u
+#define TARGETS_PER_SPAN   256u /* where there is room for more */
 
 enum op {
 #define OP(name, operation) OP_##operation,
@@ -55,7 +55,8 @@ struct error {
 };
 
 struct io {
-	uint32_t most; /* rows of each kind */
+	uint32_t most; /* rows of each kind, and spans of a total */
+	uint32_t target_spans;
 	struct figures total[OP_COUNT];
 	struct fold_rows targets, sites, errors;
 	struct target other_targets;
@@ -124,7 +125,7 @@ static void target_add(struct fold *f, struct io *io, const struct call *c)
 	if (!t->op[d])
 		t->op[d] = fold_alloc(f, sizeof(*t->op[d]));
 	if (t->op[d])
-		figures_add(f, t->op[d], c, TARGET_SPANS);
+		figures_add(f, t->op[d], c, io->target_spans);
 }
 
 static void site_add(struct fold *f, struct io *io, const struct fold_event *e,
@@ -219,6 +220,9 @@ static struct io *io_new(struct fold *f)
 	if (!io)
 		return NULL;
 	io->most = fold_rows_most();
+	io->target_spans = io->most / TARGETS_PER_SPAN;
+	if (io->target_spans < TARGET_SPANS_LEAST)
+		io->target_spans = TARGET_SPANS_LEAST;
 	io->slow_most = io->most < SLOWEST_MOST ? io->most : SLOWEST_MOST;
 	io->slow = fold_alloc(f, io->slow_most * sizeof(*io->slow));
 	return io->slow ? io : NULL;
@@ -236,7 +240,7 @@ void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 	if (!io)
 		return;
 	c = call_of_event(e);
-	figures_add(f, &io->total[c.op], &c, TOTAL_SPANS);
+	figures_add(f, &io->total[c.op], &c, io->most);
 	slow_add(io, e, &c);
 	target_add(f, io, &c);
 	site_add(f, io, e, &c);

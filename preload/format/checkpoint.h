@@ -75,23 +75,26 @@ enum lar_table {
 	 * (0 = it was not) */
 	LAR_TABLE_LAST_ALLOCATIONS = 8,
 	/*
-	 * Sites and others: a site in a first column is its node + 1; rows for which there was no
-	 * room in a table share the one whose first column is 0. In other columns a site is 0 for
-	 * none, 1 for those that share a row, or its node + 2.
+	 * In the tables from here to LAR_TABLE_CONDITIONS a site in a first column is its node + 1;
+	 * rows for which a table had no room share the one whose first column is 0. In other
+	 * columns a site is 0 for none, 1 for those that share a row, else its node + 2.
 	 *
-	 * d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
-	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
-	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited
+	 * Figures of I/O are four columns: calls, bytes, errors, short calls; three of the union of
+	 * the times that the calls took: sum of the spans that are over, their end, 1 if it is only
+	 * a lower bound; and h durations. LAR_TABLE_IO_SPANS has the spans that are not over.
+	 *
+	 * Figures of locks are six columns: acquisitions (modulo 2^64), failed tries, timeouts,
+	 * errors, ticks held, longest hold; and h waits of contended acquisitions.
 	 */
+	/* d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
+	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
+	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited */
 	LAR_TABLE_THREADS = 9,
-	/* figures of I/O are: calls, bytes, errors, short ones; of the union of the times that they
-	 * took: sum of the spans that are over, their end, 1 if it is only a lower bound;
-	 * h durations. Spans that are not over stand in LAR_TABLE_IO_SPANS.
-	 * operation (LAR_IO_OPS), figures */
+	/* operation (LAR_IO_OPS), figures */
 	LAR_TABLE_IO = 10,
 	/* d target + 1, direction (0 read, 1 write, 2 other), figures */
 	LAR_TABLE_IO_TARGETS = 11,
-	/* d site, bytes read, written, errors, short ones, first target, 1 if there were others,
+	/* d site, bytes read, written, errors, short calls, first target, 1 if there were others,
 	 * calls by operation; h durations */
 	LAR_TABLE_IO_SITES = 12,
 	/* the slowest, in no order: ticks, d start, node, thread, target, z descriptor, call, bytes
@@ -99,10 +102,8 @@ enum lar_table {
 	LAR_TABLE_IO_SLOWEST = 13,
 	/* operation, errno, how often */
 	LAR_TABLE_IO_ERRORS = 14,
-	/* figures of locks are: acquisitions (modulo 2^64), failed tries, timeouts, errors, ticks
-	 * held, longest hold; h waits of contended acquisitions. d address, call, site of the first
-	 * event, site of the latest first use by a thread, acquisitions that are counted at both
-	 * that site and another, figures */
+	/* d address, call, site of the first event, site of the latest first use by a thread,
+	 * acquisitions that both that site and another count, figures */
 	LAR_TABLE_LOCKS = 15,
 	/* d site, lock (0 = others, 1 = the first row of LAR_TABLE_LOCKS, ...) that came first, 1
 	 * if there were more, figures */
