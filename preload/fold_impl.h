@@ -5,15 +5,18 @@
 
 #include "fold.h"
 
-/* Distinct frames of all stacks that were folded, bounded: further ones count as their parent. */
-#define FOLD_NODES_MOST (1u << 18)
+/* Distinct frames of all stacks that were folded, bounded by what a checkpoint can hold: further
+ * ones count as their parent. */
+#define FOLD_NODES_MOST	 (1u << 18)
+#define FOLD_NODES_LEAST (1u << 11)
+#define FOLD_NODE_BYTES	 24 /* of a checkpoint, for a node that is a site */
 
 struct fold_tree {
 	uint64_t *ra, *seen; /* by node; seen: time of the first event */
 	uint32_t *parent;
 	uint32_t *epoch; /* unloads of code before it was seen */
 	uint32_t *table; /* open addressing; 0 = free */
-	uint32_t mask, count, room;
+	uint32_t mask, count, most;
 	uint64_t folded; /* frames that found no room */
 };
 

@@ -144,14 +144,20 @@ uint32_t fold_map_number(struct fold *f, struct fold_map *m, uint64_t key)
 void fold_tree_init(struct fold *f)
 {
 	struct fold_tree *t = &f->tree;
-	size_t most = FOLD_NODES_MOST + 1;
+	uint64_t fit = lar->accounts_size / 2 / FOLD_NODE_BYTES;
+	size_t most;
+
+	t->most = fit > FOLD_NODES_MOST	   ? FOLD_NODES_MOST
+		  : fit < FOLD_NODES_LEAST ? FOLD_NODES_LEAST
+					   : (uint32_t)fit;
+	most = t->most + 1ull;
 
 	/* taken as far as used */
 	t->ra = pool_map(most * sizeof(*t->ra));
 	t->seen = pool_map(most * sizeof(*t->seen));
 	t->parent = pool_map(most * sizeof(*t->parent));
 	t->epoch = pool_map(most * sizeof(*t->epoch));
-	t->table = pool_map(most * 2 * sizeof(*t->table));
+	t->table = pool_map(2ull * FOLD_NODES_MOST * sizeof(*t->table));
 	t->mask = TREE_FIRST - 1;
 	f->failed |= !t->ra || !t->seen || !t->parent || !t->epoch || !t->table;
 }
@@ -192,7 +198,7 @@ uint32_t fold_tree_node(struct fold *f, uint32_t parent, uint64_t ra, uint64_t t
 	for (; (id = t->table[at]) != 0; at = (at + 1) & t->mask)
 		if (t->ra[id] == ra && t->parent[id] == parent && t->epoch[id] == epoch)
 			return id;
-	if (t->count == FOLD_NODES_MOST) {
+	if (t->count == t->most) {
 		t->folded++;
 		return parent;
 	}
