@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heap_load.h"
+
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
 #define PROGRESS_NS	1000000000ull
 
@@ -121,6 +123,27 @@ static int restart_line(struct analysis *a)
 	*a->place = e;
 	if (!err)
 		heap_model_start_line(a->heap, a->dense_ns);
+	return err;
+}
+
+/*
+ * The figures of the events that are in the checkpoint. They are of all the time up to its last
+ * event: of a window that ends or begins within they say nothing.
+ */
+static int load_checkpoint(struct analysis *a)
+{
+	const struct checkpoint *c = trace_checkpoint(a->trace);
+	uint64_t until = a->facts->folded_until_ns;
+	int err = 0;
+
+	if (!c)
+		return 0;
+	a->sums = !a->context->since_ns && a->context->until_ns >= until;
+	a->window_cut = !a->sums && a->context->since_ns <= until;
+	if (a->heap)
+		err = heap_load(a->heap, c, a->sums);
+	if (!err && a->heap && a->heap->line && a->context->since_ns < until)
+		err = heap_model_start_line(a->heap, until);
 	return err;
 }
 
@@ -324,6 +347,8 @@ static int analysis_run(struct analysis *a)
 	a->frames = frames_new(a->trace, a->context->symbols);
 	err = a->frames ? models_new(a) : -ENOMEM;
 	if (!err)
+		err = load_checkpoint(a);
+	if (!err)
 		err = feed_start(a);
 	if (!err)
 		err = trace_events_placed(a->trace, ordered, &a->place, take_event, a);
@@ -375,7 +400,8 @@ bool analysis_partial(const struct analysis *a)
 {
 	const struct trace_facts *f = a->facts;
 
-	return f->events_overwritten || f->events_dropped || f->damage.blocks || f->damage.records;
+	return f->events_overwritten || f->events_dropped || f->damage.blocks ||
+	       f->damage.records || a->window_cut || (a->heap && a->heap->total.unlisted);
 }
 
 const char *analysis_end_name(const struct analysis *a)

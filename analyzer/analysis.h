@@ -58,6 +58,8 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
+	bool sums;	   /* the figures have those of the checkpoint in them */
+	bool window_cut;   /* the window has a part of which only such figures are known */
 	uint64_t events;   /* given to the models */
 	uint64_t first_ns; /* time of the first */
 	/*
@@ -81,7 +83,10 @@ int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
 		 struct analysis **out, struct trace_error *error);
 void analysis_free(struct analysis *a);
 
-/* Are the figures of a part of the run only: was something overwritten, dropped or damaged? */
+/*
+ * Are the figures of a part of the run only: was something overwritten, dropped or damaged, or is
+ * it not known what of it was in the window?
+ */
 bool analysis_partial(const struct analysis *a);
 
 /* "exit", "signal", "exec", "running" or "unknown". */

@@ -251,7 +251,7 @@ static int dump_trace(const struct cmd_context *c, struct trace *t, void *arg)
 		if (!d->frames)
 			return -ENOMEM;
 	}
-	rc = trace_events(t, true, take_event, d);
+	rc = trace_all_events(t, true, take_event, d);
 	frames_free(d->frames);
 	d->frames = NULL;
 	return rc;

@@ -19,7 +19,7 @@ void heap_model_init(struct heap_model *m, const struct site_rule *rule, uint64_
 
 static void site_fini(struct heap_site *s)
 {
-	histogram_fini(&s->lifetime_ns);
+	histogram_fini(&s->lifetime);
 	series_fini(&s->line);
 }
 
@@ -85,7 +85,7 @@ static inline void line_note(const struct heap_model *m, struct heap_site *s)
 	timeline_live(m->line, in_bytes(m, m->total.live_bytes));
 }
 
-static inline void last_allocation_set(struct heap_model *m, uint32_t thread, uint64_t address)
+void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
 {
 	if (thread >= m->thread_size &&
 	    (thread >= MAX_WATCHED_THREADS ||
@@ -95,9 +95,10 @@ static inline void last_allocation_set(struct heap_model *m, uint32_t thread, ui
 	m->last_allocation[thread] = address;
 }
 
-static struct heap_site *site_get(struct heap_model *m, const struct event *e, uint32_t *number)
+struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
+				  uint32_t *number)
 {
-	uint32_t n = sites_number(&m->sites, e->stack, e->thread);
+	uint32_t n = sites_number(&m->sites, stack, thread);
 	struct heap_site *s;
 
 	if (n == SITE_NONE)
@@ -107,8 +108,8 @@ static struct heap_site *site_get(struct heap_model *m, const struct event *e, u
 	    array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
 		return NULL;
 	s = &m->site[n];
-	if (!s->lifetime_ns.bits) {
-		histogram_init(&s->lifetime_ns, HISTOGRAM_COARSE);
+	if (!s->lifetime.bits) {
+		histogram_init(&s->lifetime, HISTOGRAM_COARSE);
 		s->size_min = UINT64_MAX;
 	}
 	return s;
@@ -150,7 +151,7 @@ static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size
 	t->live_bytes += w.bytes;
 	if (t->live_bytes > t->peak_bytes) {
 		t->peak_bytes = t->live_bytes;
-		t->peak_at_ns = now;
+		t->peak_at_ticks = now;
 		m->peak_number++;
 	}
 	line_note(m, s);
@@ -179,7 +180,7 @@ static struct sampling_weight count_death(struct heap_model *m, const struct liv
 	s->live_bytes -= w.bytes;
 	m->total.live_blocks -= w.blocks;
 	m->total.live_bytes -= w.bytes;
-	histogram_add_many(&s->lifetime_ns, now > b->born_ns ? now - b->born_ns : 0, w.blocks);
+	histogram_add_many(&s->lifetime, now > b->born_ticks ? now - b->born_ticks : 0, w.blocks);
 	line_note(m, s);
 	return w;
 }
@@ -189,13 +190,13 @@ static struct sampling_weight count_death(struct heap_model *m, const struct liv
  * allocated, both can have the same time, and the free may come first. So the frees of one time
  * are kept until it is over.
  */
-static inline void moment_add(struct heap_moment *m, uint64_t time_ns, uint64_t address,
+static inline void moment_add(struct heap_moment *m, uint64_t ticks, uint64_t address,
 			      uint32_t thread)
 {
 	uint32_t i;
 
-	if (m->time_ns != time_ns) {
-		m->time_ns = time_ns;
+	if (m->ticks != ticks) {
+		m->ticks = ticks;
 		m->count = 0;
 	}
 	if (m->count == HEAP_MOMENT)
@@ -208,7 +209,7 @@ static inline void moment_add(struct heap_moment *m, uint64_t time_ns, uint64_t 
 /* Was the block of event e freed at its very time by another thread? Each free answers once. */
 static bool moment_take(struct heap_moment *m, uint64_t address, const struct event *e)
 {
-	if (m->time_ns != e->time_ns)
+	if (m->ticks != e->ticks)
 		return false;
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (m->free[i].address != address || m->free[i].thread == e->thread)
@@ -227,7 +228,7 @@ static struct heap_early *early_new(struct heap_model *m)
 	if (m->early_count < HEAP_EARLY)
 		return &m->early[m->early_count++];
 	for (uint32_t i = 1; i < HEAP_EARLY; i++)
-		if (m->early[i].time_ns < oldest->time_ns)
+		if (m->early[i].ticks < oldest->ticks)
 			oldest = &m->early[i];
 	return oldest;
 }
@@ -242,8 +243,8 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 	struct heap_early *early = early_new(m);
 
 	early->address = b->address;
-	early->time_ns = e->time_ns;
-	early->weight = count_death(m, b, e, e->time_ns);
+	early->ticks = e->ticks;
+	early->weight = count_death(m, b, e, e->ticks);
 	m->total.frees -= early->weight.blocks;
 	m->total.freed_bytes -= early->weight.bytes;
 	m->total.implied_frees += early->weight.blocks;
@@ -259,7 +260,7 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	if (b)
 		block_given_out_again(m, b, e);
 	if (e->time_ns >= m->since_ns) {
-		s = site_get(m, e, &site);
+		s = heap_model_site(m, e->stack, e->thread, &site);
 		if (!s)
 			return -ENOMEM;
 	}
@@ -267,18 +268,18 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	if (!b)
 		return -ENOMEM;
 	b->size_bytes = size;
-	b->born_ns = e->time_ns;
+	b->born_ticks = e->ticks;
 	b->site = site;
 	b->thread = e->thread;
 	if (s)
-		count_birth(m, s, size, e->time_ns);
+		count_birth(m, s, size, e->ticks);
 	for (uint32_t i = 0; s && i < m->watches; i++)
 		if (m->watch[i].born(m->watch[i].arg, b, e))
 			return -ENOMEM;
-	last_allocation_set(m, e->thread, address);
+	heap_model_last(m, e->thread, address);
 	if (m->stray.count && moment_take(&m->stray, address, e)) {
 		m->total.unpaired_frees--;
-		count_death(m, b, e, e->time_ns);
+		count_death(m, b, e, e->ticks);
 		live_remove(&m->live, b);
 	}
 	return 0;
@@ -289,15 +290,15 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
  * announcement since the realloc began is its own: when several threads were held up in reallocs of
  * one address, the later announcements are the others'.
  */
-static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start_ns)
+static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start)
 {
 	struct heap_early *own = NULL;
 
 	for (uint32_t i = 0; i < m->early_count; i++) {
 		struct heap_early *early = &m->early[i];
 
-		if (early->address == address && early->time_ns >= start_ns &&
-		    (!own || early->time_ns < own->time_ns))
+		if (early->address == address && early->ticks >= start &&
+		    (!own || early->ticks < own->ticks))
 			own = early;
 	}
 	if (!own)
@@ -314,13 +315,13 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 	struct live_block *b = live_find(&m->live, address);
 	bool in_window = e->time_ns >= m->since_ns;
 
-	if (e->kind == LAR_EV_REALLOC && (!b || b->born_ns > now) &&
+	if (e->kind == LAR_EV_REALLOC && (!b || b->born_ticks > now) &&
 	    death_was_early(m, address, now))
 		return;
 	if (!b) {
 		m->total.unpaired_frees += in_window;
 		if (in_window)
-			moment_add(&m->stray, e->time_ns, address, e->thread);
+			moment_add(&m->stray, e->ticks, address, e->thread);
 		return;
 	}
 	if (in_window) {
@@ -332,7 +333,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 		}
 		count_death(m, b, e, now);
 		if (e->kind == LAR_EV_FREE)
-			moment_add(&m->freed, e->time_ns, address, e->thread);
+			moment_add(&m->freed, e->ticks, address, e->thread);
 	}
 	live_remove(&m->live, b);
 }
@@ -342,10 +343,10 @@ static int count_failure(struct heap_model *m, const struct event *e)
 	struct heap_site *s;
 	uint32_t site;
 
-	last_allocation_set(m, e->thread, 0);
+	heap_model_last(m, e->thread, 0);
 	if (e->time_ns < m->since_ns)
 		return 0;
-	s = site_get(m, e, &site);
+	s = heap_model_site(m, e->stack, e->thread, &site);
 	if (!s)
 		return -ENOMEM;
 	s->failed++;
@@ -372,19 +373,19 @@ static int take_realloc(struct heap_model *m, const struct event *e)
 		return count_failure(m, e);
 	if (old && now && e->time_ns >= m->since_ns)
 		count_realloc(m, old, size);
-	if (old == now && m->freed.time_ns == e->time_ns && !live_find(&m->live, old) &&
+	if (old == now && m->freed.ticks == e->ticks && !live_find(&m->live, old) &&
 	    moment_take(&m->freed, old, e)) {
 		/* Resized in place, then freed by another thread, whose free came first and was
 		 * taken for the old size's. */
 		m->total.unpaired_frees++;
-		moment_add(&m->stray, e->time_ns, old, 0);
+		moment_add(&m->stray, e->ticks, old, 0);
 		return block_born(m, e, now, size);
 	}
 	if (old)
-		block_died(m, e, old, e->time_ns > took ? e->time_ns - took : 0);
+		block_died(m, e, old, e->ticks > took ? e->ticks - took : 0);
 	if (now)
 		return block_born(m, e, now, size);
-	last_allocation_set(m, e->thread, 0);
+	heap_model_last(m, e->thread, 0);
 	return 0;
 }
 
@@ -439,8 +440,10 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 			return e->field[2] ? count_failure(m, e) : 0;
 		return block_born(m, e, e->field[1], e->field[2]);
 	case LAR_EV_FREE:
-		block_died(m, e, e->field[1], e->time_ns);
-		last_allocation_set(m, e->thread, 0);
+		if (!e->field[1]) /* no recorder writes it */
+			return 0;
+		block_died(m, e, e->field[1], e->ticks);
+		heap_model_last(m, e->thread, 0);
 		return 0;
 	case LAR_EV_REALLOC:
 		return take_realloc(m, e);

@@ -31,8 +31,8 @@ struct heap_site {
 	uint64_t temporary;
 	uint64_t failed;
 	uint64_t size_min, size_max;
-	struct histogram lifetime_ns; /* of freed blocks */
-	struct series line;	      /* live bytes over time, when the model keeps a timeline */
+	struct histogram lifetime; /* of freed blocks, in ticks */
+	struct series line;	   /* live bytes over time, when the model keeps a timeline */
 };
 
 struct heap_totals {
@@ -41,11 +41,12 @@ struct heap_totals {
 	uint64_t unpaired_frees; /* of blocks that are not: inherited, or older than the record */
 	uint64_t implied_frees;	 /* an address was given out again, its free was never seen */
 	uint64_t live_blocks, live_bytes;
-	uint64_t peak_bytes, peak_at_ns;
+	uint64_t peak_bytes, peak_at_ticks;
 	uint64_t temporary;
 	uint64_t reallocations;
 	uint64_t failed;
-	uint64_t samples; /* allocations recorded: what the estimates rest on */
+	uint64_t unlisted; /* live blocks of a checkpoint that had no room for them one by one */
+	uint64_t samples;  /* allocations recorded: what the estimates rest on */
 };
 
 struct heap_map_site {
@@ -64,7 +65,7 @@ struct heap_mapped {
 /* A block that was given out again before the realloc that freed it was recorded. */
 struct heap_early {
 	uint64_t address;
-	uint64_t time_ns; /* when the next owner got it */
+	uint64_t ticks; /* when the next owner got it */
 	struct sampling_weight weight;
 };
 #define HEAP_EARLY 256
@@ -72,7 +73,7 @@ struct heap_early {
 /* The last frees of one recorded time; what it says is in heap_model.c. */
 #define HEAP_MOMENT 16
 struct heap_moment {
-	uint64_t time_ns;
+	uint64_t ticks;
 	uint32_t count;
 	struct {
 		uint64_t address;
@@ -150,6 +151,14 @@ __attribute__((always_inline)) static inline void heap_model_prefetch(const stru
 	__builtin_prefetch(b);
 	__builtin_prefetch(b + 2); /* the next line: most runs of blocks end there */
 }
+
+/*
+ * For whoever loads figures before the first event: the site of a stack, with its number, NULL when
+ * there is no memory; and the block that a thread's last heap event allocated, 0 = it did not.
+ */
+struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
+				  uint32_t *number);
+void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address);
 
 /* After the last event: completes the sites' share of the peak, and rounds estimates. */
 void heap_model_finish(struct heap_model *m);

@@ -99,21 +99,34 @@ void histogram_add(struct histogram *h, uint64_t value)
 	histogram_add_many(h, value, 1);
 }
 
-void histogram_merge(struct histogram *h, const struct histogram *from)
+void histogram_add_sums(struct histogram *h, const struct histogram *from, uint64_t times)
 {
+	uint64_t sum;
+
 	if (!from->count)
 		return;
 	if (!h->count || from->min < h->min)
 		h->min = from->min;
 	if (from->max > h->max)
 		h->max = from->max;
-	h->count += from->count;
-	if (__builtin_add_overflow(h->sum, from->sum, &h->sum))
+	h->count += from->count * times;
+	if (__builtin_mul_overflow(from->sum, times, &sum) ||
+	    __builtin_add_overflow(h->sum, sum, &h->sum))
 		h->sum = UINT64_MAX;
 	h->truncated |= from->truncated;
+}
+
+void histogram_add_bucket(struct histogram *h, unsigned bucket, uint64_t count)
+{
+	if (count)
+		bucket_add(h, bucket, count);
+}
+
+void histogram_merge(struct histogram *h, const struct histogram *from)
+{
+	histogram_add_sums(h, from, 1);
 	for (unsigned i = 0; i < from->length; i++)
-		if (from->bucket[i])
-			bucket_add(h, from->first + i, from->bucket[i]);
+		histogram_add_bucket(h, from->first + i, from->bucket[i]);
 }
 
 uint64_t histogram_quantile(const struct histogram *h, unsigned parts_per_thousand)

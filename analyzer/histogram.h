@@ -33,6 +33,13 @@ void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count);
 void histogram_merge(struct histogram *h, const struct histogram *from);
 
 /*
+ * Two halves of a merge with a histogram whose buckets are stored elsewhere: first its count, sum,
+ * least and most, each value `times` times; then what each of its buckets holds.
+ */
+void histogram_add_sums(struct histogram *h, const struct histogram *from, uint64_t times);
+void histogram_add_bucket(struct histogram *h, unsigned bucket, uint64_t count);
+
+/*
  * The value below or at which `parts_per_thousand` of all values lie (nearest rank): the middle of
  * its bucket, kept between min and max. 0 when empty.
  */

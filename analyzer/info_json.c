@@ -69,6 +69,7 @@ static void put_trace(struct jsonline *j, const struct info *i)
 	put_u64(j, "bound_bytes", h->bound);
 	put_u64(j, "events_written", f->events_written);
 	put_u64(j, "events_kept", f->events_kept);
+	put_u64(j, "events_folded", f->events_folded);
 	put_u64(j, "events_overwritten", f->events_overwritten);
 	put_u64(j, "events_dropped", f->events_dropped);
 	put_u64(j, "events_damaged", f->damage.events_at_least);
@@ -80,6 +81,7 @@ static void put_trace(struct jsonline *j, const struct info *i)
 	put_u64(j, "sampled_bytes", h->sample_bytes);
 	put_u64(j, "first_kept_ns", i->first_ns == UINT64_MAX ? 0 : i->first_ns);
 	put_u64(j, "last_kept_ns", i->last_ns);
+	put_u64(j, "folded_until_ns", f->folded_until_ns);
 	jsonline_key(j, "clock_estimated");
 	jsonline_bool(j, f->clock_estimated);
 	open_list(j, "sections");

@@ -137,6 +137,9 @@ static void put_events(FILE *out, const struct info *i)
 	fputs("\nEvents\n", out);
 	put_row(out, "written", f->events_written, "");
 	put_row(out, "kept", f->events_kept, "");
+	if (f->events_folded)
+		put_row(out, "folded", f->events_folded,
+			"the oldest: in all figures, but no longer one by one");
 	if (f->events_overwritten)
 		put_row(out, "overwritten", f->events_overwritten,
 			"the oldest gave way to newer ones; a larger --size keeps more");

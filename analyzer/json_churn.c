@@ -11,7 +11,8 @@ static json_t *pool_json(struct analysis *a, uint32_t i)
 	json_set_site(a, o, &a->heap->sites, i);
 	json_set_u64(o, "size_bytes", s->size_bytes);
 	json_set_u64(o, "allocations", s->of_size);
-	json_set_u64(o, "lifetime_p50_ns", histogram_quantile(&a->heap->site[i].lifetime_ns, 500));
+	json_set_u64(o, "lifetime_p50_ns",
+		     trace_span_ns(a->trace, histogram_quantile(&a->heap->site[i].lifetime, 500)));
 	json_set_u64(o, "pool_blocks", churn_pool_blocks[best]);
 	json_set_u64(o, "allocations_saved", s->hits[best]);
 	for (unsigned p = 0; p < CHURN_POOLS; p++) {

@@ -28,10 +28,10 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_u64(size, "mean", s->allocations ? s->allocated_bytes / s->allocations : 0);
 	json_set_u64(size, "max", s->size_max);
 	json_set(o, "size_bytes", size);
-	json_set_u64(life, "p50", histogram_quantile(&s->lifetime_ns, 500));
-	json_set_u64(life, "p90", histogram_quantile(&s->lifetime_ns, 900));
-	json_set_u64(life, "p99", histogram_quantile(&s->lifetime_ns, 990));
-	json_set(o, "lifetime_ns", s->lifetime_ns.count ? json_incref(life) : json_null());
+	json_set_u64(life, "p50", trace_span_ns(a->trace, histogram_quantile(&s->lifetime, 500)));
+	json_set_u64(life, "p90", trace_span_ns(a->trace, histogram_quantile(&s->lifetime, 900)));
+	json_set_u64(life, "p99", trace_span_ns(a->trace, histogram_quantile(&s->lifetime, 990)));
+	json_set(o, "lifetime_ns", s->lifetime.count ? json_incref(life) : json_null());
 	json_decref(life);
 	return o;
 }
@@ -80,12 +80,13 @@ json_t *json_heap(struct analysis *a)
 	/* with history lost, or of a sample, there is no bound to the error */
 	json_set(o, "peak_error_bytes",
 		 analysis_partial(a) || a->heap->sampling.period ? json_null() : json_u64(0));
-	json_set_u64(o, "peak_at_ns", t->peak_at_ns);
+	json_set_u64(o, "peak_at_ns", trace_ns(a->trace, t->peak_at_ticks));
 	json_set(o, "temporary_allocations", temporary_json(a, t->temporary));
 	json_set_u64(o, "reallocations", t->reallocations);
 	json_set_u64(o, "failed_allocations", t->failed);
 	json_set_u64(o, "unpaired_frees", t->unpaired_frees);
 	json_set_u64(o, "implied_frees", t->implied_frees);
+	json_set_u64(o, "unlisted_blocks", t->unlisted);
 	json_set(o, "mapped", mapped_json(&a->heap->mapped));
 	json_set_list(a, o, "sites", "site_count", heap_rank_sites, site_json);
 	json_set_churn(a, o);

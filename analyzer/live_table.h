@@ -12,7 +12,7 @@
 struct live_block {
 	uint64_t address; /* 0 = empty slot */
 	uint64_t size_bytes;
-	uint64_t born_ns;
+	uint64_t born_ticks;
 	uint32_t site;
 	uint32_t thread;
 };

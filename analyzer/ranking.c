@@ -28,6 +28,8 @@ const char *analysis_site_label(struct analysis *a, const struct sites *sites, u
 		uint32_t number = sites->thread[site];
 		const struct trace_thread *t = analysis_thread(a, number);
 
+		if (number == SITE_FOLDED_THREADS)
+			return "all threads, earlier";
 		snprintf(text, sizeof(text), "thread %u%s%s", number, *t->name ? " " : "", t->name);
 		return text;
 	}

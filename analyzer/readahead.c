@@ -54,7 +54,7 @@ static int by_key(const void *a, const void *b)
 }
 
 /* A merge opens a block at its first time, but not before the one before it in its slot is done. */
-static void make_plan(struct readahead *r, bool by_time)
+static void make_plan(struct readahead *r, bool by_time, bool folded)
 {
 	const struct ringindex *index = r->index;
 	uint64_t done = 0;
@@ -65,7 +65,7 @@ static void make_plan(struct readahead *r, bool by_time)
 
 		if (!i || !by_time || b->slot != index->blocks[index->by_slot[i - 1]].slot)
 			done = 0;
-		if (b->lost)
+		if (b->lost || (!folded && b->folded == b->events))
 			continue;
 		if (done < b->first_ticks)
 			done = b->first_ticks;
@@ -136,7 +136,7 @@ static void readahead_free(struct readahead *r)
 }
 
 struct readahead *readahead_start(const struct ringfile *file, const struct ringindex *index,
-				  bool by_time)
+				  bool by_time, bool folded)
 {
 	struct readahead *r;
 
@@ -153,7 +153,7 @@ struct readahead *readahead_start(const struct ringfile *file, const struct ring
 		readahead_free(r);
 		return NULL;
 	}
-	make_plan(r, by_time);
+	make_plan(r, by_time, folded);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->ready, NULL);
 	pthread_cond_init(&r->room, NULL);

@@ -19,10 +19,11 @@ struct readahead;
 /*
  * Starts on the blocks of the index, by time as a merge of all slots wants them or in their order.
  * The file and the index must stay as they are. NULL when it is not worth it (few blocks, one
- * processor) or cannot be done: then the reader does all itself.
+ * processor) or cannot be done: then the reader does all itself. Blocks that are in the checkpoint
+ * are left out, unless `folded` asks for them.
  */
 struct readahead *readahead_start(const struct ringfile *file, const struct ringindex *index,
-				  bool by_time);
+				  bool by_time, bool folded);
 
 /* Ends the thread and frees what was not taken; NULL is nothing. */
 void readahead_stop(struct readahead *r);

@@ -78,6 +78,12 @@ void json_set_site(struct analysis *a, json_t *object, const struct sites *sites
 	if (a->context->by == CMD_BY_THREAD) {
 		const struct trace_thread *t = analysis_thread(a, sites->thread[site]);
 
+		if (sites->thread[site] == SITE_FOLDED_THREADS) {
+			json_set(object, "thread", json_null());
+			json_set(object, "tid", json_null());
+			json_set(object, "name", json_text(label));
+			return;
+		}
 		json_set_u64(object, "thread", sites->thread[site]);
 		json_set_u64(object, "tid", t->tid);
 		json_set(object, "name", json_text(t->name));
@@ -184,6 +190,7 @@ static json_t *trace_json(struct analysis *a)
 	json_set_u64(o, "disk_bytes", f->disk_bytes);
 	json_set_u64(o, "events_written", f->events_written);
 	json_set_u64(o, "events_kept", f->events_kept);
+	json_set_u64(o, "events_folded", f->events_folded);
 	json_set_u64(o, "events_overwritten", f->events_overwritten);
 	json_set_u64(o, "events_dropped", f->events_dropped);
 	json_set_u64(o, "blocks_damaged", f->damage.blocks);
@@ -191,6 +198,8 @@ static json_t *trace_json(struct analysis *a)
 	json_set_u64(o, "sampled_bytes", f->header->sample_bytes);
 	json_set(o, "partial", json_boolean(analysis_partial(a)));
 	json_set_u64(o, "first_event_ns", a->first_ns);
+	json_set(o, "folded_until_ns",
+		 f->events_folded ? json_u64(f->folded_until_ns) : json_null());
 	return o;
 }
 

@@ -247,6 +247,17 @@ static void print_alerts(const struct analysis *a)
 			"to keep more.",
 			format_count(x, f->events_overwritten), format_count(y, f->events_written),
 			format_time(z, a->dense_ns));
+	if (a->window_cut)
+		print_alert(
+			a,
+			"Up to %s only figures of all the time are known, not what of them was in "
+			"the window: they are left out. Record with a larger --size to see more.",
+			format_time(x, f->folded_until_ns));
+	else if (a->sums && a->context->by == CMD_BY_THREAD)
+		print_alert(a,
+			    "Up to %s it is not known which thread it was; those figures have a "
+			    "row of their own.",
+			    format_time(x, f->folded_until_ns));
 	if (f->events_dropped)
 		print_alert(a, "%s events could not be recorded; `lariat info` says why.",
 			    format_count(x, f->events_dropped));
@@ -271,7 +282,8 @@ static void print_head(const struct analysis *a)
 	print_end(a, end, sizeof(end));
 	text_say(a, "pid %" PRIu32 ", started %s, %s", f->header->pid,
 		 format_date(date, f->header->start_unix_ns), end);
-	text_say(a, "%s: %s events in %s", f->path, format_count(events, f->events_kept),
+	text_say(a, "%s: %s events in %s", f->path,
+		 format_count(events, f->events_kept + f->events_folded),
 		 format_bytes(size, f->disk_bytes));
 	print_alerts(a);
 }

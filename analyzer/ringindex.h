@@ -23,6 +23,7 @@ struct ring_block {
 	uint32_t events;
 	uint32_t total_size;
 	uint32_t slot, slot_seq;
+	uint32_t folded; /* events at its start that the checkpoint has */
 	bool lost; /* could not be decoded; already counted */
 };
 

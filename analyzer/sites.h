@@ -15,6 +15,9 @@
 
 #define SITE_NONE UINT32_MAX
 
+/* As a thread: all those whose figures a checkpoint has, which cannot be told apart. */
+#define SITE_FOLDED_THREADS UINT32_MAX
+
 /*
  * Which group a stack belongs to, for folds; called once per stack and model. Groups are numbered
  * from 0 without gaps. SITE_NONE = no memory.

@@ -20,6 +20,7 @@ struct staging_slot {
 	uint64_t *words;      /* whole records only */
 	size_t word_count;
 	uint64_t events;
+	uint64_t folded; /* events at its start that the checkpoint has */
 	uint64_t last_ticks;
 	struct lar_lock_cell *locks; /* used cells only */
 	uint32_t lock_count;

@@ -31,6 +31,7 @@ struct source {
 struct stream {
 	struct trace *t;
 	struct readahead *ahead; /* NULL = each block is decoded when it is opened */
+	bool all;		 /* those that are in the checkpoint, too */
 	trace_event_fn *fn;
 	void *arg;
 	struct event **place; /* of the next event */
@@ -76,13 +77,29 @@ static void cursor_give(struct stream *s, struct cursor *c)
 	s->free_cursors = c;
 }
 
+static bool passes(const struct stream *s, const struct ring_block *b)
+{
+	return b->lost || (!s->all && b->folded == b->events);
+}
+
+/* Leaves out the first events. */
+static int skip_events(struct stream *s, struct cursor *c, uint64_t count)
+{
+	struct event e;
+	int rc = 0;
+
+	for (uint64_t i = 0; i < count && !s->all && !rc && !cursor_at_end(c); i++)
+		rc = cursor_next(c, s->t, &e);
+	return rc;
+}
+
 /* Decodes a block into the cursor; 1 = lost (counted), 0 or -ENOMEM. */
 static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
 {
 	uint32_t skipped = 0;
 	int rc;
 
-	if (b->lost)
+	if (passes(s, b))
 		return 1;
 	drop_records(s, c);
 	if (!s->ahead ||
@@ -99,12 +116,15 @@ static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
 		return 1;
 	}
 	s->skipped += skipped;
-	return cursor_start(c, s->t, c->raw.words, c->raw.count, 0);
+	rc = cursor_start(c, s->t, c->raw.words, c->raw.count, 0);
+	return rc ? rc : skip_events(s, c, b->folded);
 }
 
 static int open_slot(struct stream *s, struct cursor *c, const struct staging_slot *slot)
 {
-	return cursor_start(c, s->t, slot->words, slot->word_count, s->t->file.header.time_shift);
+	int rc = cursor_start(c, s->t, slot->words, slot->word_count, s->t->file.header.time_shift);
+
+	return rc ? rc : skip_events(s, c, slot->folded);
 }
 
 static int deliver_rest(struct stream *s, struct cursor *c)
@@ -188,7 +208,7 @@ static bool source_advance(struct stream *s, struct source *src)
 		cursor_give(s, src->cursor);
 	src->cursor = NULL;
 	src->not_free = false;
-	while (src->block < src->block_end && ring->blocks[ring->by_slot[src->block]].lost)
+	while (src->block < src->block_end && passes(s, &ring->blocks[ring->by_slot[src->block]]))
 		src->block++;
 	if (src->block < src->block_end) {
 		src->key = ring->blocks[ring->by_slot[src->block]].first_ticks;
@@ -342,13 +362,13 @@ static int deliver_locks(struct stream *s)
 	return rc;
 }
 
-int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
-			void *arg)
+static int deliver(struct trace *t, bool ordered, bool all, struct event **place,
+		   trace_event_fn *fn, void *arg)
 {
-	struct stream s = { .t = t, .fn = fn, .arg = arg, .place = place };
+	struct stream s = { .t = t, .all = all, .fn = fn, .arg = arg, .place = place };
 	int rc;
 
-	s.ahead = readahead_start(&t->file, &t->ring, ordered);
+	s.ahead = readahead_start(&t->file, &t->ring, ordered, all);
 	rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
 	readahead_stop(s.ahead);
 	if (!rc)
@@ -369,5 +389,18 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct event e, *place = &e;
 
-	return trace_events_placed(t, ordered, &place, fn, arg);
+	return deliver(t, ordered, false, &place, fn, arg);
+}
+
+int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
+{
+	struct event e, *place = &e;
+
+	return deliver(t, ordered, true, &place, fn, arg);
+}
+
+int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
+			void *arg)
+{
+	return deliver(t, ordered, false, place, fn, arg);
 }

@@ -31,7 +31,9 @@ static void print_pools(struct analysis *a, const struct ranking *r)
 		table_row(t);
 		cell_bytes(t, s->size_bytes);
 		cell_count(t, s->of_size);
-		cell_time(t, histogram_quantile(&a->heap->site[r->index[i]].lifetime_ns, 500));
+		cell_time(t, trace_span_ns(a->trace,
+					   histogram_quantile(&a->heap->site[r->index[i]].lifetime,
+							      500)));
 		cell_count(t, churn_pool_blocks[best]);
 		table_cell(t, format_percent(x, s->hits[best], s->of_size));
 		text_site(a, t, &a->heap->sites, r->index[i], 1);

@@ -25,7 +25,7 @@ static void say_totals(struct analysis *a)
 	text_say(a, "%s of %s in all, %s freed", format_things(x, t->allocations, "allocation"),
 		 format_bytes(y, t->allocated_bytes), format_count(z, t->frees));
 	text_say(a, "At most %s at a time, %s after the start", format_bytes(x, t->peak_bytes),
-		 format_time(y, t->peak_at_ns));
+		 format_time(y, trace_ns(a->trace, t->peak_at_ticks)));
 	if (t->temporary)
 		text_say(a, "%s temporary (%s): freed by the thread's next heap call",
 			 format_count(x, t->temporary),
@@ -38,6 +38,12 @@ static void say_totals(struct analysis *a)
 	if (t->unpaired_frees)
 		text_say(a, "%s of blocks from before the record: left out",
 			 format_things(x, t->unpaired_frees, "free"));
+	if (t->unlisted)
+		text_say(a,
+			 "%s in use %s after the start were too many to be kept one by one: if "
+			 "they were freed since, they still count as in use",
+			 format_things(x, t->unlisted, "block"),
+			 format_time(y, a->facts->folded_until_ns));
 	if (t->implied_frees)
 		text_say(a, "%s freed unseen: the address was given out again",
 			 format_things(x, t->implied_frees, "block"));
@@ -55,7 +61,7 @@ static void say_mapped(struct analysis *a)
 }
 
 /* "16 B to 4.00 KiB each, half live less than 1.20 us, 35 % temporary" */
-static void site_detail(struct table *t, const struct heap_site *s)
+static void site_detail(struct analysis *a, struct table *t, const struct heap_site *s)
 {
 	char x[FORMAT_SIZE], y[FORMAT_SIZE], text[200];
 	uint64_t median;
@@ -71,10 +77,10 @@ static void site_detail(struct table *t, const struct heap_site *s)
 	if (s->temporary)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %s temporary",
 				      format_percent(x, s->temporary, s->allocations));
-	median = histogram_quantile(&s->lifetime_ns, 500);
-	if (s->lifetime_ns.count && median < CLOCK_STEP_NS)
+	median = trace_span_ns(a->trace, histogram_quantile(&s->lifetime, 500));
+	if (s->lifetime.count && median < CLOCK_STEP_NS)
 		snprintf(text + n, sizeof(text) - n, ", life < %s", format_time(x, CLOCK_STEP_NS));
-	else if (s->lifetime_ns.count)
+	else if (s->lifetime.count)
 		snprintf(text + n, sizeof(text) - n, ", life %s", format_time(x, median));
 	table_words(t, text);
 }
@@ -97,7 +103,7 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 		cell_bytes(t, s->live_bytes);
 		text_site(a, t, &a->heap->sites, r->index[i], brief ? 2 : TEXT_CALLERS);
 		if (!brief)
-			site_detail(t, s);
+			site_detail(a, t, s);
 	}
 	table_drop_empty(t, 3);
 	if (!brief)

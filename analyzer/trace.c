@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "alive.h"
+#include "folded.h"
 #include "trace_impl.h"
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)
@@ -19,18 +20,23 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 void trace_count_lost_block(struct trace *t, struct ring_block *b, int rc)
 {
 	struct trace_facts *f = &t->facts;
+	uint64_t events;
 
 	if (b->lost)
 		return;
 	b->lost = true;
 	f->blocks_kept--;
-	f->events_kept -= b->events;
+	/* what is in the checkpoint is not lost */
+	events = b->events - b->folded;
+	if (!events)
+		return;
+	f->events_kept -= events;
 	if (rc == -ESTALE) {
-		f->events_overwritten = add_saturated(f->events_overwritten, b->events);
+		f->events_overwritten = add_saturated(f->events_overwritten, events);
 		return;
 	}
 	f->damage.blocks++;
-	f->damage.events_at_least = add_saturated(f->damage.events_at_least, b->events);
+	f->damage.events_at_least = add_saturated(f->damage.events_at_least, events);
 }
 
 /*
@@ -53,6 +59,10 @@ static int drop_sealed_slots(struct trace *t)
 		b = ringindex_find(&t->ring, s->index, s->seq);
 		if (!b)
 			continue;
+		if (b->folded == b->events) {
+			s->sealed = true;
+			continue;
+		}
 		rc = unblock_read(&t->unblock, &t->file, b, &raw, &skipped);
 		s->sealed = rc == 0 || rc == -ESTALE;
 		b->lost = !s->sealed;
@@ -107,14 +117,15 @@ static void count_events(struct trace *t)
 
 	f->damage.blocks = add_saturated(t->ring.gap_blocks, t->ring.refused);
 	f->damage.events_at_least = t->ring.gap_events;
-	f->damage.records = t->staging.damaged + t->dictionary.damaged + t->file.header_damage;
+	f->damage.records = t->staging.damaged + t->dictionary.damaged + t->file.header_damage +
+			    t->checkpoint.damaged;
 	for (size_t i = 0; i < t->ring.count; i++) {
 		const struct ring_block *b = &t->ring.blocks[i];
 
 		if (b->lost)
 			continue;
 		f->blocks_kept++;
-		f->events_kept += b->events;
+		f->events_kept += b->events - b->folded;
 		if (b->last_ticks > t->last_ticks)
 			t->last_ticks = b->last_ticks;
 	}
@@ -123,17 +134,17 @@ static void count_events(struct trace *t)
 
 		if (s->sealed)
 			continue;
-		f->events_kept += s->events;
+		f->events_kept += s->events - s->folded;
 		if (s->last_ticks > t->last_ticks)
 			t->last_ticks = s->last_ticks;
 	}
-	if (t->ring.count)
-		f->events_overwritten = t->ring.blocks[0].events_before;
+	folded_count(t);
 	count_missing_end(t);
 	for (size_t i = 0; i < sizeof(dropping); i++)
 		f->events_dropped =
 			add_saturated(f->events_dropped, t->file.header.lost[dropping[i]]);
 	f->events_written = add_saturated(f->events_kept, f->events_overwritten);
+	f->events_written = add_saturated(f->events_written, f->events_folded);
 	f->events_written = add_saturated(f->events_written, f->damage.events_at_least);
 }
 
@@ -149,9 +160,13 @@ static void measure_time(struct trace *t)
 		t->last_ticks = h->end_ticks;
 	if (t->dictionary.last_ticks > t->last_ticks)
 		t->last_ticks = t->dictionary.last_ticks;
+	if (t->checkpoint.header.seq && t->checkpoint.header.last_ticks > t->last_ticks)
+		t->last_ticks = t->checkpoint.header.last_ticks;
 	gethostname(host, sizeof(host) - 1);
 	tickclock_init(&t->clock, h, !strcmp(host, t->dictionary.host));
 	t->facts.duration_ns = tickclock_ns(&t->clock, t->last_ticks);
+	if (t->checkpoint.header.seq)
+		t->facts.folded_until_ns = tickclock_ns(&t->clock, t->checkpoint.header.last_ticks);
 }
 
 /* What the reader has to say about the trace, as a note behind the recorder's own. */
@@ -203,6 +218,9 @@ static int read_tables(struct trace *t)
 	/* blocks after slots, so that a slot sealed in between is seen twice and not missed */
 	if (!rc)
 		rc = ringindex_init(&t->ring, &t->file);
+	/* before the ring gives up a block, its events are in a checkpoint */
+	if (!rc)
+		rc = checkpoint_init(&t->checkpoint, &t->file);
 	/* the dictionary last: it is written before what refers to it */
 	ringfile_refresh(&t->file);
 	if (!rc)
@@ -213,7 +231,11 @@ static int read_tables(struct trace *t)
 	if (!rc)
 		rc = stacks_init(&t->stacks);
 	if (!rc)
+		rc = folded_stacks(t);
+	if (!rc)
 		rc = unblock_init(&t->unblock);
+	if (!rc)
+		folded_mark(t);
 	if (!rc)
 		rc = drop_sealed_slots(t);
 	if (rc)
@@ -261,6 +283,7 @@ void trace_close(struct trace *t)
 	stacks_fini(&t->stacks);
 	modmap_fini(&t->modmap);
 	dictionary_fini(&t->dictionary);
+	checkpoint_fini(&t->checkpoint);
 	ringindex_fini(&t->ring);
 	staging_fini(&t->staging);
 	ringfile_close(&t->file);
@@ -271,6 +294,11 @@ void trace_close(struct trace *t)
 const struct trace_facts *trace_facts(const struct trace *t)
 {
 	return &t->facts;
+}
+
+const struct checkpoint *trace_checkpoint(const struct trace *t)
+{
+	return t->checkpoint.header.seq ? &t->checkpoint : NULL;
 }
 
 uint64_t trace_ns(const struct trace *t, uint64_t ticks)

@@ -16,6 +16,7 @@
 #include "../preload/format/event.h"
 #include "../preload/format/trace_format.h"
 
+struct checkpoint;
 struct trace;
 
 /* Why a file could not be opened; text for the user, without file name or newline. */
@@ -65,8 +66,11 @@ struct trace_facts {
 	uint64_t disk_bytes;	 /* blocks allocated */
 	uint64_t duration_ns;	 /* start to the end or the last sign of life */
 	bool running;		 /* the recorded process is alive (checked by pid and start time) */
-	uint64_t events_written; /* ever committed: kept + overwritten */
-	uint64_t events_kept, events_overwritten, events_dropped;
+	uint64_t events_written; /* ever committed: kept, folded, overwritten or damaged */
+	uint64_t events_kept;	 /* that trace_events() delivers */
+	uint64_t events_folded;	 /* that are in the checkpoint's figures */
+	uint64_t events_overwritten, events_dropped;
+	uint64_t folded_until_ns; /* time of the latest event in the checkpoint */
 	uint64_t blocks_kept;
 	struct trace_damage damage;
 	uint64_t stacks_folded; /* frames that the reader had no room for, after trace_events() */
@@ -115,11 +119,11 @@ struct event {
 typedef int trace_event_fn(void *arg, const struct event *e);
 
 /*
- * Calls fn for every event that the file still has: ring blocks, then what the slots hold. With
- * `ordered` the events of all threads come merged by time (ties: frees before allocations);
- * without, each thread's are in order but threads are not. Can be called again. A thread's events
- * keep their order even where one's time is a little before that of the one before.
- * Lock cells still in slots are delivered as LOCKSUM events at the end, with
+ * Calls fn for every event that is not in the checkpoint and the file still has: ring blocks, then
+ * what the slots hold. With `ordered` the events of all threads come merged by time (ties: frees
+ * before allocations); without, each thread's are in order but threads are not. Can be called
+ * again. A thread's events keep their order even where one's time is a little before that of the
+ * one before. Lock cells still in slots are delivered as LOCKSUM events at the end, with
  * TRACE_FROM_LOCK_CELL; they are not among the events that the facts count.
  */
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
@@ -131,6 +135,12 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
 			void *arg);
 
+/* The same with those that are in the checkpoint, as far as the file still has them. */
+int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
+
+/* The figures of what trace_events() leaves out; NULL when there are none. Owned by the trace. */
+const struct checkpoint *trace_checkpoint(const struct trace *t);
+
 /* A frame of a stack: an address and the module that held it when it was recorded. */
 struct trace_frame {
 	uint64_t address; /* return address, or LAR_RA_CUT, LAR_RA_INCOMPLETE */
@@ -138,8 +148,9 @@ struct trace_frame {
 };
 
 /*
- * The frames of a stack that some event delivered, outermost first; frames inside the recorder
- * itself are left out. Valid until the next call of a trace_ function. Returns their number.
+ * The frames of a stack that some event delivered or the checkpoint has, outermost first; frames
+ * inside the recorder itself are left out. Valid until the next call of a trace_ function. Returns
+ * their number.
  */
 uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame **frames);
 uint32_t trace_stack_count(const struct trace *t);

@@ -3,6 +3,7 @@
 #ifndef LARIAT_TRACE_IMPL_H
 #define LARIAT_TRACE_IMPL_H
 
+#include "checkpoint.h"
 #include "dictionary.h"
 #include "modmap.h"
 #include "ringfile.h"
@@ -17,6 +18,7 @@ struct trace {
 	struct ringfile file;
 	struct staging staging;
 	struct ringindex ring;
+	struct checkpoint checkpoint;
 	struct dictionary dictionary;
 	struct modmap modmap;
 	struct stacks stacks;

@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True  # the tree stays as it is
+from format_checkpoint import Checkpoint
 from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_records, signed
 
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
@@ -38,12 +39,13 @@ class Trace:
     def __init__(self, path):
         with open(path, "rb") as f:
             self.data = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
-        self.damaged_records = self.damaged_blocks = self.damaged_events = self.skipped = 0
+        self.damaged_records = self.damaged_blocks = self.damaged_events = self.skipped = self.gap_events = 0
         self.modules, self.targets, self.last_ticks = {}, {0: ""}, 0
         self.read_header()
         self.slots = list(self.read_slots())
         self.read_dictionary()
         self.read_ring()
+        self.read_checkpoint()
         self.sort_out()
 
     def u32(self, at):
@@ -168,6 +170,19 @@ class Trace:
             except Damaged:
                 b["records"] = None
 
+    def read_checkpoint(self):
+        offset = self.section(4)[1]
+        size = next((self.u64(64 + 32 * i) for i in range(min(self.u32(40), 12))
+                     if offset and self.u32(48 + 32 * i) == 4 and self.u64(56 + 32 * i) == offset), 0)
+        self.checkpoint = Checkpoint(self.data, offset, size, zstd) if size else None
+        if self.checkpoint:
+            self.damaged_records += self.checkpoint.damaged
+            self.sign_of_life(self.checkpoint.last_ticks)
+
+    def folded(self, slot, fill, events):
+        """How many of a fill's events are in the checkpoint."""
+        return self.checkpoint.has(slot, fill, events) if self.checkpoint else 0
+
     def sort_out(self):
         """Which of block and slot to take where both have the same; what is missing."""
         for slot in self.slots:
@@ -184,16 +199,20 @@ class Trace:
         for n, b in enumerate(self.blocks):
             if n and b["seq"] > following[0]:
                 self.damaged_blocks += b["seq"] - following[0]
-                self.damaged_events += max(0, b["before"] - following[1])
+                self.gap_events += max(0, b["before"] - following[1])
             following = b["seq"] + 1, b["before"] + b["events"]
+            missing = b["events"] - self.folded(b["slot"], b["slot_seq"], b["events"])
+            if b["records"] is None and not missing:
+                b["records"] = []  # all of them are in the checkpoint
             if b["records"] is None:
                 self.damaged_blocks += 1
-                self.damaged_events += b["events"]
+                self.damaged_events += missing
             self.sign_of_life(b["last"])
         for slot in self.slots:
             if not slot["sealed"]:
                 for r in slot["records"]:
                     self.sign_of_life(r.time)
+        self.damaged_events += self.gap_events
         missing = self.u64(584) - following[0], max(0, self.u64(592) - following[1])
         in_slot = [len(s["records"]) for s in self.slots if not s["sealed"]]
         if missing[0] > 0 and not (missing[0] == 1 and (not missing[1] or missing[1] in in_slot)):
@@ -201,11 +220,18 @@ class Trace:
             self.damaged_events += missing[1]
 
     def facts(self):
-        kept = sum(b["events"] for b in self.blocks if b["records"] is not None and "in_slot" not in b)
-        kept += sum(len(s["records"]) for s in self.slots if not s["sealed"])
-        over = self.blocks[0]["before"] if self.blocks else 0
-        return dict(events_written=kept + over + self.damaged_events, events_kept=kept,
-                    events_overwritten=over, events_damaged=self.damaged_events,
+        runs = [(b["slot"], b["slot_seq"], b["events"]) for b in self.blocks
+                if b["records"] is not None and "in_slot" not in b]
+        runs += [(s["index"], s["seq"], len(s["records"])) for s in self.slots if not s["sealed"]]
+        here = sum(events for _, _, events in runs)
+        kept = here - sum(self.folded(*run) for run in runs)
+        folded = self.checkpoint.events if self.checkpoint else 0
+        gone = max(0, folded - (here - kept))
+        before = self.blocks[0]["before"] if self.blocks else 0
+        over = max(0, before - gone)
+        damaged = self.damaged_events - min(self.gap_events, max(0, gone - before))
+        return dict(events_written=kept + folded + over + damaged, events_kept=kept,
+                    events_folded=folded, events_overwritten=over, events_damaged=damaged,
                     events_dropped=sum(self.lost[i] for i in (0, 1, 2, 3, 6)),
                     events_unknown=self.skipped, blocks_damaged=self.damaged_blocks,
                     records_damaged=self.damaged_records)

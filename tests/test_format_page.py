@@ -10,7 +10,8 @@ import tempfile
 top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 folder = os.path.join(top, "preload/format")
 # The tables with offsets, in the order of the page.
-STRUCTS = ["lar_header", "lar_section", "lar_dict_record", "lar_slot", "lar_lock_cell", "lar_block"]
+STRUCTS = ["lar_header", "lar_section", "lar_dict_record", "lar_slot", "lar_lock_cell", "lar_block",
+           "lar_checkpoint"]
 
 
 def tables(text):
@@ -73,7 +74,8 @@ def main():
     version = re.match(r"# The trace format, version (\d+)\n", text).group(1)
     checks = list(offset_checks(page))
     checks.append("_Static_assert(LAR_VERSION == %s, \"version\");" % version)
-    source = "#include <stddef.h>\n#include \"trace_format.h\"\n" + "\n".join(checks) + "\n"
+    source = "#include <stddef.h>\n#include \"trace_format.h\"\n" \
+        "#include \"checkpoint.h\"\n" + "\n".join(checks) + "\n"
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "checks.c")
         with open(path, "w", encoding="utf-8") as f:

@@ -61,7 +61,8 @@ enum lar_table {
 	 * that LAR_TABLE_LIVE leaves out: there was no room */
 	LAR_TABLE_HEAP = 2,
 	/* d node, allocations, their bytes, frees of its blocks, their bytes, temporary, failed,
-	 * least size, largest size, most bytes held at once; h lifetimes (2 bits) */
+	 * least size, largest size, most bytes held at once, bytes and blocks held when the
+	 * process held most; h lifetimes (2 bits) */
 	LAR_TABLE_HEAP_SITES = 3,
 	/* blocks in use: d address, size, d born, node, thread */
 	LAR_TABLE_LIVE = 4,

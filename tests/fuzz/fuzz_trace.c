@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../analyzer/checkpoint.h"
 #include "../../analyzer/trace.h"
 
 #define MUST(condition)                                                                            \
@@ -103,6 +104,29 @@ static void read_facts(struct seen *s)
 	s->sum += trace_ns(s->trace, f->header->end_ticks) + trace_span_ns(s->trace, UINT64_MAX);
 }
 
+/* Every row of every table, and every histogram. */
+static void read_checkpoint(struct seen *s)
+{
+	const struct checkpoint *c = trace_checkpoint(s->trace);
+	struct checkpoint_rows r;
+
+	for (unsigned table = 0; c && table < LAR_TABLE_MAX; table++) {
+		checkpoint_rows(c, table, &r);
+		for (uint64_t row = 0; checkpoint_next(&r); row++) {
+			struct histogram h;
+
+			MUST(r.left + row + 1 == c->table[table].rows);
+			histogram_init(&h, r.bits);
+			checkpoint_histogram(&r, &h, 1);
+			s->sum += r.value[0] + r.value[CHECKPOINT_COLUMNS - 1];
+			MUST(histogram_quantile(&h, 500) <= h.max);
+			histogram_fini(&h);
+		}
+	}
+	for (uint64_t node = 0; c && node <= c->node_count; node++)
+		MUST(checkpoint_stack(c, node) < trace_stack_count(s->trace));
+}
+
 static void read_trace(const char *path)
 {
 	struct seen s = { .trace = NULL };
@@ -125,6 +149,10 @@ static void read_trace(const char *path)
 	rc = trace_events(s.trace, true, take, &s);
 	MUST(rc == 0);
 	MUST(s.events == unordered);
+	rc = trace_all_events(s.trace, true, take, &s);
+	MUST(rc == 0);
+	MUST(s.events >= 2 * unordered);
+	read_checkpoint(&s);
 	read_facts(&s);
 	read_stacks(&s);
 	trace_close(s.trace);

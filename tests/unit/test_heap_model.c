@@ -93,12 +93,12 @@ static void counts_and_peak(void **state)
 	assert_int_equal(m.total.live_blocks, 3);
 	assert_int_equal(m.total.live_bytes, 140);
 	assert_int_equal(m.total.peak_bytes, 150);
-	assert_int_equal(m.total.peak_at_ns, 20);
+	assert_int_equal(m.total.peak_at_ticks, 20);
 	s = site_of(1);
 	assert_int_equal(s->at_peak_bytes, 100);
 	assert_int_equal(s->live_bytes, 0);
-	assert_int_equal(s->lifetime_ns.count, 1);
-	assert_int_equal(s->lifetime_ns.sum, 20);
+	assert_int_equal(s->lifetime.count, 1);
+	assert_int_equal(s->lifetime.sum, 20);
 	s = site_of(2);
 	assert_int_equal(s->at_peak_bytes, 50);
 	assert_int_equal(s->peak_bytes, 140);
@@ -152,8 +152,8 @@ static void reallocs_in_no_time(void **state)
 	assert_int_equal(m.total.live_bytes, 5);
 	assert_int_equal(m.total.peak_bytes, 35);
 	/* 0, 5 and 0 */
-	assert_int_equal(site_of(1)->lifetime_ns.count, 3);
-	assert_int_equal(site_of(1)->lifetime_ns.sum, 5);
+	assert_int_equal(site_of(1)->lifetime.count, 3);
+	assert_int_equal(site_of(1)->lifetime.sum, 5);
 }
 
 static void failures_and_strangers(void **state)
@@ -418,7 +418,7 @@ static void random_events(void **state)
 	assert_int_equal(m.total.live_blocks, blocks);
 	assert_int_equal(m.live.count, blocks);
 	assert_int_equal(m.total.peak_bytes, peak);
-	assert_int_equal(m.total.peak_at_ns, peak_at);
+	assert_int_equal(m.total.peak_at_ticks, peak_at);
 	assert_int_equal(m.total.unpaired_frees, 0);
 	assert_int_equal(m.total.implied_frees, 0);
 	for (uint32_t s = 0; s < STACKS; s++) {

@@ -29,6 +29,7 @@ static void alloc(uint64_t time, uint32_t stack, uint64_t address, uint64_t size
 			   .call = LAR_CALL_malloc,
 			   .thread = 1,
 			   .stack = stack,
+			   .ticks = time,
 			   .time_ns = time,
 			   .field = { time, address, size } };
 
@@ -40,6 +41,7 @@ static void release(uint64_t time, uint64_t address)
 	struct event e = { .kind = LAR_EV_FREE,
 			   .call = LAR_CALL_free,
 			   .thread = 1,
+			   .ticks = time,
 			   .time_ns = time,
 			   .field = { time, address } };
 
@@ -52,6 +54,7 @@ static void resize(uint64_t time, uint32_t stack, uint64_t old, uint64_t address
 			   .call = LAR_CALL_realloc,
 			   .thread = 1,
 			   .stack = stack,
+			   .ticks = time,
 			   .time_ns = time,
 			   .field = { time, 0, old, address, size } };
 
@@ -202,8 +205,8 @@ static void lifetimes(void **state)
 	for (uint64_t i = 0; i < 20; i++)
 		release(1000000, 0x100000 + i * 0x100000);
 	finish();
-	assert_in_range(histogram_quantile(&site_of(1)->lifetime_ns, 900), 9, 11);
-	assert_in_range(histogram_quantile(&site_of(1)->lifetime_ns, 999), 800000, 1000000);
+	assert_in_range(histogram_quantile(&site_of(1)->lifetime, 900), 9, 11);
+	assert_in_range(histogram_quantile(&site_of(1)->lifetime, 999), 800000, 1000000);
 }
 
 static void exact(void **state)

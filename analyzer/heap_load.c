@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* A checkpoint's heap tables into a heap model; see heap_load.h. */
+#include "heap_load.h"
+
+#include <errno.h>
+
+/* Columns of the tables, as format/checkpoint.h has them. */
+enum site_column {
+	SITE_NODE,
+	SITE_ALLOCATIONS,
+	SITE_ALLOCATED,
+	SITE_FREES,
+	SITE_FREED,
+	SITE_TEMPORARY,
+	SITE_FAILED,
+	SITE_LEAST,
+	SITE_LARGEST,
+	SITE_PEAK,
+	SITE_AT_PEAK,
+	SITE_AT_PEAK_BLOCKS,
+};
+enum heap_column {
+	HEAP_ALLOCATIONS,
+	HEAP_ALLOCATED,
+	HEAP_FREES,
+	HEAP_FREED,
+	HEAP_TEMPORARY,
+	HEAP_REALLOCATIONS,
+	HEAP_FAILED,
+	HEAP_LIVE,
+	HEAP_LIVE_BYTES,
+	HEAP_PEAK,
+	HEAP_PEAK_AT,
+	HEAP_UNPAIRED,
+	HEAP_IMPLIED,
+	HEAP_UNLISTED,
+};
+enum live_column { LIVE_ADDRESS, LIVE_SIZE, LIVE_BORN, LIVE_NODE, LIVE_THREAD };
+enum map_column { MAPS, MAPPED, UNMAPS, UNMAPPED, REMAPS, BREAKS, MAPS_FAILED };
+
+/*
+ * A checkpoint counts recorded blocks. Of a sampled trace what they stand for depends on the size
+ * of each, of which only the sum is known: blocks of one site are taken to be alike, and what
+ * depends on several sites to be like all blocks together.
+ */
+struct shares {
+	struct sampling_weight made, freed;	/* what the sites' blocks stand for */
+	uint64_t blocks, bytes, frees, unfreed; /* that were recorded */
+};
+
+static struct sampling_weight weigh(const struct heap_model *m, uint64_t blocks, uint64_t bytes)
+{
+	struct sampling_weight one;
+
+	if (!m->sampling.period || !blocks)
+		return (struct sampling_weight){ blocks, bytes };
+	one = sampling_weigh(&m->sampling, bytes / blocks);
+	return (struct sampling_weight){ one.blocks * blocks, one.bytes * blocks };
+}
+
+/* `count` of `all` that stand for `units`. */
+static uint64_t scale(const struct heap_model *m, uint64_t count, uint64_t units, uint64_t all)
+{
+	unsigned __int128 n = (unsigned __int128)count * units;
+
+	if (!m->sampling.period || !all)
+		return count;
+	return n / all > UINT64_MAX ? UINT64_MAX : (uint64_t)(n / all);
+}
+
+static void raise(uint64_t *most, uint64_t v)
+{
+	if (v > *most)
+		*most = v;
+}
+
+static void load_site(struct heap_model *m, struct heap_site *s, struct checkpoint_rows *r,
+		      struct shares *all)
+{
+	const uint64_t *v = r->value;
+	struct sampling_weight made = weigh(m, v[SITE_ALLOCATIONS], v[SITE_ALLOCATED]);
+	struct sampling_weight freed = weigh(m, v[SITE_FREES], v[SITE_FREED]);
+
+	s->allocations += made.blocks;
+	s->allocated_bytes += made.bytes;
+	s->frees += freed.blocks;
+	s->freed_bytes += freed.bytes;
+	s->temporary += v[SITE_TEMPORARY];
+	s->failed += v[SITE_FAILED];
+	if (v[SITE_ALLOCATIONS] && v[SITE_LEAST] < s->size_min)
+		s->size_min = v[SITE_LEAST];
+	raise(&s->size_max, v[SITE_LARGEST]);
+	/* what stacks that count as one site held together is known for one time only: the peak's
+	 */
+	raise(&s->peak_bytes, scale(m, v[SITE_PEAK], made.bytes, v[SITE_ALLOCATED]));
+	s->at_peak_bytes += scale(m, v[SITE_AT_PEAK], made.bytes, v[SITE_ALLOCATED]);
+	s->at_peak_blocks += scale(m, v[SITE_AT_PEAK_BLOCKS], made.blocks, v[SITE_ALLOCATIONS]);
+	raise(&s->peak_bytes, s->at_peak_bytes);
+	s->peak_number = m->peak_number;
+	if (v[SITE_FREES])
+		checkpoint_histogram(r, &s->lifetime,
+				     m->sampling.period ? freed.blocks / v[SITE_FREES] : 1);
+	all->made.blocks += made.blocks;
+	all->made.bytes += made.bytes;
+	all->freed.blocks += freed.blocks;
+	all->freed.bytes += freed.bytes;
+	all->blocks += v[SITE_ALLOCATIONS];
+	all->bytes += v[SITE_ALLOCATED];
+	all->frees += v[SITE_FREES];
+	all->unfreed += v[SITE_FREED];
+}
+
+static int load_sites(struct heap_model *m, const struct checkpoint *c, struct shares *all)
+{
+	struct checkpoint_rows r;
+	uint32_t number;
+
+	checkpoint_rows(c, LAR_TABLE_HEAP_SITES, &r);
+	while (checkpoint_next(&r)) {
+		struct heap_site *s = heap_model_site(m, checkpoint_stack(c, r.value[SITE_NODE]),
+						      SITE_FOLDED_THREADS, &number);
+
+		if (!s)
+			return -ENOMEM;
+		load_site(m, s, &r, all);
+	}
+	return 0;
+}
+
+static void load_totals(struct heap_model *m, const struct checkpoint *c, const struct shares *all)
+{
+	struct heap_totals *t = &m->total;
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	checkpoint_rows(c, LAR_TABLE_HEAP, &r);
+	if (!checkpoint_next(&r))
+		return;
+	t->samples = v[HEAP_ALLOCATIONS];
+	t->allocations = scale(m, v[HEAP_ALLOCATIONS], all->made.blocks, all->blocks);
+	t->allocated_bytes = scale(m, v[HEAP_ALLOCATED], all->made.bytes, all->bytes);
+	t->frees = scale(m, v[HEAP_FREES], all->freed.blocks, all->frees);
+	t->freed_bytes = scale(m, v[HEAP_FREED], all->freed.bytes, all->unfreed);
+	t->implied_frees = scale(m, v[HEAP_IMPLIED], all->freed.blocks, all->frees);
+	t->unpaired_frees = v[HEAP_UNPAIRED];
+	t->temporary = v[HEAP_TEMPORARY];
+	t->reallocations = scale(m, v[HEAP_REALLOCATIONS], all->made.blocks, all->blocks);
+	t->failed = v[HEAP_FAILED];
+	t->peak_bytes = scale(m, v[HEAP_PEAK], all->made.bytes, all->bytes);
+	t->peak_at_ticks = v[HEAP_PEAK_AT];
+	t->unlisted = v[HEAP_UNLISTED];
+}
+
+/* A block in use; one that an address has twice cannot be, and is left out. */
+static int load_block(struct heap_model *m, const struct checkpoint *c, const uint64_t *v,
+		      bool sums)
+{
+	struct sampling_weight w = sampling_weigh(&m->sampling, v[LIVE_SIZE]);
+	uint32_t site = SITE_NONE;
+	struct heap_site *s;
+	struct live_block *b;
+
+	if (!v[LIVE_ADDRESS] || live_find(&m->live, v[LIVE_ADDRESS]))
+		return 0;
+	if (sums) {
+		s = heap_model_site(m, checkpoint_stack(c, v[LIVE_NODE]), SITE_FOLDED_THREADS,
+				    &site);
+		if (!s)
+			return -ENOMEM;
+		s->live_blocks += w.blocks;
+		s->live_bytes += w.bytes;
+		raise(&s->peak_bytes, s->live_bytes);
+		m->total.live_blocks += w.blocks;
+		m->total.live_bytes += w.bytes;
+	}
+	b = live_insert(&m->live, v[LIVE_ADDRESS]);
+	if (!b)
+		return -ENOMEM;
+	b->size_bytes = v[LIVE_SIZE];
+	b->born_ticks = v[LIVE_BORN];
+	b->site = site;
+	b->thread = (uint32_t)v[LIVE_THREAD];
+	return 0;
+}
+
+/* Where there was no room for the blocks themselves, their sums are known. */
+static void add_unlisted(struct heap_model *m)
+{
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++) {
+		struct heap_site *s = &m->site[i];
+		uint64_t blocks = s->allocations - s->frees;
+		uint64_t bytes = s->allocated_bytes - s->freed_bytes;
+
+		if (s->frees > s->allocations || s->freed_bytes > s->allocated_bytes ||
+		    blocks < s->live_blocks || bytes < s->live_bytes)
+			continue;
+		m->total.live_blocks += blocks - s->live_blocks;
+		m->total.live_bytes += bytes - s->live_bytes;
+		s->live_blocks = blocks;
+		s->live_bytes = bytes;
+	}
+}
+
+static int load_live(struct heap_model *m, const struct checkpoint *c, bool sums)
+{
+	struct checkpoint_rows r;
+	int err = 0;
+
+	checkpoint_rows(c, LAR_TABLE_LIVE, &r);
+	while (!err && checkpoint_next(&r))
+		err = load_block(m, c, r.value, sums);
+	if (m->total.unlisted)
+		add_unlisted(m);
+	raise(&m->total.peak_bytes, m->total.live_bytes);
+	checkpoint_rows(c, LAR_TABLE_LAST_ALLOCATIONS, &r);
+	while (checkpoint_next(&r))
+		if (r.value[0] < UINT32_MAX)
+			heap_model_last(m, (uint32_t)r.value[0], r.value[1]);
+	return err;
+}
+
+static int load_maps(struct heap_model *m, const struct checkpoint *c)
+{
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	checkpoint_rows(c, LAR_TABLE_MAPS, &r);
+	if (!checkpoint_next(&r))
+		return 0;
+	m->mapped = (struct heap_mapped){ .maps = v[MAPS],
+					  .mapped_bytes = v[MAPPED],
+					  .unmaps = v[UNMAPS],
+					  .unmapped_bytes = v[UNMAPPED],
+					  .remaps = v[REMAPS],
+					  .breaks = v[BREAKS],
+					  .failed = v[MAPS_FAILED] };
+	m->mapped_now = v[MAPPED] > v[UNMAPPED] ? v[MAPPED] - v[UNMAPPED] : 0;
+	checkpoint_rows(c, LAR_TABLE_MAP_SITES, &r);
+	while (checkpoint_next(&r)) {
+		uint32_t site =
+			sites_number(&m->map_sites, checkpoint_stack(c, v[0]), SITE_FOLDED_THREADS);
+
+		if (site == SITE_NONE || array_reserve((void **)&m->map_site, &m->map_site_size,
+						       site, sizeof(*m->map_site)))
+			return -ENOMEM;
+		m->map_site[site].maps += v[1];
+		m->map_site[site].mapped_bytes += v[2];
+	}
+	return 0;
+}
+
+int heap_load(struct heap_model *m, const struct checkpoint *c, bool sums)
+{
+	struct shares all = { { 0, 0 }, { 0, 0 }, 0, 0, 0, 0 };
+	int err = 0;
+
+	if (sums) {
+		m->peak_number = 1;
+		err = load_sites(m, c, &all);
+		if (!err)
+			load_totals(m, c, &all);
+		if (!err)
+			err = load_maps(m, c);
+	}
+	return err ? err : load_live(m, c, sums);
+}
