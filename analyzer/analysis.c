@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "heap_load.h"
+#include "io_load.h"
+#include "lock_load.h"
+#include "thread_load.h"
 
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
 #define PROGRESS_NS	1000000000ull
@@ -144,6 +147,12 @@ static int load_checkpoint(struct analysis *a)
 		err = heap_load(a->heap, c, a->sums);
 	if (!err && a->heap && a->heap->line && a->context->since_ns < until)
 		err = heap_model_start_line(a->heap, until);
+	if (!err && a->io && a->sums)
+		err = io_load(a->io, c);
+	if (!err && a->locks)
+		err = lock_load(a->locks, c, a->sums);
+	if (!err && a->threads)
+		err = thread_load(a->threads, c, a->sums);
 	return err;
 }
 

@@ -28,7 +28,23 @@ static const struct shape {
 	[LAR_TABLE_MAPS] = { "", 0, 0 },
 	[LAR_TABLE_MAP_SITES] = { "d", 0, 0 },
 	[LAR_TABLE_LAST_ALLOCATIONS] = { "d", 0, 0 },
+	[LAR_TABLE_THREADS] = { "d----d", 0, 0 },
+	[LAR_TABLE_IO] = { "", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_IO_TARGETS] = { "d", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_IO_SITES] = { "d", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_IO_SLOWEST] = { "-d", 0, 0 },
+	[LAR_TABLE_IO_ERRORS] = { "", 0, 0 },
+	[LAR_TABLE_LOCKS] = { "d", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_LOCK_SITES] = { "d", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_LOCK_PAIRS] = { "", 0, 0 },
+	[LAR_TABLE_CONDITIONS] = { "d", 1, HISTOGRAM_FINE },
 	[LAR_TABLE_POSITIONS] = { "d", 0, 0 },
+	[LAR_TABLE_TIME] = { "", 0, 0 },
+	[LAR_TABLE_TIMELINE] = { "dddddddddddd", 0, 0 },
+	[LAR_TABLE_SERIES] = { "", 0, 0 },
+	[LAR_TABLE_THREAD_TOTALS] = { "", 0, 0 },
+	[LAR_TABLE_IO_SPANS] = { "--d", 0, 0 },
+	[LAR_TABLE_LOCK_TOTALS] = { "", 0, 0 },
 };
 
 /* Bytes that were checked before. */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* A checkpoint's threads into a model; see thread_load.h. */
+#include "thread_load.h"
+
+#include <errno.h>
+
+/* Columns of the tables, as format/checkpoint.h has them. */
+enum total_column {
+	TOTAL_CREATED,
+	TOTAL_CREATE_FAILURES,
+	TOTAL_RUNNING,
+	TOTAL_PEAK,
+	TOTAL_PEAK_AT,
+	TOTAL_GONE,
+	TOTAL_GONE_UNJOINED,
+	TOTAL_GONE_BELOW,
+};
+enum thread_column {
+	THREAD_NUMBER,
+	THREAD_FLAGS,
+	THREAD_TID,
+	THREAD_CREATOR,
+	THREAD_NODE,
+	THREAD_START,
+	THREAD_LIFE,
+	THREAD_CPU,
+	THREAD_ALLOCATIONS,
+	THREAD_ALLOCATED,
+	THREAD_IO_CALLS,
+	THREAD_IO_BYTES,
+	THREAD_IO_TICKS,
+	THREAD_LOCK_WAITS,
+	THREAD_LOCK_TICKS,
+};
+enum { FLAG_CREATED = 1, FLAG_STARTED = 2, FLAG_ENDED = 4, FLAG_JOINED = 8, FLAG_DETACHED = 16 };
+
+static void load_totals(struct thread_model *m, const struct checkpoint *c)
+{
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	checkpoint_rows(c, LAR_TABLE_THREAD_TOTALS, &r);
+	if (!checkpoint_next(&r))
+		return;
+	m->created = v[TOTAL_CREATED];
+	m->create_failures = v[TOTAL_CREATE_FAILURES];
+	m->running = v[TOTAL_RUNNING];
+	m->peak = v[TOTAL_PEAK];
+	m->peak_at_ticks = v[TOTAL_PEAK_AT];
+	m->gone = v[TOTAL_GONE];
+	m->gone_unjoined = v[TOTAL_GONE_UNJOINED];
+	m->gone_below = (uint32_t)v[TOTAL_GONE_BELOW];
+}
+
+static void load_life(struct thread_figures *t, const struct checkpoint *c, const uint64_t *v)
+{
+	t->tid = (uint32_t)v[THREAD_TID];
+	t->creator = (uint32_t)v[THREAD_CREATOR];
+	t->stack = checkpoint_stack(c, v[THREAD_NODE]);
+	t->created = v[THREAD_FLAGS] & FLAG_CREATED;
+	t->started = v[THREAD_FLAGS] & FLAG_STARTED;
+	t->ended = v[THREAD_FLAGS] & FLAG_ENDED;
+	t->joined = v[THREAD_FLAGS] & FLAG_JOINED;
+	t->detached = v[THREAD_FLAGS] & FLAG_DETACHED;
+	t->start_ticks = v[THREAD_START];
+	t->end_ticks = v[THREAD_START] + (uint64_t)checkpoint_signed(v[THREAD_LIFE]);
+	t->cpu_ns = v[THREAD_CPU];
+}
+
+/*
+ * A checkpoint counts recorded allocations. Of a sampled trace each thread's are taken to be alike,
+ * as only their sum is known.
+ */
+static void load_work(const struct thread_model *m, struct thread_figures *t, const uint64_t *v)
+{
+	uint64_t blocks = v[THREAD_ALLOCATIONS], bytes = v[THREAD_ALLOCATED];
+	struct sampling_weight w = sampling_weigh(&m->sampling, blocks ? bytes / blocks : 0);
+
+	t->allocations = m->sampling.period ? w.blocks * blocks : blocks;
+	t->allocated_bytes = m->sampling.period ? w.bytes * blocks : bytes;
+	t->io_calls = v[THREAD_IO_CALLS];
+	t->io_bytes = v[THREAD_IO_BYTES];
+	t->io_ticks = v[THREAD_IO_TICKS];
+	t->lock_waits = v[THREAD_LOCK_WAITS];
+	t->lock_wait_ticks = v[THREAD_LOCK_TICKS];
+}
+
+int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)
+{
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	load_totals(m, c);
+	checkpoint_rows(c, LAR_TABLE_THREADS, &r);
+	while (checkpoint_next(&r)) {
+		struct thread_figures *t = &m->others;
+
+		if (v[THREAD_NUMBER] > UINT32_MAX)
+			continue;
+		if (v[THREAD_NUMBER])
+			t = thread_model_thread(m, (uint32_t)v[THREAD_NUMBER]);
+		if (!t)
+			return -ENOMEM;
+		load_life(t, c, v);
+		if (sums)
+			load_work(m, t, v);
+	}
+	return 0;
+}

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: MIT */
+/* link: preload/fold_*.o preload/pool.o preload/sys.o analyzer/[!m]*.o analyzer/m[eo]*.o */
+/*
+ * I/O, locks and threads: what the recorder has folded of the first events, and the analyzer
+ * counted of the rest, is what the analyzer counts of all of them.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../analyzer/io_load.h"
+#include "../../analyzer/lock_load.h"
+#include "../../analyzer/thread_load.h"
+#include "../../preload/fold_rows.h"
+#include "foldtest.h"
+
+#define EVENTS	30000u
+#define THREADS 24u
+#define LOCKS	9u
+
+static struct ft_event event[EVENTS];
+static uint32_t events;
+
+/* ---- a program of several threads, made up ---- */
+
+static uint64_t now;
+
+static uint32_t any(uint32_t below)
+{
+	return (uint32_t)rand() % below;
+}
+
+static struct ft_event *add(unsigned kind, unsigned flags, unsigned call, uint32_t thread)
+{
+	struct ft_event *e = &event[events++];
+
+	now += any(50);
+	*e = (struct ft_event){ .kind = kind,
+				.flags = flags,
+				.call = call,
+				.thread = thread,
+				.creator = thread > 1,
+				.ticks = now };
+	e->field[0] = now;
+	return e;
+}
+
+static void add_io(uint32_t thread)
+{
+	static const unsigned calls[] = { LAR_CALL_read,  LAR_CALL_write,   LAR_CALL_pread64,
+					  LAR_CALL_close, LAR_CALL_openat,  LAR_CALL_fsync,
+					  LAR_CALL_none,  LAR_CALL_connect, LAR_CALL_pwrite };
+	struct ft_event *e = add(LAR_EV_IO, 0, calls[any(9)], thread);
+
+	e->node = 1 + any(40);
+	e->field[1] = any(20) ? any(200) : any(20000);
+	e->field[2] = lar_fd_target((int)any(9) - 1, any(60));
+	e->field[3] = any(10) ? any(5000) : (uint64_t) - (int64_t)(1 + any(5));
+	e->field[4] = any(5000);
+	if (!any(30))
+		e->flags = LAR_IO_NO_TARGET;
+}
+
+/* Cells of the threads, as the recorder has them: acquisitions that no event tells yet. */
+static uint64_t cell[THREADS + 1][LOCKS];
+
+static void add_first(uint32_t thread, uint32_t lock)
+{
+	struct ft_event *e = add(LAR_EV_LOCK, LAR_LOCK_FIRST, LAR_CALL_pthread_mutex_lock, thread);
+
+	e->node = 1 + any(6);
+	e->field[2] = 0x1000 + lock;
+}
+
+static void add_sum(uint32_t thread, uint32_t lock)
+{
+	struct ft_event *e = add(LAR_EV_LOCKSUM, 0, LAR_CALL_pthread_mutex_lock, thread);
+
+	e->field[1] = 0x1000 + lock;
+	e->field[2] = cell[thread][lock];
+	e->field[3] = any(10000);
+	e->field[4] = any(1000);
+	e->field[5] = any(3);
+	cell[thread][lock] = 0;
+}
+
+static void add_contended(uint32_t thread, uint32_t lock)
+{
+	static const int results[] = { 0, 0, 0, 0, ETIMEDOUT, EOWNERDEAD, EDEADLK };
+	struct ft_event *e =
+		add(LAR_EV_LOCK, LAR_LOCK_CONTENDED, LAR_CALL_pthread_mutex_lock, thread);
+
+	e->node = 1 + any(6);
+	e->field[1] = any(3000);
+	e->field[2] = 0x1000 + lock;
+	e->field[3] = (uint64_t)results[any(7)];
+	if (any(9))
+		cell[thread][lock]++;
+	else
+		e->flags |= LAR_LOCK_NO_CELL;
+}
+
+static void add_lock(uint32_t thread)
+{
+	uint32_t lock = any(LOCKS);
+	struct ft_event *e;
+
+	if (!cell[thread][lock] && any(20))
+		add_first(thread, lock);
+	cell[thread][lock] += any(5);
+	switch (any(8)) {
+	case 0:
+		add_sum(thread, lock);
+		break;
+	case 1:
+		e = add(LAR_EV_LOCK, LAR_LOCK_TRY, LAR_CALL_pthread_mutex_trylock, thread);
+		e->field[2] = 0x1000 + lock;
+		e->field[3] = EBUSY;
+		break;
+	case 2:
+		e = add(LAR_EV_LOCK, 0, LAR_CALL_pthread_cond_timedwait, thread);
+		e->node = 1 + any(3);
+		e->field[1] = any(5000);
+		e->field[2] = 0x2000;
+		e->field[3] = any(2) ? ETIMEDOUT : 0;
+		break;
+	case 3:
+		add(LAR_EV_LOCK, LAR_LOCK_UNOWNED, LAR_CALL_pthread_mutex_unlock, thread);
+		break;
+	default:
+		add_contended(thread, lock);
+	}
+}
+
+static void add_thread(uint32_t by)
+{
+	static uint32_t number;
+	uint32_t who = 2 + any(THREADS - 2);
+	struct ft_event *e;
+
+	switch (any(4)) {
+	case 0:
+		number = number % (THREADS - 1) + 2;
+		e = add(LAR_EV_THREAD_CREATE, any(4) ? 0 : LAR_THREAD_DETACHED,
+			LAR_CALL_pthread_create, by);
+		e->node = 50 + any(3);
+		e->field[2] = number;
+		e->field[3] = any(9) ? 0 : EAGAIN;
+		break;
+	case 1:
+		e = add(LAR_EV_THREAD_START, 0, 0, who);
+		e->field[1] = who;
+		break;
+	case 2:
+		e = add(LAR_EV_THREAD_END, 0, 0, who);
+		e->field[1] = who;
+		e->field[2] = any(100000);
+		break;
+	default:
+		e = add(LAR_EV_THREAD_JOIN, 0,
+			any(3) ? LAR_CALL_pthread_join : LAR_CALL_pthread_detach, by);
+		e->field[2] = who;
+		e->field[3] = any(4) ? 0 : EINVAL;
+	}
+}
+
+static void make_events(unsigned seed, uint32_t count)
+{
+	srand(seed);
+	memset(cell, 0, sizeof(cell));
+	events = 0;
+	now = 1000000;
+	while (events < count) {
+		/* threads come one by one */
+		uint32_t thread = 1 + any(1 + events * THREADS / count);
+		struct ft_event *e;
+
+		switch (any(40)) {
+		case 0:
+			add_thread(thread);
+			break;
+		case 1 ... 5:
+			e = add(LAR_EV_ALLOC, 0, LAR_CALL_malloc, thread);
+			e->field[1] = any(9) ? 0x5000 : 0;
+			e->field[2] = any(1000);
+			break;
+		case 6 ... 15:
+			add_lock(thread);
+			break;
+		default:
+			add_io(thread);
+		}
+	}
+}
+
+/* ---- models ---- */
+
+struct models {
+	struct io_model io;
+	struct lock_model locks;
+	struct thread_model threads;
+};
+
+static uint32_t in_pairs(void *arg, uint32_t stack)
+{
+	static uint32_t known[3 * FT_NODES], count;
+
+	(void)arg;
+	/* groups are numbered as they come */
+	if (!known[stack / 6])
+		known[stack / 6] = ++count;
+	return known[stack / 6] - 1;
+}
+
+static void models_init(struct models *m, const struct site_rule *rule)
+{
+	assert_int_equal(io_model_init(&m->io, rule, 0, 50), 0);
+	lock_model_init(&m->locks, rule, 0);
+	thread_model_init(&m->threads, 0);
+}
+
+static void models_fini(struct models *m)
+{
+	io_model_fini(&m->io);
+	lock_model_fini(&m->locks);
+	thread_model_fini(&m->threads);
+}
+
+static void models_load(struct models *m, struct fold *f)
+{
+	struct checkpoint c;
+
+	ft_checkpoint(f, &c);
+	assert_int_equal(io_load(&m->io, &c), 0);
+	assert_int_equal(lock_load(&m->locks, &c, true), 0);
+	assert_int_equal(thread_load(&m->threads, &c, true), 0);
+	checkpoint_fini(&c);
+}
+
+static void models_take(struct models *m, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		struct event e = ft_to_event(&event[i]);
+
+		assert_int_equal(io_model_event(&m->io, &e), 0);
+		assert_int_equal(lock_model_event(&m->locks, &e), 0);
+		assert_int_equal(thread_model_event(&m->threads, &e), 0);
+	}
+	io_model_finish(&m->io);
+	lock_model_finish(&m->locks);
+	thread_model_finish(&m->threads);
+}
+
+/* ---- comparing ---- */
+
+#define SAME(field) assert_int_equal(a->field, b->field)
+
+static void same_histogram(const struct histogram *a, const struct histogram *b)
+{
+	SAME(count);
+	SAME(sum);
+	SAME(min);
+	SAME(max);
+	for (unsigned q = 0; q <= 1000; q += 5)
+		assert_int_equal(histogram_quantile(a, q), histogram_quantile(b, q));
+}
+
+/* b can have given up on the union, but says so. */
+static void same_figures(const struct io_figures *a, const struct io_figures *b, uint32_t *exact)
+{
+	SAME(calls);
+	SAME(bytes);
+	SAME(errors);
+	SAME(short_calls);
+	same_histogram(&a->latency, &b->latency);
+	assert_false(a->busy.at_least);
+	if (b->busy.at_least) {
+		assert_true(busy_time_sum(&b->busy) <= busy_time_sum(&a->busy));
+		return;
+	}
+	assert_int_equal(busy_time_sum(&a->busy), busy_time_sum(&b->busy));
+	*exact += a->calls != 0;
+}
+
+static void same_targets(const struct io_model *x, const struct io_model *y, uint32_t *exact)
+{
+	assert_int_equal(x->target_map.count, y->target_map.count);
+	for (uint32_t i = 0; i < x->target_map.count; i++) {
+		const struct io_target *a = &x->target[i], *b = &y->target[i];
+
+		SAME(id);
+		SAME(calls);
+		SAME(bytes);
+		SAME(errors);
+		SAME(short_calls);
+		SAME(time_ticks);
+		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
+			same_figures(&a->op[d], &b->op[d], exact);
+	}
+}
+
+static void same_sites(const struct sites *x, const struct sites *y)
+{
+	assert_int_equal(x->count, y->count);
+	for (uint32_t i = 0; i < x->count; i++)
+		assert_int_equal(x->stack[i], y->stack[i]);
+}
+
+static void same_io_sites(const struct io_model *x, const struct io_model *y)
+{
+	same_sites(&x->sites, &y->sites);
+	for (uint32_t i = 0; i < x->sites.count; i++) {
+		const struct io_site *a = &x->site[i], *b = &y->site[i];
+
+		SAME(calls);
+		SAME(bytes);
+		SAME(errors);
+		SAME(short_calls);
+		SAME(time_ticks);
+		SAME(read_bytes);
+		SAME(written_bytes);
+		SAME(target);
+		SAME(more_targets);
+		for (unsigned op = 0; op < IO_OP_COUNT; op++)
+			SAME(by_op[op]);
+		same_histogram(&a->latency, &b->latency);
+	}
+}
+
+static void same_slowest(const struct io_model *x, const struct io_model *y)
+{
+	assert_int_equal(x->slow_count, y->slow_count);
+	for (uint32_t i = 0; i < x->slow_count; i++) {
+		const struct io_slow *a = &x->slow[i], *b = &y->slow[i];
+
+		SAME(took_ticks);
+		SAME(start_ticks);
+		SAME(asked_bytes);
+		SAME(result);
+		SAME(stack);
+		SAME(thread);
+		SAME(target);
+		SAME(fd);
+		SAME(call);
+	}
+}
+
+static void same_io(const struct io_model *x, const struct io_model *y, uint32_t *exact)
+{
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		same_figures(&x->total[op], &y->total[op], exact);
+	same_targets(x, y, exact);
+	same_io_sites(x, y);
+	same_slowest(x, y);
+	assert_int_equal(x->error_map.count, y->error_map.count);
+	for (uint32_t i = 0; i < x->error_map.count; i++) {
+		const struct io_error *a = &x->error[i], *b = &y->error[i];
+
+		SAME(op);
+		SAME(number);
+		SAME(count);
+	}
+}
+
+static void same_lock_figures(const struct lock_figures *a, const struct lock_figures *b)
+{
+	SAME(acquisitions);
+	SAME(contended);
+	SAME(failed_try);
+	SAME(timeouts);
+	SAME(errors);
+	SAME(hold_ticks);
+	SAME(hold_max_ticks);
+	same_histogram(&a->wait, &b->wait);
+}
+
+static void same_conditions(const struct lock_model *x, const struct lock_model *y)
+{
+	same_sites(&x->condition_sites, &y->condition_sites);
+	for (uint32_t i = 0; i <= x->condition_sites.count; i++) {
+		bool total = i == x->condition_sites.count;
+		const struct condition_site *a = total ? &x->condition_total : &x->condition[i];
+		const struct condition_site *b = total ? &y->condition_total : &y->condition[i];
+
+		SAME(waits);
+		SAME(timeouts);
+		SAME(errors);
+		same_histogram(&a->wait, &b->wait);
+	}
+}
+
+static void same_locks(const struct lock_model *x, const struct lock_model *y)
+{
+	same_lock_figures(&x->total, &y->total);
+	assert_int_equal(x->unowned_unlocks, y->unowned_unlocks);
+	assert_int_equal(x->lock_map.count, y->lock_map.count);
+	for (uint32_t i = 0; i < x->lock_map.count; i++) {
+		const struct lock_one *a = &x->lock[i], *b = &y->lock[i];
+
+		SAME(address);
+		SAME(call);
+		SAME(first_site);
+		SAME(latest_site);
+		same_lock_figures(&a->f, &b->f);
+	}
+	same_sites(&x->sites, &y->sites);
+	for (uint32_t i = 0; i < x->sites.count; i++) {
+		const struct lock_site *a = &x->site[i], *b = &y->site[i];
+
+		SAME(lock);
+		SAME(more_locks);
+		same_lock_figures(&a->f, &b->f);
+	}
+	same_conditions(x, y);
+}
+
+static void same_work(const struct thread_figures *a, const struct thread_figures *b)
+{
+	SAME(cpu_ns);
+	SAME(allocations);
+	SAME(allocated_bytes);
+	SAME(io_calls);
+	SAME(io_bytes);
+	SAME(io_ticks);
+	SAME(lock_waits);
+	SAME(lock_wait_ticks);
+}
+
+static void same_threads(const struct thread_model *x, const struct thread_model *y)
+{
+	assert_int_equal(x->created, y->created);
+	assert_int_equal(x->create_failures, y->create_failures);
+	assert_int_equal(x->peak, y->peak);
+	assert_int_equal(x->peak_at_ticks, y->peak_at_ticks);
+	assert_int_equal(x->running, y->running);
+	assert_int_equal(thread_model_unjoined(x), thread_model_unjoined(y));
+	assert_int_equal(x->map.count, y->map.count);
+	for (uint32_t i = 0; i < x->map.count; i++) {
+		const struct thread_figures *a = &x->thread[i], *b = &y->thread[i];
+
+		SAME(number);
+		SAME(tid);
+		SAME(stack);
+		SAME(created);
+		SAME(started);
+		SAME(ended);
+		SAME(joined);
+		SAME(detached);
+		SAME(start_ticks);
+		SAME(end_ticks);
+		same_work(a, b);
+		/* the thread's record names its creator, too */
+		if (a->creator)
+			SAME(creator);
+	}
+}
+
+/* ---- tests ---- */
+
+static void compare(unsigned seed, const struct site_rule *rule, uint32_t *exact)
+{
+	struct models all, both;
+
+	make_events(seed, 3000);
+	models_init(&all, rule);
+	models_take(&all, 0, events);
+	for (uint32_t split = 0; split <= events; split += 1 + any(events / 8)) {
+		struct fold *f = ft_fold_new(FT_ACCOUNTS);
+
+		for (uint32_t i = 0; i < split; i++)
+			ft_fold_event(f, &event[i]);
+		models_init(&both, rule);
+		models_load(&both, f);
+		models_take(&both, split, events);
+		same_io(&all.io, &both.io, exact);
+		same_locks(&all.locks, &both.locks);
+		same_threads(&all.threads, &both.threads);
+		models_fini(&both);
+		ft_fold_free(f);
+	}
+	models_fini(&all);
+}
+
+static void folded_and_counted(void **state)
+{
+	uint32_t exact = 0;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 8; seed++)
+		compare(seed, NULL, &exact);
+	assert_true(exact > 1000);
+}
+
+static void by_group(void **state)
+{
+	struct site_rule rule = { .group = in_pairs };
+	uint32_t exact = 0;
+
+	(void)state;
+	compare(9, &rule, &exact);
+}
+
+/* One operation at a time: unions are exact, however many there are. */
+static void union_of_one_after_another(void **state)
+{
+	struct fold *f = ft_fold_new(FT_ACCOUNTS);
+	struct models all, both;
+	uint32_t exact = 0;
+
+	(void)state;
+	events = 0;
+	now = 1000;
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct ft_event *e = add(LAR_EV_IO, 0, i % 3 ? LAR_CALL_read : LAR_CALL_write, 1);
+
+		e->ticks = now += 100;
+		e->field[1] = i % 97;
+		e->field[2] = lar_fd_target(3, i % 5);
+	}
+	for (uint32_t i = 0; i < 15000; i++)
+		ft_fold_event(f, &event[i]);
+	models_init(&all, NULL);
+	models_take(&all, 0, events);
+	models_init(&both, NULL);
+	models_load(&both, f);
+	models_take(&both, 15000, events);
+	same_io(&all.io, &both.io, &exact);
+	assert_int_equal(exact, 2 + 2 * 5);
+	models_fini(&all);
+	models_fini(&both);
+	ft_fold_free(f);
+}
+
+static uint64_t rows_of(const struct checkpoint *c, enum lar_table table)
+{
+	struct checkpoint_rows r;
+
+	checkpoint_rows(c, table, &r);
+	return r.left;
+}
+
+/* Each thread its own file, lock and stack, and gone. */
+static void one_of_many(struct fold *f, uint32_t number)
+{
+	struct ft_event *e;
+
+	events = 0;
+	e = add(LAR_EV_THREAD_CREATE, 0, LAR_CALL_pthread_create, 1);
+	e->field[2] = number;
+	e = add(LAR_EV_IO, 0, LAR_CALL_read, number);
+	e->node = number;
+	e->field[1] = 1 + number % 1000;
+	e->field[2] = lar_fd_target(3, number);
+	e->field[3] = 10;
+	e = add(LAR_EV_LOCK, LAR_LOCK_FIRST | LAR_LOCK_CONTENDED, LAR_CALL_pthread_mutex_lock,
+		number);
+	e->node = number;
+	e->field[1] = 7;
+	e->field[2] = 16 * number;
+	e = add(LAR_EV_LOCKSUM, 0, LAR_CALL_pthread_mutex_lock, number);
+	e->field[1] = 16 * number;
+	e->field[2] = 3;
+	e = add(LAR_EV_LOCK, 0, LAR_CALL_pthread_cond_wait, number);
+	e->node = number;
+	e->field[1] = 5;
+	e = add(LAR_EV_THREAD_END, 0, 0, number);
+	e->field[1] = number;
+	e->field[2] = 11;
+	e = add(LAR_EV_THREAD_JOIN, 0, LAR_CALL_pthread_join, 1);
+	e->field[2] = number;
+	for (uint32_t i = 0; i < events; i++)
+		ft_fold_event(f, &event[i]);
+}
+
+static void many_in_little_room(void **state)
+{
+	enum { MANY = 20000, ROOM = 1u << 20 };
+	struct fold *f = ft_fold_new(ROOM);
+	uint32_t most = fold_rows_most();
+	uint64_t reads = 0, acquired = 0, cpu = 0;
+	struct checkpoint c;
+	struct models m;
+
+	(void)state;
+	now = 1;
+	for (uint32_t i = 2; i < MANY + 2; i++)
+		one_of_many(f, i);
+	assert_false(f->failed);
+	ft_checkpoint(f, &c);
+	/* a share of the room, however large the rest is */
+	assert_true(c.header.comp_size < ROOM / 2 / 2);
+	for (enum lar_table t = LAR_TABLE_THREADS; t <= LAR_TABLE_CONDITIONS; t++)
+		assert_true(rows_of(&c, t) <= most + 1);
+	models_init(&m, NULL);
+	models_load(&m, f);
+	assert_int_equal(m.io.total[IO_READ].calls, MANY);
+	for (uint32_t i = 0; i < m.io.target_map.count; i++)
+		reads += m.io.target[i].op[IO_TARGET_READ].bytes;
+	assert_int_equal(reads, 10 * MANY);
+	assert_int_equal(m.io.target_map.count, most + 1);
+	for (uint32_t i = 0; i < m.locks.sites.count; i++)
+		acquired += m.locks.site[i].f.acquisitions;
+	assert_int_equal(acquired, 3 * MANY);
+	assert_int_equal(m.locks.total.wait.sum, 7 * MANY);
+	assert_int_equal(m.locks.condition_total.waits, MANY);
+	/* the first thread, and one of the others at a time */
+	assert_int_equal(m.threads.peak, 2);
+	assert_int_equal(m.threads.running, 1);
+	assert_int_equal(m.threads.created, MANY);
+	assert_int_equal(thread_model_unjoined(&m.threads), 0);
+	assert_int_equal(m.threads.gone + m.threads.map.count, MANY + 1);
+	for (uint32_t i = 0; i < m.threads.map.count; i++)
+		cpu += m.threads.thread[i].cpu_ns;
+	assert_int_equal(cpu + m.threads.others.cpu_ns, 11 * MANY);
+	models_fini(&m);
+	checkpoint_fini(&c);
+	ft_fold_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(folded_and_counted),
+		cmocka_unit_test(by_group),
+		cmocka_unit_test(union_of_one_after_another),
+		cmocka_unit_test(many_in_little_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
