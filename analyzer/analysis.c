@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heap_line.h"
 #include "heap_load.h"
 #include "io_load.h"
 #include "lock_load.h"
@@ -146,7 +147,8 @@ static int load_checkpoint(struct analysis *a)
 	if (a->heap)
 		err = heap_load(a->heap, c, a->sums);
 	if (!err && a->heap && a->heap->line && a->context->since_ns < until)
-		err = heap_model_start_line(a->heap, until);
+		err = a->sums ? heap_line_load(a->heap, c, a->trace, until)
+			      : heap_model_start_line(a->heap, until);
 	if (!err && a->io && a->sums)
 		err = io_load(a->io, c);
 	if (!err && a->locks)
