@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "../../analyzer/checkpoint.h"
 #include "../../analyzer/trace.h"
@@ -129,28 +130,49 @@ static inline void ft_fold_event(struct fold *f, const struct ft_event *event)
 	f->last_ticks = e.ticks;
 }
 
-/* Writes a checkpoint and reads it. The caller's, for checkpoint_fini(). */
-static inline void ft_checkpoint(struct fold *f, struct checkpoint *c)
+/* Reads the checkpoint in the recorder's accounts. The caller's, for checkpoint_fini(). */
+static inline void ft_read(struct checkpoint *c)
 {
 	char path[] = "/tmp/lariat-fold-XXXXXX";
 	struct ringfile rf = { .fd = mkstemp(path), .size = ft_recorder.accounts_size };
 
 	assert(rf.fd >= 0);
 	unlink(path);
-	assert(fold_checkpoint(f));
 	for (uint64_t at = 0; at < rf.size; at += 65536)
 		assert(pwrite(rf.fd, ft_recorder.accounts + at, 65536, (off_t)at) == 65536);
 	rf.header.section_count = 1;
 	rf.header.sections[0] = (struct lar_section){ .type = LAR_SECTION_ACCOUNTS,
 						      .size = ft_recorder.accounts_size };
 	assert(!checkpoint_init(c, &rf));
-	assert(c->header.seq && c->header.events == f->events);
+	assert(c->header.seq);
 	close(rf.fd);
 	c->node_count = FT_NODES;
 	c->stack = calloc(FT_NODES, sizeof(*c->stack));
 	assert(c->stack);
 	for (uint32_t i = 0; i < FT_NODES; i++)
 		c->stack[i] = ft_stack(i);
+}
+
+/* Writes a checkpoint and reads it. */
+static inline void ft_checkpoint(struct fold *f, struct checkpoint *c)
+{
+	assert(fold_checkpoint(f));
+	ft_read(c);
+	assert(c->header.events == f->events);
+}
+
+/* Makes a checkpoint of tables that somebody else wrote. */
+static inline void ft_write(const uint8_t *tables, size_t size)
+{
+	struct lar_checkpoint *to = (struct lar_checkpoint *)ft_recorder.accounts;
+	struct lar_checkpoint h = { .seq = 1, .raw_size = size };
+
+	h.comp_size =
+		ZSTD_compress(to + 1, ft_recorder.accounts_size / 2 - sizeof(h), tables, size, 1);
+	assert(!ZSTD_isError(h.comp_size));
+	h.check = lar_checkpoint_check(&h);
+	h.magic = LAR_CHECKPOINT_MAGIC;
+	*to = h;
 }
 
 #endif
