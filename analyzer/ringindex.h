@@ -24,7 +24,7 @@ struct ring_block {
 	uint32_t total_size;
 	uint32_t slot, slot_seq;
 	uint32_t folded; /* events at its start that the checkpoint has */
-	bool lost; /* could not be decoded; already counted */
+	bool lost;	 /* could not be decoded; already counted */
 };
 
 struct ringindex {

@@ -64,7 +64,7 @@ static void make_envelope(struct trend_work *w)
  */
 static void take_out_steps(struct trend_work *w)
 {
-	double move[STATS_POINTS], rise[STATS_POINTS];
+	double move[STATS_POINTS], rise[STATS_POINTS] = { 0 };
 	uint32_t moves = 0, steps = 0;
 	double bound;
 

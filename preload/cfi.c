@@ -508,9 +508,8 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 	if (!fde)
 		return RULE_GUESS;
 	if (last.busy) {
-		struct machine m;
+		struct machine m = { .fde = NULL };
 
-		m.fde = m.cie_at = NULL;
 		return machine_rule(&m, fde, look);
 	}
 	last.busy = true;

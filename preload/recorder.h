@@ -79,17 +79,17 @@ struct recorder {
 	uint64_t ring_oldest_seq;
 	uint8_t *accounts; /* two areas for checkpoints */
 	uint64_t accounts_size;
-	struct fold *fold; /* NULL until the ring fills up */
+	struct fold *fold;	     /* NULL until the ring fills up */
 	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
 		target_lock;
 
-	_Atomic uint32_t generation; /* grows when code may have gone away */
-	_Atomic uint32_t threads;    /* numbers given out */
+	_Atomic uint32_t generation;  /* grows when code may have gone away */
+	_Atomic uint32_t threads;     /* numbers given out */
 	_Atomic uint64_t tick_due_ns; /* CLOCK_MONOTONIC of the next TICK */
 	uint64_t first_break;
-	_Atomic uint32_t unloads;    /* times that code went away */
+	_Atomic uint32_t unloads; /* times that code went away */
 	uint64_t unload_ticks[RECORDER_UNLOADS];
 	_Atomic(struct rules_table *) rules;
 	struct thread *thread[RECORDER_MAX_SLOTS]; /* by slot, kept for the slot's next owner */
