@@ -104,8 +104,12 @@ static inline int to_models(struct analysis *a, const struct event *e)
 	if (a->heap &&
 	    ((e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP) || e->kind == LAR_EV_TICK))
 		return to_heap(a);
-	if (a->io && e->kind == LAR_EV_IO)
-		return io_model_event(a->io, e);
+	if (e->kind == LAR_EV_IO) {
+		if (a->io)
+			err = io_model_event(a->io, e);
+		/* its rate stands on the timeline */
+		return !err && a->heap && a->heap->line ? to_heap(a) : err;
+	}
 	if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
 		return lock_model_event(a->locks, e);
 	return 0;

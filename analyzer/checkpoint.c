@@ -40,7 +40,7 @@ static const struct shape {
 	[LAR_TABLE_CONDITIONS] = { "d", 1, HISTOGRAM_FINE },
 	[LAR_TABLE_POSITIONS] = { "d", 0, 0 },
 	[LAR_TABLE_TIME] = { "", 0, 0 },
-	[LAR_TABLE_TIMELINE] = { "dddddddddddd", 0, 0 },
+	[LAR_TABLE_TIMELINE] = { "dddddddddddddd", 0, 0 },
 	[LAR_TABLE_SERIES] = { "", 0, 0 },
 	[LAR_TABLE_THREAD_TOTALS] = { "", 0, 0 },
 	[LAR_TABLE_IO_SPANS] = { "--d", 0, 0 },

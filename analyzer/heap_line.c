@@ -22,6 +22,8 @@ enum sample_column {
 	LINE_RSS,
 	LINE_HEAP,
 	LINE_THREADS,
+	LINE_IO_CALLS,
+	LINE_IO_BYTES,
 };
 enum series_column { SERIES_NODE, SERIES_VALUE, SERIES_FIRST };
 
@@ -110,6 +112,8 @@ static void read_samples(struct lines *l, const struct checkpoint *c)
 						  .freed_bytes = v[LINE_FREED],
 						  .unpaired_frees = v[LINE_UNPAIRED],
 						  .mapped_bytes = v[LINE_MAPPED],
+						  .io_calls = v[LINE_IO_CALLS],
+						  .io_bytes = v[LINE_IO_BYTES],
 						  .rss_bytes = v[LINE_RSS],
 						  .heap_bytes = v[LINE_HEAP],
 						  .threads = v[LINE_THREADS] };
@@ -143,6 +147,8 @@ static void replay(const struct lines *l, struct heap_model *m, const struct tra
 		timeline_live(m->line, l->sample[k].live_min);
 		timeline_live(m->line, l->sample[k].live_max);
 		last = l->sample[k];
+		m->io_calls = last.io_calls;
+		m->io_bytes = last.io_bytes;
 		m->tick.rss_bytes = last.rss_bytes;
 		m->tick.heap_bytes = last.heap_bytes;
 		m->tick.threads = last.threads;

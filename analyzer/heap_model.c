@@ -54,6 +54,8 @@ static struct timeline_sample sample_now(const struct heap_model *m)
 					 .unpaired_frees = t->unpaired_frees + m->outside_frees,
 					 .mapped_bytes = m->mapped_now,
 					 .held_bytes = m->held_bytes,
+					 .io_calls = m->io_calls,
+					 .io_bytes = m->io_bytes,
 					 .rss_bytes = m->tick.rss_bytes,
 					 .heap_bytes = m->tick.heap_bytes,
 					 .threads = m->tick.threads };
@@ -430,6 +432,14 @@ static int take_map(struct heap_model *m, const struct event *e)
 	return 0;
 }
 
+/* Bytes that a read or write moved. */
+static uint64_t call_bytes(unsigned call, int64_t result)
+{
+	enum lar_operation op = call_operation(call);
+
+	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
+}
+
 int heap_model_event(struct heap_model *m, const struct event *e)
 {
 	if (m->line && e->time_ns >= m->line->end_ns && e->time_ns >= m->since_ns)
@@ -449,6 +459,10 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 		return take_realloc(m, e);
 	case LAR_EV_MAP:
 		return take_map(m, e);
+	case LAR_EV_IO:
+		m->io_calls++;
+		m->io_bytes += call_bytes(e->call, (int64_t)e->field[3]);
+		return 0;
 	case LAR_EV_TICK:
 		m->tick.rss_bytes = e->field[1];
 		m->tick.heap_bytes = e->field[2];

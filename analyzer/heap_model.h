@@ -110,12 +110,13 @@ struct heap_model {
 	uint64_t peak_number; /* counts the times that the process held more than ever */
 	struct heap_early early[HEAP_EARLY]; /* whose realloc has not come yet */
 	uint32_t early_count;
-	struct heap_moment stray; /* frees of blocks that are not known */
-	struct heap_moment freed; /* frees of blocks that are */
-	struct timeline *line;	  /* NULL = none is kept */
-	uint64_t mapped_now;	  /* bytes that mmap and kin hold */
-	uint64_t outside_frees;	  /* of blocks from before since_ns */
-	uint64_t held_bytes;	  /* for the timeline, from a watch: pages with live blocks */
+	struct heap_moment stray;    /* frees of blocks that are not known */
+	struct heap_moment freed;    /* frees of blocks that are */
+	struct timeline *line;	     /* NULL = none is kept */
+	uint64_t mapped_now;	     /* bytes that mmap and kin hold */
+	uint64_t io_calls, io_bytes; /* for the timeline */
+	uint64_t outside_frees;	     /* of blocks from before since_ns */
+	uint64_t held_bytes;	     /* for the timeline, from a watch: pages with live blocks */
 	struct heap_watch watch[HEAP_WATCHES];
 	uint32_t watches;
 	struct {

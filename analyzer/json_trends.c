@@ -60,6 +60,8 @@ static json_t *sample_json(const struct timeline *line, uint32_t i, bool held)
 	json_set(o, "held_bytes", held ? json_u64(s->held_bytes) : json_null());
 	json_set(o, "heap_bytes", s->heap_bytes ? json_u64(s->heap_bytes) : json_null());
 	json_set_u64(o, "mapped_bytes", s->mapped_bytes);
+	json_set_u64(o, "io_calls", s->io_calls - (before ? before->io_calls : 0));
+	json_set_u64(o, "io_bytes", s->io_bytes - (before ? before->io_bytes : 0));
 	json_set(o, "rss_bytes", s->rss_bytes ? json_u64(s->rss_bytes) : json_null());
 	json_set(o, "threads", s->threads ? json_u64(s->threads) : json_null());
 	return o;

@@ -7,6 +7,7 @@
 
 #include "fold_impl.h"
 #include "fold_live.h"
+#include "fold_rows.h"
 #include "fold_timeline.h"
 #include "format/codec.h"
 #include "pool.h"
@@ -55,7 +56,8 @@ struct heap {
 	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
 	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
 	uint64_t mapped_now;
-	uint64_t peak_number; /* counts the times that the process held more than ever */
+	uint64_t peak_number;	     /* counts the times that the process held more than ever */
+	uint64_t io_calls, io_bytes; /* for the timeline */
 	uint64_t rss_bytes, heap_bytes, threads; /* by the last TICK */
 	struct fold_timeline line;
 };
@@ -78,7 +80,9 @@ static void line_advance(struct heap *h, uint64_t now)
 				    .mapped_bytes = h->mapped_now,
 				    .rss_bytes = h->rss_bytes,
 				    .heap_bytes = h->heap_bytes,
-				    .threads = h->threads };
+				    .threads = h->threads,
+				    .io_calls = h->io_calls,
+				    .io_bytes = h->io_bytes };
 
 	fold_timeline_advance(&h->line, now, &last);
 }
@@ -337,6 +341,14 @@ static void take_map(struct fold *f, struct heap *h, const struct fold_event *e)
 	}
 }
 
+/* Bytes that a read or write moved. */
+static uint64_t moved(unsigned call, int64_t result)
+{
+	unsigned op = fold_operation(call);
+
+	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
+}
+
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 {
 	uint64_t now = e->ticks - lar->header->clock_start.ticks;
@@ -367,6 +379,10 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		break;
 	case LAR_EV_MAP:
 		take_map(f, h, e);
+		break;
+	case LAR_EV_IO:
+		h->io_calls++;
+		h->io_bytes += moved(e->call, (int64_t)e->field[3]);
 		break;
 	case LAR_EV_TICK:
 		h->rss_bytes = e->field[1];

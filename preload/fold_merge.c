@@ -284,6 +284,7 @@ static void take_event(struct fold *f, struct fold_source *s)
 		fold_heap_event(f, &f->heap_state, &e);
 		break;
 	case LAR_EV_IO:
+		fold_heap_event(f, &f->heap_state, &e);
 		fold_io_event(f, &f->io_state, &e);
 		break;
 	case LAR_EV_LOCK:

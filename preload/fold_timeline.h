@@ -22,6 +22,7 @@ struct fold_sample {
 	uint64_t frees, freed_bytes, unpaired_frees;
 	uint64_t mapped_bytes;
 	uint64_t rss_bytes, heap_bytes, threads; /* the last TICK */
+	uint64_t io_calls, io_bytes;		 /* sums; bytes read and written */
 };
 
 struct fold_timeline {

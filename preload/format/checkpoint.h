@@ -123,7 +123,7 @@ enum lar_table {
 	LAR_TABLE_TIME = 20,
 	/* per sample, all columns d: live bytes at its end, least, most; allocations so far, their
 	 * bytes, frees, their bytes, frees of unknown blocks; mapped bytes; resident, heap bytes
-	 * and threads by the last TICK */
+	 * and threads by the last TICK; I/O calls so far, bytes read and written */
 	LAR_TABLE_TIMELINE = 21,
 	/* live bytes of sites that were not without any in all slots: node, bytes now, then for
 	 * each of 64 slots zigzag least less the most of the slot before (the first less 0), most
