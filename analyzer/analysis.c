@@ -181,8 +181,8 @@ static int take_event(void *arg, const struct event *at_place)
 	/* sums of locks are of the whole run, whatever the window */
 	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM)
 		return 0;
-	/* the heap's models want durations in nanoseconds */
-	if (e->kind == LAR_EV_REALLOC || e->kind == LAR_EV_MAP)
+	/* the growth model wants them in nanoseconds */
+	if (e->kind == LAR_EV_MAP)
 		e->field[1] = trace_span_ns(a->trace, e->field[1]);
 	return to_models(a, e);
 }
