@@ -185,10 +185,36 @@ options=LARIAT_RECORD=io record part "$victims/report_sites"
 same "only I/O" '["io","process","schema","trace"]' "$(field part 'keys | tojson')"
 same "said so" 1 "$("$lariat" alloc "$(trace_of part)" | grep -c 'Not recorded')"
 
-### what is overwritten is said so
+### what the ring gives up is in the figures
 options=LARIAT_SIZE=1M record full "$victims/report_sites" 3000000
-same "overwritten" '[true,true,true,null]' "$(field full '[.trace.events_overwritten > 0,
-	.trace.partial, .trace.events_kept > 1000, .heap.peak_error_bytes] | tojson')"
+same "folded" '[true,0,false,true,0]' "$(field full '[.trace.events_folded > 1000000,
+	.trace.events_overwritten, .trace.partial, .trace.events_kept > 1000,
+	.heap.peak_error_bytes] | tojson')"
+same "nothing to say" 0 "$("$lariat" alloc "$(trace_of full)" | grep -c '^!')"
+same "two windows" '[true,false]' "$(for since in 1ns "$(field full '.trace.folded_until_ns + 1')ns"; do
+	"$lariat" alloc --since "$since" --format json "$(trace_of full)"
+done | jq -sc 'map(.trace.partial)')"
+same "a window that is not known" 1 \
+	"$("$lariat" alloc --since 1ns "$(trace_of full)" | grep -c '^! Up to .* only figures')"
+same "threads that are not known" '[null,1]' "$("$lariat" alloc --by thread --format json \
+	"$(trace_of full)" | jq -c '[.heap.sites[].thread] | sort')"
+same "and said" 1 \
+	"$("$lariat" alloc --by thread "$(trace_of full)" | grep -c '^! Up to .* which thread')"
+
+### what is overwritten is said so
+python3 - "$(trace_of full)" <<'PYTHON'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    header = f.read(4096)
+    for i in range(struct.unpack_from("<I", header, 40)[0]):
+        kind, _, offset, size, _ = struct.unpack_from("<IIQQQ", header, 48 + 32 * i)
+        if kind == 4:
+            f.seek(offset)
+            f.write(bytes(size))
+PYTHON
+same "overwritten" '[true,true,true,null]' "$("$lariat" alloc --format json "$(trace_of full)" |
+	jq -c '[.trace.events_overwritten > 0, .trace.partial, .trace.events_kept > 1000,
+	.heap.peak_error_bytes]')"
 same "and said" 1 "$("$lariat" alloc "$(trace_of full)" | grep -c '^! The trace was full')"
 
 ### wrong usage and unreadable files
