@@ -6,6 +6,15 @@
 #include "report_json.h"
 #include "report_text.h"
 
+static void cell_busy(const struct analysis *a, struct table *t, const struct busy_time *b)
+{
+	char buf[FORMAT_SIZE], text[FORMAT_SIZE + 4];
+
+	text_ticks(a, buf, busy_time_sum(b));
+	snprintf(text, sizeof(text), "%s%s", b->at_least ? ">= " : "", buf);
+	table_cell(t, text);
+}
+
 /*
  * The sum of times says more than the union only where operations overlapped, and by more than the
  * clock's steps.
@@ -32,7 +41,7 @@ static void print_totals(struct analysis *a)
 		cell_count(t, f->errors);
 		cell_count(t, f->short_calls);
 		cell_ticks(a, t, f->latency.sum);
-		cell_ticks(a, t, busy);
+		cell_busy(a, t, &f->busy);
 		cell_ticks(a, t, histogram_quantile(&f->latency, 500));
 		cell_ticks(a, t, histogram_quantile(&f->latency, 990));
 		cell_ticks(a, t, f->latency.max);

@@ -73,6 +73,8 @@ static void make_room(struct fold *f, struct threads *m)
 	uint64_t sum = 0;
 	uint32_t mean;
 
+	if (!m->rows.count)
+		return;
 	for (uint32_t i = 0; i < m->rows.count; i++)
 		sum += m->row[i].number;
 	mean = (uint32_t)(sum / m->rows.count);
@@ -107,7 +109,7 @@ static struct figures *thread_look_up(struct fold *f, struct threads *m, uint32_
 
 static struct figures *thread_get(struct fold *f, struct threads *m, uint32_t number)
 {
-	if (m->last < m->rows.count && m->row[m->last].number == number)
+	if (m->row && m->last < m->rows.count && m->row[m->last].number == number)
 		return &m->row[m->last];
 	return thread_look_up(f, m, number);
 }
