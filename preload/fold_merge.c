@@ -152,6 +152,7 @@ static bool decode(struct fold *f, struct fold_source *s, const struct lar_block
 	n = ZSTD_decompressDCtx(f->dctx, f->encoded, f->encoded_size, b + 1, b->comp_size);
 	if (ZSTD_isError(n))
 		return false;
+	tracefile_leave((uint8_t *)b, b->total_size);
 	words = lar_decode(f->encoded, n, b->events, b->time_shift, s->words, fill_words(),
 			   f->scratch, &skipped);
 	if (words < 0)

@@ -76,6 +76,7 @@ struct recorder {
 	uint8_t *ring;
 	uint64_t ring_size;
 	uint64_t ring_ready;
+	uint64_t ring_left; /* up to here its pages were left to the page cache */
 	uint64_t ring_oldest_seq;
 	uint8_t *accounts; /* two areas for checkpoints */
 	uint64_t accounts_size;

@@ -16,6 +16,7 @@
 #define RING_STEP_LEAST (16u << 10)
 #define RING_STEP_MOST	(4u << 20)
 #define RING_PAGE	4096u
+#define RING_RESIDENT	(1u << 20) /* pages behind the head are left in pieces of this */
 
 #define FOLD_AHEAD	2 /* events folded for one that comes, from when the ring is half full */
 
@@ -108,6 +109,20 @@ static int64_t place(struct lar_header *h, uint64_t total)
 	return 0;
 }
 
+/* What is written is not needed soon: it is no longer to count as memory of the process. */
+static void leave_written(uint64_t at)
+{
+	if (at < lar->ring_left) { /* at the start again */
+		tracefile_leave(lar->ring + lar->ring_left,
+				lar->header->ring_limit - lar->ring_left);
+		lar->ring_left = 0;
+	}
+	if (at - lar->ring_left < RING_RESIDENT)
+		return;
+	tracefile_leave(lar->ring + lar->ring_left, at - lar->ring_left);
+	lar->ring_left = at & ~(uint64_t)(RING_PAGE - 1);
+}
+
 static bool append(struct lar_block *block, const void *payload)
 {
 	struct lar_header *h = lar->header;
@@ -139,6 +154,7 @@ static bool append(struct lar_block *block, const void *payload)
 	FAULT_POINT(block_events);
 	__atomic_store_n(&to->magic, LAR_BLOCK_MAGIC, __ATOMIC_RELEASE);
 	FAULT_POINT(block_magic);
+	leave_written((uint64_t)at);
 	if (lar->fold) {
 		fold_note_block((uint64_t)at, to);
 		fold_some(FOLD_AHEAD * block->events);

@@ -14,10 +14,6 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define RULES_FIRST (1u << 9) /* entries of the first table: one page */
 #define RULES_GROW  4
 #define RULES_MAX   (1u << 21)

@@ -27,6 +27,7 @@
 
 #define SEAL_LEVEL	  1
 #define SEAL_MAX_CONTEXTS 64
+#define SEAL_PATIENCE	  1000 /* times to let others run */
 #define SLOT_STEP	  (32u << 10)
 
 /* Working memory of one seal; as many as threads seal at the same time. */
@@ -81,19 +82,38 @@ static struct seal_context *context_new(void)
 	return c;
 }
 
+/*
+ * How many contexts there may be before a thread waits for one. They are large, and a seal takes
+ * less than a millisecond: in many threads few are at it together.
+ */
+static uint32_t contexts_enough(void)
+{
+	return 2 + atomic_load_explicit(&lar->slots_used, memory_order_relaxed) / 8;
+}
+
+/* One that is free or new. Who holds one may be stopped: nobody waits for ever. */
 static struct seal_context *context_get(void)
 {
-	struct seal_context *c = NULL;
+	for (unsigned left = SEAL_PATIENCE;; left--) {
+		struct seal_context *c;
+		bool none = false;
 
-	if (!spin_lock(&lar->seal_lock))
-		return NULL;
-	c = lar->seal_free;
-	if (c)
-		lar->seal_free = c->next;
-	else if (lar->seal_contexts < SEAL_MAX_CONTEXTS && (c = context_new()))
-		lar->seal_contexts++;
-	spin_unlock(&lar->seal_lock);
-	return c;
+		if (!spin_lock(&lar->seal_lock))
+			return NULL;
+		c = lar->seal_free;
+		if (c) {
+			lar->seal_free = c->next;
+		} else if (lar->seal_contexts < SEAL_MAX_CONTEXTS &&
+			   (!left || lar->seal_contexts < contexts_enough())) {
+			c = context_new();
+			lar->seal_contexts += c != NULL;
+			none = !c && !lar->seal_contexts;
+		}
+		spin_unlock(&lar->seal_lock);
+		if (c || none || !left)
+			return c;
+		sys_yield();
+	}
 }
 
 static void context_put(struct seal_context *c)

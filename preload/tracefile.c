@@ -272,6 +272,14 @@ void tracefile_release(uint8_t *from, uint64_t size)
 		sys_madvise((void *)start, end - start, MADV_REMOVE);
 }
 
+void tracefile_leave(uint8_t *from, uint64_t size)
+{
+	uint64_t start = (uint64_t)from & ~(PAGE - 1);
+
+	/* of a shared mapping nothing is lost, whatever lies beside it */
+	sys_madvise((void *)start, (uint64_t)from + size - start, MADV_DONTNEED);
+}
+
 uint64_t tracefile_clock_pair(void)
 {
 	struct lar_header *h = lar->header;

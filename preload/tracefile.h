@@ -36,6 +36,12 @@ void tracefile_reserve(uint64_t bytes);
 /* Gives the disk behind whole pages of [from, from + size) back; they read as zero afterwards. */
 void tracefile_release(uint8_t *from, uint64_t size);
 
+/*
+ * Leaves the pages of [from, from + size) to the page cache: they stay part of the file and may be
+ * used again any time, but are no longer memory of this process.
+ */
+void tracefile_leave(uint8_t *from, uint64_t size);
+
 /* Enters a newer pair of clock readings for the reader's tick rate; returns CLOCK_MONOTONIC, ns. */
 uint64_t tracefile_clock_pair(void);
 
