@@ -165,12 +165,18 @@ static int load_sites(struct io_model *m, const struct checkpoint *c)
 	return 0;
 }
 
+/* Behind the totals. Of operations faster than all that a full table has, not all are known. */
 static void load_slowest(struct io_model *m, const struct checkpoint *c)
 {
 	struct checkpoint_rows r;
 	const uint64_t *v = r.value;
+	uint64_t calls = 0;
 
 	checkpoint_rows(c, LAR_TABLE_IO_SLOWEST, &r);
+	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+		calls += m->total[op].calls;
+	if (calls > r.left && m->slow_limit > r.left)
+		m->slow_limit = (uint32_t)r.left;
 	while (checkpoint_next(&r)) {
 		struct io_slow s = { .took_ticks = v[SLOW_TOOK],
 				     .start_ticks = v[SLOW_START],

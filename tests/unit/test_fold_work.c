@@ -314,6 +314,32 @@ static uint64_t rows_of(const struct checkpoint *c, enum lar_table table)
 	return r.left;
 }
 
+/* No more of the slowest are listed than are sure to be among them. */
+static void slowest_of_a_full_table(void **state)
+{
+	struct fold *f = ft_fold_new(1u << 17);
+	uint32_t most = fold_rows_most();
+	struct models m;
+
+	(void)state;
+	events = 0;
+	now = 100000;
+	for (uint32_t i = 0; i < 4 * most; i++)
+		add(LAR_EV_IO, 0, LAR_CALL_read, 1)->field[1] = i < 3 * most ? 100 + i : i % 10;
+	for (uint32_t i = 0; i < 3 * most; i++)
+		ft_fold_event(f, &event[i]);
+	assert_true(io_model_init(&m.io, NULL, 0, 2 * most) == 0);
+	lock_model_init(&m.locks, NULL, 0);
+	thread_model_init(&m.threads, 0);
+	models_load(&m, f);
+	models_take(&m, 3 * most, 4 * most);
+	assert_int_equal(m.io.slow_count, most);
+	for (uint32_t i = 0; i < most; i++)
+		assert_int_equal(m.io.slow[i].took_ticks, 100 + 3 * most - 1 - i);
+	models_fini(&m);
+	ft_fold_free(f);
+}
+
 /* Each thread its own file, lock and stack, and gone. */
 static void one_of_many(struct fold *f, uint32_t number)
 {
@@ -398,6 +424,7 @@ int main(void)
 		cmocka_unit_test(folded_and_counted),
 		cmocka_unit_test(by_group),
 		cmocka_unit_test(union_of_one_after_another),
+		cmocka_unit_test(slowest_of_a_full_table),
 		cmocka_unit_test(many_in_little_room),
 	};
 
