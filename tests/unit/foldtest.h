@@ -43,6 +43,12 @@ bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t si
 	return need <= size;
 }
 
+void tracefile_leave(uint8_t *from, uint64_t size)
+{
+	(void)from;
+	(void)size;
+}
+
 struct lar_section *tracefile_section(enum lar_section_type type)
 {
 	(void)type;
