@@ -64,24 +64,30 @@ static void give_up(struct fold *f, struct threads *m, uint32_t n)
 	fold_index_put(f, &m->rows, m->row[n].number, n, m->most);
 }
 
-/*
- * Room for new threads: the ended ones of those with low numbers go, and where there are none, all
- * with low numbers.
- */
-static void make_room(struct fold *f, struct threads *m)
+/* Those with all of the flags go whose numbers are not above the mean of theirs. */
+static void give_up_early(struct fold *f, struct threads *m, uint32_t flags)
 {
 	uint64_t sum = 0;
-	uint32_t mean;
+	uint32_t count = 0, mean;
 
-	if (!m->rows.count)
-		return;
-	for (uint32_t i = 0; i < m->rows.count; i++)
+	for (uint32_t i = 0; i < m->rows.count; i++) {
+		if ((m->row[i].flags & flags) != flags)
+			continue;
 		sum += m->row[i].number;
-	mean = (uint32_t)(sum / m->rows.count);
-	for (unsigned ended = ENDED; m->rows.count == m->most; ended = 0)
-		for (uint32_t i = m->rows.count; i-- > 0;)
-			if ((m->row[i].flags & ENDED) >= ended && m->row[i].number <= mean)
-				give_up(f, m, i);
+		count++;
+	}
+	mean = count ? (uint32_t)(sum / count) : 0;
+	for (uint32_t i = m->rows.count; i-- > 0;)
+		if ((m->row[i].flags & flags) == flags && m->row[i].number <= mean)
+			give_up(f, m, i);
+}
+
+/* Room for new threads: of early ones that ended or, where there are none, of all early ones. */
+static void make_room(struct fold *f, struct threads *m)
+{
+	give_up_early(f, m, ENDED);
+	if (m->rows.count == m->most)
+		give_up_early(f, m, 0);
 }
 
 /* `others` for one of those; NULL when there is no memory. */

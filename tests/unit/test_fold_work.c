@@ -375,7 +375,7 @@ static void one_of_many(struct fold *f, uint32_t number)
 
 static void many_in_little_room(void **state)
 {
-	enum { MANY = 20000, ROOM = 1u << 20 };
+	enum { MANY = 20000, ROOM = 1u << 17 };
 	struct fold *f = ft_fold_new(ROOM);
 	uint32_t most = fold_rows_most();
 	uint64_t reads = 0, acquired = 0, cpu = 0;
@@ -410,6 +410,7 @@ static void many_in_little_room(void **state)
 	assert_int_equal(m.threads.created, MANY);
 	assert_int_equal(thread_model_unjoined(&m.threads), 0);
 	assert_int_equal(m.threads.gone + m.threads.map.count, MANY + 1);
+	assert_true(keymap_find(&m.threads.map, 1) != KEYMAP_NONE);
 	for (uint32_t i = 0; i < m.threads.map.count; i++)
 		cpu += m.threads.thread[i].cpu_ns;
 	assert_int_equal(cpu + m.threads.others.cpu_ns, 11 * MANY);
