@@ -134,6 +134,18 @@ static int restart_line(struct analysis *a)
 	return err;
 }
 
+/* The blocks that the checkpoint has are on pages, too. */
+static int load_pages(struct analysis *a)
+{
+	const struct live_table *live = &a->heap->live;
+	int err = 0;
+
+	for (uint64_t i = 0; !err && live->count && i <= live->mask; i++)
+		if (live->slots[i].address)
+			err = growth_model_know(a->growth, &live->slots[i]);
+	return err;
+}
+
 /*
  * The figures of the events that are in the checkpoint. They are of all the time up to its last
  * event: of a window that ends or begins within they say nothing.
@@ -150,6 +162,8 @@ static int load_checkpoint(struct analysis *a)
 	a->window_cut = !a->sums && a->context->since_ns <= until;
 	if (a->heap)
 		err = heap_load(a->heap, c, a->sums);
+	if (!err && a->growth && a->sums)
+		err = load_pages(a);
 	if (!err && a->heap && a->heap->line && a->context->since_ns < until)
 		err = a->sums ? heap_line_load(a->heap, c, a->trace, until)
 			      : heap_model_start_line(a->heap, until);

@@ -24,7 +24,7 @@ static const struct shape {
 	[LAR_TABLE_HEAP] = { "", 0, 0 },
 	[LAR_TABLE_HEAP_SITES] = { "d", 1, HISTOGRAM_COARSE },
 	[LAR_TABLE_LIVE] = { "d-d--", 0, 0 },
-	[LAR_TABLE_FREES] = { "dd-", 0, 0 },
+	[LAR_TABLE_HEAP_OPEN] = { "", 0, 0 },
 	[LAR_TABLE_MAPS] = { "", 0, 0 },
 	[LAR_TABLE_MAP_SITES] = { "d", 0, 0 },
 	[LAR_TABLE_LAST_ALLOCATIONS] = { "d", 0, 0 },

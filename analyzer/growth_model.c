@@ -173,24 +173,36 @@ static int region_grows(struct growth_model *g, uint32_t region, bool main_heap,
 	return event_add(g, &new);
 }
 
+#define NO_REGION UINT32_MAX
+
+/* The number of a block's region in *region, or NO_REGION. Returns 0 or -ENOMEM. */
+static int region_of(struct growth_model *g, const struct live_block *b, uint32_t *region)
+{
+	uint64_t key = b->address < MAPPINGS_START ? 0 : b->address >> ARENA_SHIFT;
+
+	*region = NO_REGION;
+	if (b->address + b->size_bytes < b->address)
+		return 0;
+	/* no process has so many: a made-up trace is not to fill the memory */
+	if (g->regions.count >= REGIONS && keymap_find(&g->regions, key) == KEYMAP_NONE)
+		return 0;
+	*region = keymap_number(&g->regions, key);
+	if (*region == KEYMAP_NONE ||
+	    array_reserve((void **)&g->reach, &g->reach_size, *region, sizeof(*g->reach)))
+		return -ENOMEM;
+	return 0;
+}
+
 /* Does the block lie beyond what its region has? Then the region was extended for it. */
 static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e)
 {
 	bool main_heap = b->address < MAPPINGS_START;
 	uint64_t end = b->address + b->size_bytes, start = b->address & ~(uint64_t)(PAGE - 1);
-	uint64_t key = main_heap ? 0 : b->address >> ARENA_SHIFT;
 	uint32_t region;
-	int err = 0;
+	int err = region_of(g, b, &region);
 
-	/* no process has so many: a made-up trace is not to fill the memory */
-	if (g->regions.count >= REGIONS && keymap_find(&g->regions, key) == KEYMAP_NONE)
-		return 0;
-	region = keymap_number(&g->regions, key);
-	if (region == KEYMAP_NONE ||
-	    array_reserve((void **)&g->reach, &g->reach_size, region, sizeof(*g->reach)))
-		return -ENOMEM;
-	if (end < b->address)
-		return 0;
+	if (err || region == NO_REGION)
+		return err;
 	/* before its first block malloc makes room for its own cache */
 	if (main_heap && !g->reach[region])
 		err = region_grows(g, region, main_heap, start, start + TCACHE, e);
@@ -202,17 +214,42 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 	return region_grows(g, region, main_heap, start, end, e);
 }
 
-static int block_born(void *arg, const struct live_block *b, const struct event *e)
+static int pages_take(struct growth_model *g, const struct live_block *b)
 {
-	struct growth_model *g = arg;
 	struct span s = span_of(b);
-	struct growth_event new;
 
 	if (page_get(g, s.first) || (s.last > s.first && page_get(g, s.last)))
 		return -ENOMEM;
 	if (s.last > s.first)
 		g->inner_pages += s.last - s.first - 1;
 	held_changed(g);
+	return 0;
+}
+
+int growth_model_know(struct growth_model *g, const struct live_block *b)
+{
+	uint64_t end = b->address + b->size_bytes;
+	uint32_t region;
+	int err = pages_take(g, b);
+
+	if (has_own_mapping(b)) {
+		g->mapped_bytes += b->size_bytes;
+		return err;
+	}
+	if (!err)
+		err = region_of(g, b, &region);
+	if (!err && region != NO_REGION && g->reach[region] < end)
+		g->reach[region] = page_up(end);
+	return err;
+}
+
+static int block_born(void *arg, const struct live_block *b, const struct event *e)
+{
+	struct growth_model *g = arg;
+	struct growth_event new;
+
+	if (pages_take(g, b))
+		return -ENOMEM;
 	if (!has_own_mapping(b))
 		return region_reach(g, b, e);
 	g->mapped_bytes += b->size_bytes;

@@ -61,6 +61,9 @@ struct growth_model {
 int growth_model_init(struct growth_model *g, struct heap_model *heap);
 void growth_model_fini(struct growth_model *g);
 
+/* A block that is in use before the first event. Returns 0 or -ENOMEM. */
+int growth_model_know(struct growth_model *g, const struct live_block *b);
+
 /* Takes a MAP event, its duration in ns. Returns 0 or -ENOMEM. */
 int growth_model_event(struct growth_model *g, const struct event *e);
 

@@ -36,6 +36,7 @@ enum heap_column {
 	HEAP_UNLISTED,
 };
 enum live_column { LIVE_ADDRESS, LIVE_SIZE, LIVE_BORN, LIVE_NODE, LIVE_THREAD };
+enum open_column { OPEN_ADDRESS, OPEN_TIME, OPEN_KIND, OPEN_MORE };
 enum map_column { MAPS, MAPPED, UNMAPS, UNMAPPED, REMAPS, BREAKS, MAPS_FAILED };
 
 /*
@@ -219,6 +220,37 @@ static int load_live(struct heap_model *m, const struct checkpoint *c, bool sums
 	return err;
 }
 
+/* A moment has one time: of frees at others, which cannot be, the last ones stay. */
+static void load_free(struct heap_moment *m, const uint64_t *v)
+{
+	if (m->ticks != v[OPEN_TIME])
+		m->count = 0;
+	m->ticks = v[OPEN_TIME];
+	if (m->count == HEAP_MOMENT)
+		return;
+	m->free[m->count].address = v[OPEN_ADDRESS];
+	m->free[m->count++].thread = (uint32_t)v[OPEN_MORE];
+}
+
+/* What the next events can still have to do with. */
+static void load_open(struct heap_model *m, const struct checkpoint *c)
+{
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	checkpoint_rows(c, LAR_TABLE_HEAP_OPEN, &r);
+	while (checkpoint_next(&r)) {
+		if (v[OPEN_KIND] == 1)
+			load_free(&m->stray, v);
+		else if (v[OPEN_KIND] == 2)
+			load_free(&m->freed, v);
+		else if (!v[OPEN_KIND] && m->early_count < HEAP_EARLY)
+			m->early[m->early_count++] =
+				(struct heap_early){ v[OPEN_ADDRESS], v[OPEN_TIME],
+						     sampling_weigh(&m->sampling, v[OPEN_MORE]) };
+	}
+}
+
 static int load_maps(struct heap_model *m, const struct checkpoint *c)
 {
 	struct checkpoint_rows r;
@@ -261,6 +293,7 @@ int heap_load(struct heap_model *m, const struct checkpoint *c, bool sums)
 			load_totals(m, c, &all);
 		if (!err)
 			err = load_maps(m, c);
+		load_open(m, c);
 	}
 	return err ? err : load_live(m, c, sums);
 }

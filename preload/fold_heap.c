@@ -7,6 +7,7 @@
 
 #include "fold_impl.h"
 #include "fold_live.h"
+#include "fold_moment.h"
 #include "fold_rows.h"
 #include "fold_timeline.h"
 #include "format/codec.h"
@@ -52,6 +53,8 @@ struct heap {
 	uint32_t last_room;
 	struct early early[EARLY_MOST];
 	uint32_t early_count;
+	struct fold_moment stray; /* frees of blocks that are not known */
+	struct fold_moment freed; /* frees of blocks that are */
 	uint64_t allocations, allocated_bytes, frees, freed_bytes, unpaired, implied;
 	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
 	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
@@ -236,6 +239,11 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	}
 	line_note(f, h, s);
 	last_set(f, h, e->thread, address);
+	if (h->stray.count && fold_moment_take(&h->stray, e->ticks, address, e->thread)) {
+		h->unpaired--;
+		count_death(f, h, b, e->ticks);
+		fold_live_remove(&h->live, b);
+	}
 }
 
 /* `ticks`: when at the latest it was still in use. */
@@ -250,6 +258,7 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		return;
 	if (!b) {
 		h->unpaired++;
+		fold_moment_add(&h->stray, e->ticks, address, e->thread);
 		return;
 	}
 	count_death(f, h, b, ticks);
@@ -258,6 +267,8 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		s->temporary++;
 		h->temporary++;
 	}
+	if (e->kind != LAR_EV_REALLOC)
+		fold_moment_add(&h->freed, e->ticks, address, e->thread);
 	fold_live_remove(&h->live, b);
 }
 
@@ -283,6 +294,15 @@ static void take_realloc(struct fold *f, struct heap *h, const struct fold_event
 		return;
 	}
 	h->reallocations += old && now;
+	if (old == now && h->freed.ticks == e->ticks && !fold_live_find(&h->live, old) &&
+	    fold_moment_take(&h->freed, e->ticks, old, e->thread)) {
+		/* Resized in place, then freed by another thread, whose free came first and was
+		 * taken for the old size's. */
+		h->unpaired++;
+		fold_moment_add(&h->stray, e->ticks, old, 0);
+		born(f, h, e, now, size);
+		return;
+	}
 	if (old)
 		died(f, h, e, old, e->ticks > took ? e->ticks - took : 0);
 	if (now)
@@ -505,6 +525,29 @@ static void write_lines(struct fold_out *o, struct heap *h)
 	}
 }
 
+static void put_open(struct fold_out *o, uint64_t address, uint64_t ticks, uint64_t kind,
+		     uint64_t more)
+{
+	fold_put(o, address);
+	fold_put(o, ticks);
+	fold_put(o, kind);
+	fold_put(o, more);
+}
+
+/* What the next events may still have to do with. */
+static void write_open(struct fold_out *o, const struct heap *h)
+{
+	const struct fold_moment *moment[] = { &h->stray, &h->freed };
+
+	fold_table(o, LAR_TABLE_HEAP_OPEN, h->early_count + h->stray.count + h->freed.count, 4);
+	for (uint32_t i = 0; i < h->early_count; i++)
+		put_open(o, h->early[i].address, h->early[i].ticks, 0, h->early[i].size);
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < moment[k]->count; i++)
+			put_open(o, moment[k]->address[i], moment[k]->ticks, k + 1,
+				 moment[k]->thread[i]);
+}
+
 void fold_heap_write(struct fold_out *o, void *state)
 {
 	struct heap *h = state;
@@ -513,6 +556,7 @@ void fold_heap_write(struct fold_out *o, void *state)
 	write_totals(o, h);
 	write_sites(o, h);
 	write_live(o, h);
+	write_open(o, h);
 	write_lines(o, h);
 	for (uint32_t i = 0; i < h->last_room; i++)
 		rows += h->last[i] != 0;

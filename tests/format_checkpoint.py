@@ -5,7 +5,7 @@ import struct
 from format_records import Damaged, Stream
 
 # By number of the table: columns that are differences, histograms of a row.
-TABLES = {1: ((0, 2), 0), 2: ((), 0), 3: ((0,), 1), 4: ((0, 2), 0), 6: ((), 0), 7: ((0,), 0),
+TABLES = {1: ((0, 2), 0), 2: ((), 0), 3: ((0,), 1), 4: ((0, 2), 0), 5: ((), 0), 6: ((), 0), 7: ((0,), 0),
           8: ((0,), 0), 19: ((0,), 0)}
 
 

@@ -90,7 +90,7 @@ for scenario in busy_cache busy_leak; do
 		"LARIAT_OUTPUT=$work/$name.%p.lariat" -- "$corpus" "$scenario" 5
 	"$lariat" leaks --by function --limit 0 --format json "$(trace_of "$name")" \
 		>"$work/$name.json"
-	same "$name: is wrapped" true "$(jq '.trace.events_overwritten > 100000' "$work/$name.json")"
+	same "$name: is wrapped" true "$(jq '.trace.events_folded > 100000' "$work/$name.json")"
 	same "$name: what grows" "$(grep -o '^[a-z_]* growing' "$work/$name.out")" \
 		"$(jq -r '.leaks.trends[] | select(.verdict == "growing") | "\(.function) growing"' \
 			"$work/$name.json")"

@@ -66,8 +66,13 @@ enum lar_table {
 	LAR_TABLE_HEAP_SITES = 3,
 	/* blocks in use: d address, size, d born, node, thread */
 	LAR_TABLE_LIVE = 4,
-	/* frees whose allocation is not in a checkpoint (yet): d address, d time, thread */
-	LAR_TABLE_FREES = 5,
+	/*
+	 * What events behind the checkpoint can still have to do with, by the rules of the
+	 * analyzer's heap model: address, time, 0 and the size of a block that was given out again
+	 * then, so that a realloc that freed it may come; or 1 and the thread of a free then of a
+	 * block that was not known; or 2 and the thread of a free then of one that was.
+	 */
+	LAR_TABLE_HEAP_OPEN = 5,
 	/* one row: maps, bytes, unmaps, bytes, remaps, breaks, failed */
 	LAR_TABLE_MAPS = 6,
 	/* d node, maps, bytes */
