@@ -17,8 +17,7 @@
 /* A trace in a folder and whose it is. */
 struct found {
 	char *path;
-	uint32_t pid, parent_pid;
-	uint64_t start_ns, parent_start_ns;
+	struct path_process process;
 	bool chosen;
 };
 
@@ -74,11 +73,10 @@ static int folder_add(struct folder *f, char *path)
 		f->found = grown;
 		f->size = size;
 	}
-	f->found[f->count++] = (struct found){ .path = path,
-					       .pid = h.pid,
-					       .parent_pid = h.parent_pid,
-					       .start_ns = h.start_unix_ns,
-					       .parent_start_ns = h.parent_start_ns };
+	f->found[f->count++] =
+		(struct found){ .path = path,
+				.process = { h.pid, h.parent_pid, h.start_unix_ns,
+					     h.parent_start_ns, h.end == LAR_END_EXEC } };
 	return 0;
 }
 
@@ -86,8 +84,8 @@ static int by_start(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 
-	if (x->start_ns != y->start_ns)
-		return x->start_ns < y->start_ns ? -1 : 1;
+	if (x->process.start_ns != y->process.start_ns)
+		return x->process.start_ns < y->process.start_ns ? -1 : 1;
 	return strcmp(x->path, y->path);
 }
 
@@ -125,11 +123,15 @@ static int folder_read(const char *name, struct folder *f)
 }
 
 /* A trace that does not say when its parent started is told by pid and order alone. */
-static bool is_child(const struct found *f, const struct found *parent)
+int path_descends(const struct path_process *p, const struct path_process *before)
 {
-	if (f->parent_start_ns)
-		return f->parent_start_ns == parent->start_ns;
-	return f->parent_pid == parent->pid && f->start_ns >= parent->start_ns;
+	if (p->parent_start_ns)
+		return p->parent_start_ns == before->start_ns;
+	if (p->start_ns < before->start_ns)
+		return 0;
+	if (p->pid == before->pid && before->execed)
+		return 2;
+	return p->parent_pid == before->pid;
 }
 
 /* Chooses a pid's traces and, as long as there are more, those of their children. */
@@ -138,14 +140,15 @@ static void choose_family(struct folder *f, uint32_t pid)
 	bool more = true;
 
 	for (size_t i = 0; i < f->count; i++)
-		f->found[i].chosen = f->found[i].pid == pid;
+		f->found[i].chosen = f->found[i].process.pid == pid;
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < f->count; i++) {
 			for (size_t k = 0; !f->found[i].chosen && k < f->count; k++) {
-				const struct found *parent = &f->found[k];
+				const struct found *before = &f->found[k];
 
-				if (parent->chosen && is_child(&f->found[i], parent))
+				if (before->chosen &&
+				    path_descends(&f->found[i].process, &before->process))
 					f->found[i].chosen = more = true;
 			}
 		}

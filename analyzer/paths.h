@@ -6,7 +6,9 @@
 #ifndef LARIAT_PATHS_H
 #define LARIAT_PATHS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct paths {
 	char **path;
@@ -20,5 +22,15 @@ struct paths {
  */
 int paths_expand(char *const *names, size_t count, struct paths *out, char *why, size_t why_size);
 void paths_fini(struct paths *p);
+
+/* What traces say of themselves and of who started them. */
+struct path_process {
+	uint32_t pid, parent_pid;
+	uint64_t start_ns, parent_start_ns; /* wall clock; 0 = not known */
+	bool execed;			    /* it ended by becoming another program */
+};
+
+/* 2: `p` is the program that `before` became, 1: a child of it, 0: neither. */
+int path_descends(const struct path_process *p, const struct path_process *before);
 
 #endif

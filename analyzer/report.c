@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "family.h"
 #include "report_csv.h"
 #include "report_json.h"
 #include "report_text.h"
@@ -27,8 +28,8 @@ static int json_print(const struct cmd_context *c, json_t *document)
 	return CMD_DONE;
 }
 
-/* One trace: its report itself. Several: all of them under "traces". */
-static int json_finish(const struct cmd_context *c, json_t *reports)
+/* One trace: its report itself. Several: all of them under "traces", and their family. */
+static int json_finish(const struct cmd_context *c, json_t *reports, const struct family *family)
 {
 	json_t *document;
 	int code;
@@ -37,7 +38,8 @@ static int json_finish(const struct cmd_context *c, json_t *reports)
 		return json_print(c, json_array_get(reports, 0));
 	if (!json_array_size(reports))
 		return CMD_DONE;
-	document = json_pack("{s:s, s:O}", "schema", "lariat/1", "traces", reports);
+	document = json_pack("{s:s, s:O, s:o}", "schema", "lariat/1", "traces", reports, "family",
+			     json_family(family));
 	code = document ? json_print(c, document) : CMD_UNREADABLE;
 	json_decref(document);
 	return code;
@@ -47,7 +49,8 @@ struct run {
 	const struct cmd_context *c;
 	unsigned parts;
 	json_t *reports; /* JSON only */
-	struct family_total family;
+	struct family family;
+	bool no_family; /* no memory for it */
 	size_t done;
 };
 
@@ -62,9 +65,10 @@ static int report_one(struct run *run, const char *path)
 		complain(c, path, &error);
 		return CMD_UNREADABLE;
 	}
+	if (c->path_count > 1 && family_add(&run->family, a))
+		run->no_family = true;
 	if (c->format == CMD_TEXT) {
 		text_report(a, run->done > 0);
-		text_family_add(&run->family, a);
 	} else {
 		json = report_json(a);
 	}
@@ -90,13 +94,16 @@ int report_command(const struct cmd_context *c, unsigned parts)
 
 		code = one ? one : code;
 	}
-	if (c->format == CMD_TEXT && run.done > 1)
+	if (run.no_family || family_link(&run.family))
+		family_fini(&run.family);
+	if (c->format == CMD_TEXT && run.family.count > 1)
 		text_family(c, &run.family);
 	if (c->format == CMD_JSON) {
-		int one = json_finish(c, run.reports);
+		int one = json_finish(c, run.reports, &run.family);
 
 		code = one ? one : code;
 	}
+	family_fini(&run.family);
 	json_decref(run.reports);
 	return code;
 }

@@ -13,6 +13,10 @@
 /* The report of one trace with the parts asked for; NULL = no memory. The caller's. */
 json_t *report_json(struct analysis *a);
 
+/* { "processes", "totals" } of several traces; NULL = no memory. */
+struct family;
+json_t *json_family(const struct family *f);
+
 /* One part's object; NULL = no memory. */
 json_t *json_heap(struct analysis *a);
 json_t *json_leaks(struct analysis *a);

@@ -18,9 +18,8 @@ void text_heading(const struct analysis *a, const char *title)
 	fputc('\n', a->context->out);
 }
 
-/* Words up to the width, further lines indented alike. */
-static void print_wrapped(const struct cmd_context *c, enum style style, const char *first,
-			  const char *text)
+void text_wrapped(const struct cmd_context *c, enum style style, const char *first,
+		  const char *text)
 {
 	const char *indent = "  ";
 	const char *p = text;
@@ -50,7 +49,7 @@ void text_say(const struct analysis *a, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	print_wrapped(a->context, STYLE_PLAIN, "  ", text);
+	text_wrapped(a->context, STYLE_PLAIN, "  ", text);
 }
 
 static void print_alert(const struct analysis *a, const char *format, ...)
@@ -61,7 +60,7 @@ static void print_alert(const struct analysis *a, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	print_wrapped(a->context, STYLE_ALERT, "! ", text);
+	text_wrapped(a->context, STYLE_ALERT, "! ", text);
 }
 
 void text_caption(const struct analysis *a, const char *what, uint32_t shown, uint32_t count)
@@ -309,9 +308,8 @@ static void print_unnamed(const struct analysis *a)
 static void print_hints(const struct analysis *a)
 {
 	fputc('\n', a->context->out);
-	print_wrapped(
-		a->context, STYLE_DIM, "",
-		"More of this trace: lariat alloc, leaks, growth, io, locks, threads or info");
+	text_wrapped(a->context, STYLE_DIM, "",
+		     "More of this trace: lariat alloc, leaks, growth, io, locks, threads or info");
 }
 
 void text_report(struct analysis *a, bool apart)
@@ -341,56 +339,4 @@ void text_report(struct analysis *a, bool apart)
 	print_unnamed(a);
 	if (brief)
 		print_hints(a);
-}
-
-void text_family_add(struct family_total *f, const struct analysis *a)
-{
-	f->traces++;
-	f->parts |= a->recorded;
-	if (a->heap) {
-		f->allocations += a->heap->total.allocations;
-		f->allocated_bytes += a->heap->total.allocated_bytes;
-		f->live_blocks += a->heap->total.live_blocks;
-		f->live_bytes += a->heap->total.live_bytes;
-	}
-	if (a->io) {
-		for (unsigned op = 0; op < IO_OP_COUNT; op++)
-			f->io_calls += a->io->total[op].calls;
-		f->read_bytes += a->io->total[IO_READ].bytes;
-		f->written_bytes += a->io->total[IO_WRITE].bytes;
-	}
-	if (a->locks)
-		f->lock_wait_ns += trace_span_ns(a->trace, a->locks->total.wait.sum);
-	if (a->threads)
-		f->threads += a->threads->created;
-}
-
-void text_family(const struct cmd_context *c, const struct family_total *f)
-{
-	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE], text[600];
-	size_t n = 0;
-
-	n += (size_t)snprintf(text, sizeof(text), "All %s:", format_things(x, f->traces, "trace"));
-	if (f->parts & PART_HEAP)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s of %s;",
-				      format_things(x, f->allocations, "allocation"),
-				      format_bytes(y, f->allocated_bytes));
-	if (f->parts & PART_LEAKS)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s of %s not freed;",
-				      format_things(x, f->live_blocks, "block"),
-				      format_bytes(y, f->live_bytes));
-	if (f->parts & PART_IO)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s, %s read, %s written;",
-				      format_things(x, f->io_calls, "I/O call"),
-				      format_bytes(y, f->read_bytes),
-				      format_bytes(z, f->written_bytes));
-	if (f->parts & PART_LOCKS)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s waited for locks;",
-				      format_time(x, f->lock_wait_ns));
-	if (f->parts & PART_THREADS)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s created;",
-				      format_things(x, f->threads, "thread"));
-	text[n - 1] = text[n - 1] == ';' ? '.' : text[n - 1];
-	fputs("\n\n", c->out);
-	print_wrapped(c, STYLE_BOLD, "", text);
 }

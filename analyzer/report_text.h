@@ -12,14 +12,9 @@
 /* The report of one trace, short where several parts were asked for. */
 void text_report(struct analysis *a, bool apart);
 
-/* Sums over the traces of a family. */
-struct family_total {
-	uint64_t traces, allocations, allocated_bytes, live_blocks, live_bytes;
-	uint64_t io_calls, read_bytes, written_bytes, lock_wait_ns, threads;
-	unsigned parts; /* that some trace recorded */
-};
-void text_family_add(struct family_total *f, const struct analysis *a);
-void text_family(const struct cmd_context *c, const struct family_total *f);
+/* Which process started which, and sums. */
+struct family;
+void text_family(const struct cmd_context *c, const struct family *f);
 
 /* One part each. `brief`: a few lines for the overview. */
 void text_heap(struct analysis *a, bool brief);
@@ -33,6 +28,10 @@ void text_threads(struct analysis *a, bool brief);
 
 /* A part's heading, behind a blank line. */
 void text_heading(const struct analysis *a, const char *title);
+
+/* Words up to the width; lines but the first are indented by two columns. */
+void text_wrapped(const struct cmd_context *c, enum style style, const char *first,
+		  const char *text);
 
 /* A sentence, indented, wrapped to the width. */
 void text_say(const struct analysis *a, const char *format, ...)

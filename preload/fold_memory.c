@@ -164,8 +164,10 @@ void fold_tree_init(struct fold *f)
 
 static uint32_t tree_place(const struct fold_tree *t, uint32_t parent, uint64_t ra, uint32_t epoch)
 {
-	uint64_t h = (ra ^ (uint64_t)parent << 40 ^ epoch) * 0x9e3779b97f4a7c15ull;
+	uint64_t h = (ra ^ (uint64_t)epoch << 48) * 0x9e3779b97f4a7c15ull;
 
+	/* many children of one address differ in their parents alone */
+	h = (h ^ h >> 32 ^ parent) * 0x9e3779b97f4a7c15ull;
 	return (uint32_t)(h >> 32) & t->mask;
 }
 
