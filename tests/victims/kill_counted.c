@@ -204,6 +204,7 @@ static void child(void)
 {
 	pthread_t t;
 
+	pthread_mutex_init(&everybodys, NULL); /* its holder may not be in this process */
 	if (pthread_create(&t, NULL, short_life, NULL))
 		exit(3);
 	work(IN_CHILD, 100);
