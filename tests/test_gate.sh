@@ -97,7 +97,7 @@ gate "wrapped: its figures are whole" 0 --assert 'heap.live_bytes < 1G' "$(trace
 head -c 900000 "$(trace_of wrapped)" >cut.lariat
 gate "cut" 1 --assert 'heap.live_bytes < 1G' cut.lariat
 says "cut" 'but the trace has lost events'
-gate "what is known of a cut trace" 0 --assert 'process.exit_code == 0' "$(trace_of wrapped)"
+gate "what is known of a cut trace" 0 --assert 'process.exit_code == 0' cut.lariat
 
 ### suppressions
 printf '# known\nleak:spill\nleak:^keep_one$\nleak:never\n' >known.supp
