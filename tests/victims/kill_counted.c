@@ -16,13 +16,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SLOTS	   4096
 #define KEPT	   48
-#define MUTEXES	   90 /* more than a thread has lock cells */
+#define MUTEXES	   62 /* of worker 0: more than a thread has lock cells */
+#define FEW	   6  /* of the others */
 #define SHORT_LIFE 6  /* workers of threads that do little */
 #define IN_CHILD   7
 
@@ -43,6 +45,7 @@ static struct state {
 
 static int null_fd;
 static pthread_mutex_t everybodys = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t mutexes[IN_CHILD + 1][MUTEXES]; /* by worker */
 
 #define STAY(x) __asm__ volatile("" : "+r"(x)) /* no tail call */
 #define APART	static __attribute__((__noinline__))
@@ -156,7 +159,7 @@ static void turn(struct slot *s, const struct functions *f, long i, struct block
 		b->grown = 1;
 	}
 	if (i % 3 == 0)
-		lock_one(s, f, &mutex[i / 3 % MUTEXES]);
+		lock_one(s, f, &mutex[i / 3 % (s->worker ? FEW : MUTEXES)]);
 	if (i % 4 == 0) {
 		BEGIN(s, PUT);
 		f->put(null_fd);
@@ -173,15 +176,12 @@ static void turn(struct slot *s, const struct functions *f, long i, struct block
 static void work(int worker, long turns)
 {
 	struct slot *s = &state->slot[atomic_fetch_add(&state->used, 1) % SLOTS];
-	pthread_mutex_t mutex[MUTEXES];
 	struct block kept[KEPT] = { 0 };
 
-	for (int i = 0; i < MUTEXES; i++)
-		pthread_mutex_init(&mutex[i], NULL);
 	s->worker = (uint32_t)worker;
 	s->pid = (uint32_t)getpid();
 	for (long i = 0; !turns || i < turns; i++)
-		turn(s, &function_table[worker], i, kept, mutex);
+		turn(s, &function_table[worker], i, kept, mutexes[worker]);
 	for (int i = 0; i < KEPT; i++)
 		drop(s, &kept[i]);
 }
@@ -204,7 +204,9 @@ static void child(void)
 {
 	pthread_t t;
 
-	pthread_mutex_init(&everybodys, NULL); /* its holder may not be in this process */
+	/* their holders may not be in this process */
+	pthread_mutex_init(&everybodys, NULL);
+	memset(mutexes, 0, sizeof(mutexes));
 	if (pthread_create(&t, NULL, short_life, NULL))
 		exit(3);
 	work(IN_CHILD, 100);
