@@ -71,7 +71,7 @@ way chain '[0,"exec",[[100,10,0],[300,10,10]]]
 [4,"exit",[[300,10,10]]]'
 # Of three images one does nothing but fork; in daemon() it ends inside libc, which nobody sees.
 for detached in daemon double; do
-	middle=exit
+	middle="exit"
 	if [ $detached = daemon ]; then middle=unknown; fi
 	record $detached "$victims/family_ways" $detached
 	same "$detached: status" 0 "$(status_of $detached)"
