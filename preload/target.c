@@ -18,7 +18,7 @@
 #include "recorder.h"
 #include "sys.h"
 
-#define NAMES_MAX  65536u /* distinct targets */
+#define NAMES_MAX  131072u /* distinct targets */
 #define NAME_SLOTS 256u	  /* of the first table: one page */
 #define NAME_SIZE  1100
 
