@@ -116,7 +116,8 @@ def main():
         for size in SIZES:
             name, trace = "%s at %d MiB" % (way, size), os.path.realpath("%s.%d" % (way, size))
             status, memory, disk = run(way, times, trace, size)
-            bound = most * MIB + per_thread * MIB * 9 + (per_block * times if way == "live" else 0)
+            threads = {"events": 3, "threads": 9}.get(way, 1)
+            bound = (most + per_thread * threads) * MIB + (per_block * times if way == "live" else 0)
             if way == "stacks":
                 bound = MANY_STACKS
             print("%s: %.1f MiB of memory, %.2f MiB of disk" % (name, (memory - native) / MIB,
