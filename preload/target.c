@@ -19,7 +19,7 @@
 #include "sys.h"
 
 #define NAMES_MAX  131072u /* distinct targets */
-#define NAME_SLOTS 256u	  /* of the first table: one page */
+#define NAME_SLOTS 256u	   /* of the first table: one page */
 #define NAME_SIZE  1100
 
 /* Only ever used with target_lock held. */
