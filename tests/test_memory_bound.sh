@@ -38,6 +38,6 @@ bounded wrapped-full 1 2000000 200000 1
 bounded wrapped-eight 8 300000 100 1
 options=
 checks=$((checks + 1))
-[ "$("$lariat" info --format json "$(trace_of wrapped)" | jq .trace.events_overwritten)" -gt 0 ] ||
-	fail "wrapped: nothing was overwritten"
+[ "$("$lariat" info --format json "$(trace_of wrapped)" | jq .trace.events_folded)" -gt 0 ] ||
+	fail "wrapped: nothing was folded"
 finish

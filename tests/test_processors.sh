@@ -47,7 +47,7 @@ options=LARIAT_SIZE=2M
 record wrapped perl -e 'for my $i (1 .. 1500) { my %h = map { $_ => [$_, "x$_"] } 1 .. 300; }'
 options=
 checks=$((checks + 1))
-[ "$(field wrapped '.trace.events_overwritten')" -gt 0 ] || fail "wrapped: nothing overwritten"
+[ "$(field wrapped '.trace.events_folded')" -gt 0 ] || fail "wrapped: nothing was folded"
 alike wrapped "$(trace_of wrapped)"
 
 head -c $(($(stat -c %b "$(trace_of perl)") * 256)) "$(trace_of perl)" >"$work/cut.lariat"
