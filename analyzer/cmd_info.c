@@ -38,6 +38,12 @@ static const struct {
 	[LAR_LOST_OFF] = { "off", "events while recording was switched off" },
 	[LAR_LOST_STACK_CUT] = { "stack_cut", "stacks deeper than --depth: frames in the middle "
 					      "are left out" },
+	[LAR_LOST_FOLD_FRAME] = { "folded_frames",
+				  "inner frames of stacks in the figures of what the ring gave "
+				  "up: more different ones than there is room for" },
+	[LAR_LOST_FOLD_ROW] = { "folded_rows",
+				"operations in those figures without their own file, lock or "
+				"stack, likewise" },
 };
 
 const char *info_lost_name(unsigned reason)

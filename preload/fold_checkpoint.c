@@ -208,6 +208,9 @@ static bool checkpoint(struct fold *f)
 	FAULT_POINT(checkpoint_header);
 	__atomic_store_n(&to->magic, LAR_CHECKPOINT_MAGIC, __ATOMIC_RELEASE);
 	FAULT_POINT(checkpoint_magic);
+	/* what only the memory lacks so far, the file still has */
+	lar->header->lost[LAR_LOST_FOLD_FRAME] = f->frames_left_out;
+	lar->header->lost[LAR_LOST_FOLD_ROW] = f->rows_left_out;
 	note_committed(f);
 	return true;
 }

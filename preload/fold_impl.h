@@ -17,7 +17,6 @@ struct fold_tree {
 	uint32_t *epoch; /* unloads of code before it was seen */
 	uint32_t *table; /* open addressing; 0 = free */
 	uint32_t mask, count, most;
-	uint64_t folded; /* frames that found no room */
 };
 
 struct fold_block {
@@ -63,6 +62,7 @@ struct fold {
 	void *dctx, *cctx;
 	struct fold_out *out;
 	uint64_t events, last_ticks; /* in the figures */
+	uint64_t frames_left_out, rows_left_out;
 	uint64_t checkpoints;
 	unsigned left_out; /* FOLD_LEFT_* and all less than it */
 	uint64_t area_ready[2];

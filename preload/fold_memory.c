@@ -201,7 +201,7 @@ uint32_t fold_tree_node(struct fold *f, uint32_t parent, uint64_t ra, uint64_t t
 		if (t->ra[id] == ra && t->parent[id] == parent && t->epoch[id] == epoch)
 			return id;
 	if (t->count == t->most) {
-		t->folded++;
+		f->frames_left_out++;
 		return parent;
 	}
 	id = ++t->count;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "fold_impl.h"
 #include "recorder.h"
 
 #define ROWS_FIRST 64u
@@ -24,8 +25,12 @@ uint32_t fold_row(struct fold *f, struct fold_rows *r, size_t size, uint64_t key
 {
 	uint32_t n = fold_map_get(&r->map, key);
 
-	if (n != FOLD_NONE || r->map.count >= most)
+	if (n != FOLD_NONE)
 		return n;
+	if (r->map.count >= most) {
+		f->rows_left_out++;
+		return FOLD_NONE;
+	}
 	if (r->map.count >= r->room) {
 		uint32_t room = r->room ? 2 * r->room : ROWS_FIRST;
 		uint8_t *row = fold_grow(f, r->row, r->room * size, room * size);

@@ -104,6 +104,10 @@ def given_up(name, way, size, info):
         check(name, trace["events_folded"], "the ring has not wrapped")
     if way == "files" and size < 8:  # an eighth of it is for the names
         check(name, lost.pop("target", 0), "no name was given up")
+    if way == "stacks" and size < 8:
+        check(name, lost.pop("folded_frames", 0), "no frame was given up")
+    if way in ("locks", "files") and trace["events_folded"]:
+        check(name, lost.pop("folded_rows", 0) or size > 1, "no row was given up")
     check(name, not lost, "lost: %s" % lost)
 
 

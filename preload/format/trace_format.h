@@ -64,14 +64,16 @@ enum lar_end {
 
 /* What a recorder could not record, by reason; each counted in lar_header.lost. */
 enum lar_lost {
-	LAR_LOST_NO_SLOT = 0,	/* more threads at once than staging slots */
-	LAR_LOST_NESTED = 1,	/* in a signal handler that interrupted two others' recording */
-	LAR_LOST_RING_BUSY = 2, /* a block found no room in time: its events */
-	LAR_LOST_EARLY = 3,	/* before recording could start */
-	LAR_LOST_TARGET = 4,	/* dictionary full: operations counted without a name */
-	LAR_LOST_MODULE = 5,	/* dictionary full: modules without a name */
-	LAR_LOST_OFF = 6,	/* recording had been switched off */
-	LAR_LOST_STACK_CUT = 7, /* stacks that lack frames in the middle */
+	LAR_LOST_NO_SLOT = 0,	 /* more threads at once than staging slots */
+	LAR_LOST_NESTED = 1,	 /* in a signal handler that interrupted two others' recording */
+	LAR_LOST_RING_BUSY = 2,	 /* a block found no room in time: its events */
+	LAR_LOST_EARLY = 3,	 /* before recording could start */
+	LAR_LOST_TARGET = 4,	 /* dictionary full: operations counted without a name */
+	LAR_LOST_MODULE = 5,	 /* dictionary full: modules without a name */
+	LAR_LOST_OFF = 6,	 /* recording had been switched off */
+	LAR_LOST_STACK_CUT = 7,	 /* stacks that lack frames in the middle */
+	LAR_LOST_FOLD_FRAME = 8, /* inner frames that a checkpoint has no room for */
+	LAR_LOST_FOLD_ROW = 9,	 /* operations that a checkpoint counts under "others" */
 	LAR_LOST_REASONS = 16,
 };
 
