@@ -5,8 +5,11 @@ import struct
 from format_records import Damaged, Stream
 
 # By number of the table: columns that are differences, histograms of a row.
-TABLES = {1: ((0, 2), 0), 2: ((), 0), 3: ((0,), 1), 4: ((0, 2), 0), 5: ((), 0), 6: ((), 0), 7: ((0,), 0),
-          8: ((0,), 0), 19: ((0,), 0)}
+TABLES = {1: ((0, 2), 0), 2: ((), 0), 3: ((0,), 1), 4: ((0, 2), 0), 5: ((), 0), 6: ((), 0),
+          7: ((0,), 0), 8: ((0,), 0), 9: ((0, 5), 0), 10: ((), 1), 11: ((0,), 1), 12: ((0,), 1),
+          13: ((1,), 0), 14: ((), 0), 15: ((0,), 1), 16: ((0,), 1), 17: ((), 0), 18: ((0,), 1),
+          19: ((0,), 0), 20: ((), 0), 21: (range(14), 0), 22: ((), 0), 23: ((), 0), 24: ((2,), 0),
+          25: ((), 0)}
 
 
 def histogram(s):
@@ -38,6 +41,8 @@ def tables_of(data):
         if number in found:
             raise Damaged("table %d twice" % number)
         found[number] = list(rows_of(s, number))
+    if not number and s.more():
+        raise Damaged("bytes behind the end")
     return found
 
 

@@ -85,9 +85,9 @@ for round in 1 2 3 4 5; do
 	[ "$written" -ge "$((20 * n))" ] || fail "only $written of at least $((20 * n)) events"
 	[ "$folded" -gt "$((10 * n))" ] || fail "the ring has not wrapped"
 	same "killed at work: both readers' counts" "$(field "$trace" trace.events_written \
-		trace.events_kept trace.events_folded)" "$(python3 "$top/tests/format_reader.py" \
+		trace.events_kept trace.events_folded trace.records_damaged)" "$(python3 "$top/tests/format_reader.py" \
 		--facts "$trace" | jq -j '.events_written, " ", .events_kept, " ",
-		.events_folded, " "')"
+		.events_folded, " ", .records_damaged, " "')"
 done
 same "both readers of a killed trace" "$("$lariat" dump "$trace" | md5sum)" \
 	"$(python3 "$top/tests/format_reader.py" "$trace" | md5sum)"

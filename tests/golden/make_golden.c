@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../unit/tracebuild.h"
+#define CB_AREA 4096u
+#include "../unit/checkpointbuild.h"
 
 static char folder[4000];
 
@@ -170,6 +171,47 @@ static void make_wrapped(void)
 }
 
 /*
+ * The ring has wrapped, a checkpoint has what it gave up and some of the rest: of slot 0 what is
+ * gone and half a block, of slot 1 the first of its records. An older checkpoint is beside it.
+ */
+static void make_folded(void)
+{
+	static struct tb_records r;
+	static struct cb cb;
+	struct tb tb;
+
+	tb_init(&tb, 384);
+	cb_section(&tb);
+	common_dictionary(&tb);
+	for (unsigned n = 0; n < 5; n++) {
+		begin(&r, 2000 + 1000 * n, 1);
+		tb_add(&r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, U(2001 + 1000 * n), U(0x1000 + 64 * n),
+		       U(10 * n), U(0));
+		TB_FREE(&r, 2002 + 1000 * n, 0x1000 + 64 * n);
+		tb_block(&tb, &r, 0, n, 0);
+	}
+	begin(&r, 2500, 2);
+	TB_FREE(&r, 6500, 0x9000);
+	tb_slot(&tb, 1, 0, &r, 202, 2);
+	cb_table(&cb, LAR_TABLE_POSITIONS, 1, 3);
+	cb_row(&cb, 3, U(0), U(2), U(0));
+	cb_write(&cb, &tb, 0, 6, 6, 3002);
+	cb_table(&cb, LAR_TABLE_POSITIONS, 2, 3);
+	cb_row(&cb, 6, U(0), U(3), U(2), U(2), U(0), U(1));
+	cb_table(&cb, LAR_TABLE_NODES, 2, 3);
+	cb_row(&cb, 6, U(2 * 0x401000), U(1), U(2 * 2001), U(2 * 0x10), U(1), U(0));
+	cb_table(&cb, LAR_TABLE_HEAP, 1, 3);
+	cb_row(&cb, 3, U(4), U(60), U(3));
+	cb_table(&cb, LAR_TABLE_HEAP_SITES, 1, 10);
+	cb_row(&cb, 10, U(2 * 2), U(4), U(60), U(3), U(30), U(3), U(0), U(0), U(30), U(30));
+	cb_histogram(&cb, (uint64_t[]){ 1, 1, 1 }, 3, 2);
+	cb_table(&cb, LAR_TABLE_LIVE, 1, 5);
+	cb_row(&cb, 5, U(2 * 0x10c0), U(30), U(2 * 5001), U(2), U(1));
+	cb_write(&cb, &tb, 1, 7, 12, 5001);
+	write_trace(&tb, "folded");
+}
+
+/*
  * Killed: thread 1 between the commit of its block and that of its slot, thread 2 while its block
  * was counted but not committed, thread 3 in the middle of a record behind its slot's head.
  */
@@ -307,6 +349,7 @@ int main(int argc, char **argv)
 	make_kinds();
 	make_reuse();
 	make_wrapped();
+	make_folded();
 	make_killed();
 	make_damaged();
 	make_later();

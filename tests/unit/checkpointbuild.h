@@ -9,7 +9,9 @@
 #include "../../preload/format/checkpoint.h"
 #include "tracebuild.h"
 
-#define CB_AREA (256u << 10)
+#ifndef CB_AREA
+#define CB_AREA (256u << 10) /* a multiple of 4096 */
+#endif
 
 struct cb {
 	uint8_t raw[1u << 20];
@@ -71,10 +73,11 @@ static inline void cb_histogram(struct cb *c, const uint64_t *value, size_t coun
 /* Gives the trace a section for checkpoints, at its end. */
 static inline void cb_section(struct tb *tb)
 {
+	size_t at = (tb->size + 4095) / 4096 * 4096;
 	uint8_t *old = tb->bytes;
 	struct lar_header *h;
 
-	tb->bytes = calloc(1, tb->size + 2 * CB_AREA);
+	tb->bytes = calloc(1, at + 2 * CB_AREA);
 	assert(tb->bytes);
 	memcpy(tb->bytes, old, tb->size);
 	h = tb->header = (struct lar_header *)tb->bytes;
@@ -82,8 +85,8 @@ static inline void cb_section(struct tb *tb)
 	tb->staging = tb->bytes + (tb->staging - old);
 	tb->ring = tb->bytes + (tb->ring - old);
 	h->sections[h->section_count++] =
-		(struct lar_section){ LAR_SECTION_ACCOUNTS, 0, tb->size, 2 * CB_AREA, 0 };
-	tb->size += 2 * CB_AREA;
+		(struct lar_section){ LAR_SECTION_ACCOUNTS, 0, at, 2 * CB_AREA, 0 };
+	tb->size = at + 2 * CB_AREA;
 	free(old);
 }
 

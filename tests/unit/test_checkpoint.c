@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "../../analyzer/checkpoint.h"
+#include "../../analyzer/heap_load.h"
+#define CB_AREA 16384u
 #include "checkpointbuild.h"
 #include "reader_fixture.h"
 
@@ -354,6 +356,77 @@ static void test_stacks(void **state)
 	assert_int_equal(checkpoint_stack(c, UINT64_MAX), 0);
 }
 
+/* Tables of everything that the heap model takes. */
+static void fill_tables(void)
+{
+	static const uint64_t lifetimes[] = { 1, 50, 7000, 100000 };
+
+	position(0, 1, 1);
+	cb_table(&cb, LAR_TABLE_NODES, 2, 3);
+	cb_row(&cb, 6, U(0x2000), U(1), U(2000), U(0x20), U(1), U(20));
+	cb_table(&cb, LAR_TABLE_HEAP, 1, 14);
+	cb_row(&cb, 14, U(6), U(600), U(4), U(400), U(1), U(2), U(3), U(2), U(200), U(300), U(1200),
+	       U(1), U(1), U(1));
+	cb_table(&cb, LAR_TABLE_MAPS, 1, 7);
+	cb_row(&cb, 7, U(1), U(4096), U(1), U(4096), U(0), U(0), U(1));
+	cb_table(&cb, LAR_TABLE_HEAP_SITES, 2, 12);
+	for (uint64_t i = 1; i <= 2; i++) {
+		cb_row(&cb, 12, U(2), U(3), U(300), U(2), U(200), U(1), U(1), U(10), U(200), U(250),
+		       U(200), U(2));
+		cb_histogram(&cb, lifetimes, 4, 2);
+	}
+	cb_table(&cb, LAR_TABLE_MAP_SITES, 1, 3);
+	cb_row(&cb, 3, U(2), U(1), U(4096));
+	cb_table(&cb, LAR_TABLE_LIVE, 3, 5);
+	for (uint64_t i = 1; i <= 3; i++)
+		cb_row(&cb, 5, U(0x200), U(100), U(20), i, i);
+	cb_table(&cb, LAR_TABLE_HEAP_OPEN, 3, 4);
+	for (uint64_t i = 0; i < 3; i++)
+		cb_row(&cb, 4, U(0x100), U(1600), i, U(1));
+	cb_table(&cb, LAR_TABLE_LAST_ALLOCATIONS, 1, 2);
+	cb_row(&cb, 2, U(2), U(0x100));
+}
+
+static int to_model(void *arg, const struct event *e)
+{
+	return heap_model_event(arg, e);
+}
+
+/* Whatever the tables hold, the models take it: nothing crashes, and sites are sites. */
+static void test_random_tables(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t taken = 0;
+
+	srand(1);
+	seal(f, 0, 1, 5, 9);
+	begin(f, 1600, 1);
+	for (uint64_t i = 1; i < 8; i++)
+		TB_FREE(&f->r, 1600 + i * 100, 0x100 * i);
+	tb_slot(&f->tb, 0, 2, &f->r, 101, 1);
+	for (int round = 0; round < 3000; round++) {
+		struct heap_model m;
+
+		fill_tables();
+		for (int flips = rand() % 6; flips; flips--)
+			cb.raw[(size_t)rand() % cb.size] = (uint8_t)rand() >> rand() % 8;
+		cb_write(&cb, &f->tb, 0, 1, 9, 1500);
+		if (!seq_of(f))
+			continue;
+		taken++;
+		heap_model_init(&m, NULL, 0);
+		m.sampling.period = round % 4 ? 0 : 1000;
+		assert_int_equal(heap_load(&m, trace_checkpoint(f->trace), round % 5), 0);
+		assert_int_equal(trace_events(f->trace, true, to_model, &m), 0);
+		heap_model_finish(&m);
+		for (uint64_t i = 0; m.live.count && i <= m.live.mask; i++)
+			if (m.live.slots[i].address && m.live.slots[i].site != SITE_NONE)
+				assert_true(m.live.slots[i].site < m.sites.count);
+		heap_model_fini(&m);
+	}
+	assert_true(taken > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_tables, setup_section, teardown),
 		cmocka_unit_test_setup_teardown(test_other_versions, setup_section, teardown),
 		cmocka_unit_test_setup_teardown(test_stacks, setup_section, teardown),
+		cmocka_unit_test_setup_teardown(test_random_tables, setup_section, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
