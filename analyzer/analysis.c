@@ -16,6 +16,7 @@
 
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
 #define PROGRESS_NS	1000000000ull
+#define MAX_TRIES	4 /* to read a file that is being written */
 
 /*
  * The site of a stack under --by: its telling frame's function, file or module. Labels are told
@@ -400,29 +401,41 @@ static int analysis_run(struct analysis *a)
 	return err;
 }
 
+/* One look at the trace: the analysis, for analysis_free(), whether or not that went well. */
+static int analysis_try(const struct cmd_context *c, const char *path, unsigned parts,
+			struct analysis **out, struct trace_error *error)
+{
+	struct analysis *a = *out = calloc(1, sizeof(*a));
+	int err;
+
+	memset(error, 0, sizeof(*error));
+	if (!a)
+		return -ENOMEM;
+	a->context = c;
+	a->parts = parts;
+	err = trace_open(path, &a->trace, error);
+	return err ? err : analysis_run(a);
+}
+
 int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
 		 struct analysis **out, struct trace_error *error)
 {
-	struct analysis *a = calloc(1, sizeof(*a));
-	int err = -ENOMEM;
+	int err = 0;
 
-	memset(error, 0, sizeof(*error));
-	if (a) {
-		a->context = c;
-		a->parts = parts;
-		err = trace_open(path, &a->trace, error);
-		if (!err)
-			err = analysis_run(a);
+	/* what a running process overwrote meanwhile is in a later checkpoint */
+	for (int try = 0; try < MAX_TRIES; try++) {
+		err = analysis_try(c, path, parts, out, error);
+		if (err || !(*out)->facts->events_stale || try == MAX_TRIES - 1)
+			break;
+		analysis_free(*out);
 	}
-	if (err) {
-		if (!*error->text)
-			snprintf(error->text, sizeof(error->text), "%s, no report of it",
-				 strerror(-err));
-		analysis_free(a);
-		return err;
-	}
-	*out = a;
-	return 0;
+	if (!err)
+		return 0;
+	if (!*error->text)
+		snprintf(error->text, sizeof(error->text), "%s, no report of it", strerror(-err));
+	analysis_free(*out);
+	*out = NULL;
+	return err;
 }
 
 bool analysis_partial(const struct analysis *a)

@@ -33,6 +33,7 @@ void trace_count_lost_block(struct trace *t, struct ring_block *b, int rc)
 	f->events_kept -= events;
 	if (rc == -ESTALE) {
 		f->events_overwritten = add_saturated(f->events_overwritten, events);
+		f->events_stale = add_saturated(f->events_stale, events);
 		return;
 	}
 	f->damage.blocks++;

@@ -70,6 +70,7 @@ struct trace_facts {
 	uint64_t events_kept;	 /* that trace_events() delivers */
 	uint64_t events_folded;	 /* that are in the checkpoint's figures */
 	uint64_t events_overwritten, events_dropped;
+	uint64_t events_stale; /* overwritten after the trace was opened; of events_overwritten */
 	uint64_t folded_until_ns; /* time of the latest event in the checkpoint */
 	uint64_t blocks_kept;
 	struct trace_damage damage;

@@ -64,4 +64,22 @@ same "lifetimes" '[true,true]' "$(field ring '[.heap.sites[] | select(.frees > 0
 same "timeline" '[true,true]' "$(jq -c '[
 	(.growth.samples[0].at_ns < .process.duration_ns / 50), (.growth.samples[-1].live_bytes ==
 	'"$(field ring .heap.live_bytes)"')]' growth.json)"
+
+# A process that runs is read while it overwrites what is being read: still nothing is lost.
+LARIAT_SIZE=1M LD_PRELOAD=$lib LARIAT_OUTPUT=$work/live.lariat "$victims/forever" 100000 >live.out &
+live=$!
+sleep 1
+for look in 1 2 3 4 5; do
+	"$lariat" alloc --format json "$work/live.lariat" >live.json
+	same "look $look at a running process" '["running",0,0,0,false,true]' "$(jq -c '
+		.trace as $t | .heap as $h | [.process.end, $t.events_overwritten,
+		$t.blocks_damaged, $t.records_damaged, $t.partial,
+		$h.allocations == $h.frees + $h.implied_frees + $h.live_blocks]' live.json)"
+	jq .trace.events_written live.json >>written
+done
+same "it went on" true "$(jq -s '. == (sort | unique)' written)"
+kill -9 "$live"
+wait "$live" 2>/dev/null
+same "killed" '["unknown",0,0,false]' "$("$lariat" alloc --format json "$work/live.lariat" |
+	jq -c '.trace as $t | [.process.end, $t.events_overwritten, $t.blocks_damaged, $t.partial]')"
 finish
