@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,10 +140,24 @@ static int read_unload(struct dictionary *d, uint32_t id, const uint8_t *p, size
 	return 0;
 }
 
+/* The beginning that a record's name has in common with an earlier one, and what is its own. */
+static char *whole_name(const struct dictionary *d, const struct lar_dict_target *t,
+			const char *rest)
+{
+	const struct trace_target *base = t->base < d->target_count ? &d->targets[t->base] : NULL;
+	bool known = base && base->name && strlen(base->name) >= t->shared;
+	char *whole = NULL;
+
+	if (asprintf(&whole, "%.*s%s", known ? t->shared : 3, known ? base->name : "...", rest) < 0)
+		return NULL;
+	return whole;
+}
+
 static int read_target(struct dictionary *d, uint32_t id, const uint8_t *p, size_t size)
 {
 	struct lar_dict_target fixed;
 	const char *name;
+	char *own = NULL;
 
 	if (size < sizeof(fixed))
 		return -EBADMSG;
@@ -154,7 +169,14 @@ static int read_target(struct dictionary *d, uint32_t id, const uint8_t *p, size
 		return -EBADMSG;
 	if (grow(&d->targets, &d->target_room, id, sizeof(*d->targets)))
 		return -ENOMEM;
-	d->targets[id] = (struct trace_target){ name, fixed.kind };
+	if (fixed.base) {
+		own = whole_name(d, &fixed, name);
+		if (!own)
+			return -ENOMEM;
+		name = own;
+	}
+	free(d->targets[id].own);
+	d->targets[id] = (struct trace_target){ name, fixed.kind, own };
 	if (id >= d->target_count)
 		d->target_count = id + 1;
 	return 0;
@@ -324,6 +346,8 @@ void dictionary_fini(struct dictionary *d)
 	free(d->notes);
 	free(d->argv);
 	free(d->modules);
+	for (uint32_t i = 0; i < d->target_count; i++)
+		free(d->targets[i].own);
 	free(d->targets);
 	free(d->threads);
 	free(d->bytes);

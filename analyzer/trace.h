@@ -39,6 +39,7 @@ struct trace_module {
 struct trace_target {
 	const char *name; /* "" when unknown */
 	uint32_t kind;	  /* enum lar_target_kind */
+	char *own;	  /* what `name` points to when it had to be put together; else NULL */
 };
 
 struct trace_thread {

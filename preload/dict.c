@@ -13,7 +13,8 @@
 #define DICT_STEP_LEAST (16u << 10)
 #define DICT_STEP_MOST	(64u << 10)
 
-/* Called with the lock held. */
+/* Called with the lock held. Names of targets leave room for modules, without which no stack has
+ * functions. */
 static bool append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
 {
 	struct lar_section *section = tracefile_section(LAR_SECTION_DICT);
@@ -23,7 +24,7 @@ static bool append(enum lar_dict_type type, uint32_t id, const void *payload, si
 	uint64_t step = used < DICT_STEP_MOST ? DICT_STEP_LEAST : DICT_STEP_MOST;
 	struct lar_dict_record *r;
 
-	if (used + total > lar->dict_size ||
+	if (used + total > lar->dict_size - (type == LAR_DICT_TARGET ? lar->dict_size / 16 : 0) ||
 	    !tracefile_extend(lar->dict, &lar->dict_ready, used + total, lar->dict_size, step))
 		return false;
 	r = (struct lar_dict_record *)(lar->dict + used);

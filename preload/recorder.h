@@ -109,7 +109,8 @@ struct recorder {
 	uint32_t *fd_target;	 /* by descriptor: target id + 1, 0 = not known */
 	struct name_slot *names; /* hash table of name_slots places */
 	uint32_t name_slots;
-	uint64_t *sample_set; /* addresses of the recorded live blocks, when sampling */
+	struct name_bases *name_bases; /* names that others begin like */
+	uint64_t *sample_set;	       /* addresses of the recorded live blocks, when sampling */
 	struct seal_context *seal_free;
 	uint32_t seal_contexts;
 

@@ -21,11 +21,22 @@
 #define NAMES_MAX  131072u /* distinct targets */
 #define NAME_SLOTS 256u	   /* of the first table: one page */
 #define NAME_SIZE  1100
+#define NAME_BASES 4  /* names kept to compare a new one with */
+#define BASE_LEAST 16 /* bytes that must be the same to be worth a reference */
 
 /* Only ever used with target_lock held. */
 struct name_slot {
 	uint64_t hash; /* 0 = free */
 	uint32_t id;
+};
+
+/* Names of files in the same few folders: what they begin with is written once. */
+struct name_bases {
+	uint32_t next;
+	struct name_base {
+		uint32_t id, size;
+		char name[NAME_SIZE];
+	} base[NAME_BASES];
 };
 
 static uint64_t name_hash(uint32_t kind, const char *name, size_t n)
@@ -69,6 +80,43 @@ static bool names_grow(void)
 	return true;
 }
 
+/* The longest of the kept names' beginnings that `name` has too; *shared is its length. */
+static const struct name_base *base_of(const char *name, size_t n, size_t *shared)
+{
+	const struct name_base *best = NULL;
+
+	*shared = 0;
+	for (uint32_t i = 0; lar->name_bases && i < NAME_BASES; i++) {
+		const struct name_base *b = &lar->name_bases->base[i];
+		size_t same = 0;
+
+		while (same < n && same < b->size && name[same] == b->name[same])
+			same++;
+		if (same > *shared) {
+			*shared = same;
+			best = b;
+		}
+	}
+	return best;
+}
+
+/* Keeps a name that stands whole in the dictionary, in place of the one kept longest. */
+static void base_keep(uint32_t id, const char *name, size_t n)
+{
+	struct name_base *b;
+
+	if (n < BASE_LEAST)
+		return;
+	if (!lar->name_bases)
+		lar->name_bases = pool_map(sizeof(*lar->name_bases));
+	if (!lar->name_bases)
+		return;
+	b = &lar->name_bases->base[lar->name_bases->next++ % NAME_BASES];
+	b->id = id;
+	b->size = (uint32_t)n;
+	memcpy(b->name, name, n);
+}
+
 static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 {
 	struct {
@@ -76,7 +124,9 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 		char name[NAME_SIZE];
 	} record;
 	uint64_t hash = name_hash(kind, name, n);
+	const struct name_base *base;
 	struct name_slot *slot;
+	size_t shared;
 
 	if (lar->names) {
 		slot = name_place(lar->names, lar->name_slots, hash);
@@ -85,13 +135,21 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 	}
 	if (!names_grow())
 		return 0;
-	memset(&record.t, 0, sizeof(record.t));
-	record.t.kind = kind;
-	memcpy(record.name, name, n);
-	record.name[n] = 0;
+	base = base_of(name, n, &shared);
+	if (shared < BASE_LEAST || shared * 2 < n) {
+		base = NULL;
+		shared = 0;
+	}
+	record.t.kind = (uint16_t)kind;
+	record.t.shared = (uint16_t)shared;
+	record.t.base = base ? base->id : 0;
+	memcpy(record.name, name + shared, n - shared);
+	record.name[n - shared] = 0;
 	if (!dict_append(LAR_DICT_TARGET, lar->target_count + 1, &record,
-			 offsetof(__typeof__(record), name) + n + 1))
+			 offsetof(__typeof__(record), name) + n - shared + 1))
 		return 0;
+	if (!base)
+		base_keep(lar->target_count + 1, name, n);
 	slot = name_place(lar->names, lar->name_slots, hash);
 	slot->hash = hash;
 	slot->id = ++lar->target_count;

@@ -40,7 +40,7 @@ class Trace:
         with open(path, "rb") as f:
             self.data = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
         self.damaged_records = self.damaged_blocks = self.damaged_events = self.skipped = self.gap_events = 0
-        self.modules, self.targets, self.last_ticks = {}, {0: ""}, 0
+        self.modules, self.targets, self.target_names, self.last_ticks = {}, {0: ""}, {}, 0
         self.read_header()
         self.slots = list(self.read_slots())
         self.read_dictionary()
@@ -138,7 +138,12 @@ class Trace:
             self.modules[number]["unload"] = struct.unpack_from("<Q", p)[0]
             self.sign_of_life(struct.unpack_from("<Q", p)[0])
         elif kind == 4:
-            self.targets[number] = text(p[8:])
+            shared, base = struct.unpack_from("<2xHI", p)
+            start = self.target_names.get(base, b"") if base else b""
+            if base and (not start or len(start) < shared):
+                start, shared = b"...", 3
+            self.target_names[number] = start[:shared] + p[8:].split(b"\0")[0]
+            self.targets[number] = text(self.target_names[number])
         elif kind == 5:
             self.sign_of_life(struct.unpack_from("<IIQ", p)[2])
 

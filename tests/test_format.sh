@@ -61,6 +61,22 @@ if [ -e "$lib" ]; then
 	python3 "$reader" "$work/real.lariat" >second
 	[ "$(wc -l <dump)" -gt 100 ] || fail "a trace of ls has $(wc -l <dump) events"
 	same "both readers of ls" "$(md5sum <second)" "$(md5sum <dump)"
+	# Names that begin alike, and one that differs within a character of two bytes.
+	folder=$work/a-folder-with-a-name-that-is-written-once
+	mkdir "$folder"
+	for name in one two "with blanks" $'\xc3\xa4' $'\xc3\xb6' "$(printf 'x%.0s' {1..200})"; do
+		printf %s "$name" >"$folder/$name"
+	done
+	LARIAT_OUTPUT=$work/names.lariat LD_PRELOAD=$lib cat "$folder"/* >cat
+	"$lariat" dump "$work/names.lariat" >dump
+	python3 "$reader" "$work/names.lariat" >second
+	same "both readers of names" "$(md5sum <second)" "$(md5sum <dump)"
+	same "names" "$(for name in "$folder"/*; do printf '%s\n' "$name"; done)" "$(python3 -c '
+import json
+seen = dict.fromkeys(json.loads(line).get("target_name", "") for line in open("dump"))
+print(*[name for name in seen if "-written-once/" in name], sep="\n")')"
+	[ "$(strings -n 8 "$work/names.lariat" | grep -c written-once)" -le 8 ] ||
+		fail "the folder's name is written again and again"
 	# A reader that has seen enough ends the dump, silently, also where SIGPIPE is ignored.
 	"$lariat" dump "$work/real.lariat" "$work/real.lariat" 2>err | head -n 1 >out
 	same "words of dump | head" '' "$(<err)"

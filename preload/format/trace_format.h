@@ -277,10 +277,13 @@ enum lar_target_kind {
 	LAR_TARGET_ANON = 7, /* eventfd, epoll, timerfd, memfd, ...: the name says which */
 };
 
-/* Payload of LAR_DICT_TARGET; id counts from 1. Then the name with a NUL. */
+/* Payload of LAR_DICT_TARGET; id counts from 1. Then the name with a NUL, without its first
+ * `shared` bytes, which are those of the name of target `base` (an earlier record, whose own name
+ * is whole). */
 struct lar_dict_target {
-	uint32_t kind; /* enum lar_target_kind */
-	uint32_t flags;
+	uint16_t kind;	 /* enum lar_target_kind */
+	uint16_t shared; /* bytes */
+	uint32_t base;	 /* 0 when the name is whole */
 };
 
 /* Payload of LAR_DICT_THREAD; id is the thread's number. Then the name with a NUL. A later

@@ -275,6 +275,29 @@ static void test_damaged_dictionary(void **state)
 	assert_int_equal(facts->targets[3].kind, LAR_TARGET_PIPE);
 }
 
+/* Names that begin as an earlier one does: with it, without it, and with more than it has. */
+static void test_shared_names(void **state)
+{
+	struct fixture *f = *state;
+	const struct trace_facts *facts;
+
+	tb_target(&f->tb, 1, LAR_TARGET_FILE, "/some/folder/one");
+	tb_target_like(&f->tb, 2, 1, 13, "two");
+	tb_target_like(&f->tb, 3, 9, 13, "three");
+	tb_target_like(&f->tb, 4, 1, 17, "four");
+	tb_target_like(&f->tb, 5, 1, 16, "");
+	tb_target_like(&f->tb, 6, 0x80000001u, 3, "six");
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 0);
+	assert_int_equal(facts->target_count, 7);
+	assert_string_equal(facts->targets[1].name, "/some/folder/one");
+	assert_string_equal(facts->targets[2].name, "/some/folder/two");
+	assert_string_equal(facts->targets[3].name, "...three");
+	assert_string_equal(facts->targets[4].name, "...four");
+	assert_string_equal(facts->targets[5].name, "/some/folder/one");
+	assert_string_equal(facts->targets[6].name, "...six");
+}
+
 static void test_lock_cells(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +460,7 @@ int main(void)
 		TEST(test_wrapped),
 		TEST(test_damaged_blocks),
 		TEST(test_damaged_dictionary),
+		TEST(test_shared_names),
 		TEST(test_lock_cells),
 		TEST(test_clock_unknown),
 		TEST(test_refusals),

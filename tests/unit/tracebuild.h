@@ -149,9 +149,18 @@ static inline void tb_unload(struct tb *tb, uint32_t id, uint64_t ticks)
 
 static inline void tb_target(struct tb *tb, uint32_t id, uint32_t kind, const char *name)
 {
-	struct lar_dict_target t = { kind, 0 };
+	struct lar_dict_target t = { .kind = (uint16_t)kind };
 
 	tb_dict_text(tb, LAR_DICT_TARGET, id, &t, sizeof(t), "", 0, name);
+}
+
+/* A name that begins with the first `shared` bytes of that of target `base`. */
+static inline void tb_target_like(struct tb *tb, uint32_t id, uint32_t base, uint16_t shared,
+				  const char *rest)
+{
+	struct lar_dict_target t = { .kind = LAR_TARGET_FILE, .shared = shared, .base = base };
+
+	tb_dict_text(tb, LAR_DICT_TARGET, id, &t, sizeof(t), "", 0, rest);
 }
 
 static inline void tb_thread_name(struct tb *tb, uint32_t number, uint32_t tid, const char *name)
