@@ -491,14 +491,14 @@ static void write_live(struct fold_out *o, const struct heap *h)
 	if (fold_left_out(o) >= FOLD_LEFT_LIVE)
 		return;
 	fold_table(o, LAR_TABLE_LIVE, h->live.count, 5);
-	order = h->live.count && h->live.mask <= UINT32_MAX ? fold_live_order(&h->live) : NULL;
+	order = h->live.count && h->live.room <= UINT32_MAX ? fold_live_order(&h->live) : NULL;
 	if (order) {
 		for (uint64_t i = 0; i < h->live.count; i++)
 			put_live(o, h, &h->live.block[order[i]], &last);
 		pool_unmap(order, 2 * h->live.count * sizeof(*order));
 		return;
 	}
-	for (uint64_t i = 0; h->live.count && i <= h->live.mask; i++)
+	for (uint64_t i = 0; h->live.count && i < h->live.room; i++)
 		if (h->live.block[i].address)
 			put_live(o, h, &h->live.block[i], &last);
 }

@@ -3,22 +3,41 @@
 #include "fold_live.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fold_impl.h"
 #include "pool.h"
+#include "sys.h"
 
-#define LIVE_FIRST 4096u
+#define LIVE_FIRST     4096u
+#define LIVE_GIVE_BACK (32u << 10) /* places, a MiB */
 
+/*
+ * Places are in the order of the hashes, whatever the size of the table: one that grows by three
+ * eighths can be moved from front to back, its old pages given back on the way, so that with at
+ * most 13 of 16 places taken a block never takes more than 55 bytes.
+ */
 static uint64_t live_place(const struct fold_live *t, uint64_t address)
 {
-	return (address * 0x9e3779b97f4a7c15ull) >> 20 & t->mask;
+	return ((address * 0x9e3779b97f4a7c15ull) >> 32) * t->room >> 32;
+}
+
+static uint64_t live_next(const struct fold_live *t, uint64_t at)
+{
+	return at + 1 < t->room ? at + 1 : 0;
+}
+
+/* Places from `from` to `to`, upwards and around. */
+static uint64_t live_distance(const struct fold_live *t, uint64_t from, uint64_t to)
+{
+	return to >= from ? to - from : to + t->room - from;
 }
 
 struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t address)
 {
 	if (!t->count)
 		return NULL;
-	for (uint64_t at = live_place(t, address);; at = (at + 1) & t->mask) {
+	for (uint64_t at = live_place(t, address);; at = live_next(t, at)) {
 		if (t->block[at].address == address)
 			return &t->block[at];
 		if (!t->block[at].address)
@@ -26,26 +45,34 @@ struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t addre
 	}
 }
 
+static uint64_t live_free_place(const struct fold_live *t, uint64_t address)
+{
+	uint64_t at = live_place(t, address);
+
+	while (t->block[at].address)
+		at = live_next(t, at);
+	return at;
+}
+
 static bool live_widen(struct fold *f, struct fold_live *t)
 {
-	uint64_t room = t->block ? 2 * (t->mask + 1) : LIVE_FIRST;
+	uint64_t room = t->block ? t->room / 8 * 11 : LIVE_FIRST;
 	struct fold_block_live *old = t->block, *wide = pool_map(room * sizeof(*wide));
-	uint64_t old_room = t->block ? t->mask + 1 : 0;
+	uint64_t old_room = t->block ? t->room : 0, given_back = 0;
 
 	if (!wide) {
 		f->failed = true;
 		return false;
 	}
 	t->block = wide;
-	t->mask = room - 1;
+	t->room = room;
 	for (uint64_t i = 0; i < old_room; i++) {
-		uint64_t at;
-
-		if (!old[i].address)
-			continue;
-		for (at = live_place(t, old[i].address); wide[at].address; at = (at + 1) & t->mask)
-			;
-		wide[at] = old[i];
+		if (old[i].address)
+			wide[live_free_place(t, old[i].address)] = old[i];
+		if (i - given_back == LIVE_GIVE_BACK) {
+			sys_madvise(old + given_back, LIVE_GIVE_BACK * sizeof(*old), MADV_DONTNEED);
+			given_back = i;
+		}
 	}
 	pool_unmap(old, old_room * sizeof(*old));
 	return true;
@@ -55,10 +82,9 @@ struct fold_block_live *fold_live_add(struct fold *f, struct fold_live *t, uint6
 {
 	uint64_t at;
 
-	if ((!t->block || t->count > t->mask / 8 * 6) && !live_widen(f, t))
+	if ((!t->block || t->count >= t->room / 16 * 13) && !live_widen(f, t))
 		return NULL;
-	for (at = live_place(t, address); t->block[at].address; at = (at + 1) & t->mask)
-		;
+	at = live_free_place(t, address);
 	t->block[at].address = address;
 	t->count++;
 	return &t->block[at];
@@ -72,11 +98,11 @@ void fold_live_remove(struct fold_live *t, struct fold_block_live *b)
 	for (;;) {
 		uint64_t want;
 
-		at = (at + 1) & t->mask;
+		at = live_next(t, at);
 		if (!t->block[at].address)
 			break;
 		want = live_place(t, t->block[at].address);
-		if (((at - want) & t->mask) < ((at - hole) & t->mask))
+		if (live_distance(t, want, at) < live_distance(t, hole, at))
 			continue;
 		t->block[hole] = t->block[at];
 		hole = at;
@@ -95,7 +121,7 @@ uint32_t *fold_live_order(const struct fold_live *t)
 	if (!order)
 		return NULL;
 	other = order + t->count;
-	for (uint64_t i = 0; i <= t->mask; i++)
+	for (uint64_t i = 0; i < t->room; i++)
 		if (t->block[i].address)
 			order[n++] = (uint32_t)i;
 	for (unsigned shift = 4; shift < 4 + 4 * RADIX_BITS; shift += RADIX_BITS) {

@@ -15,7 +15,7 @@ struct fold_block_live {
 
 struct fold_live {
 	struct fold_block_live *block;
-	uint64_t mask, count;
+	uint64_t room, count; /* places, those taken */
 };
 
 /* The block at an address, or NULL; valid until the table changes. */
