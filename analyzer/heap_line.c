@@ -41,6 +41,7 @@ struct lines {
 	struct timeline_sample sample[MAX_SAMPLES];
 	uint32_t samples;
 	unsigned shift, per_slot;
+	bool rss_is_peak;
 };
 
 static struct site_line *line_of(struct lines *l, uint32_t site)
@@ -101,7 +102,8 @@ static void read_samples(struct lines *l, const struct checkpoint *c)
 	const uint64_t *v = r.value;
 
 	checkpoint_rows(c, LAR_TABLE_TIMELINE, &r);
-	while (l->samples < MAX_SAMPLES && checkpoint_next(&r))
+	while (l->samples < MAX_SAMPLES && checkpoint_next(&r)) {
+		l->rss_is_peak = v[LINE_RSS] & 1;
 		l->sample[l->samples++] =
 			(struct timeline_sample){ .live_bytes = v[LINE_LIVE],
 						  .live_min = v[LINE_LEAST],
@@ -114,9 +116,10 @@ static void read_samples(struct lines *l, const struct checkpoint *c)
 						  .mapped_bytes = v[LINE_MAPPED],
 						  .io_calls = v[LINE_IO_CALLS],
 						  .io_bytes = v[LINE_IO_BYTES],
-						  .rss_bytes = v[LINE_RSS],
+						  .rss_bytes = v[LINE_RSS] & ~1ull,
 						  .heap_bytes = v[LINE_HEAP],
 						  .threads = v[LINE_THREADS] };
+	}
 }
 
 static void note_slot(const struct lines *l, struct heap_model *m, uint32_t slot)
@@ -150,6 +153,7 @@ static void replay(const struct lines *l, struct heap_model *m, const struct tra
 		m->io_calls = last.io_calls;
 		m->io_bytes = last.io_bytes;
 		m->tick.rss_bytes = last.rss_bytes;
+		m->tick.rss_is_peak = l->rss_is_peak;
 		m->tick.heap_bytes = last.heap_bytes;
 		m->tick.threads = last.threads;
 	}

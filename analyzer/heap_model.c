@@ -464,7 +464,10 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 		m->io_bytes += call_bytes(e->call, (int64_t)e->field[3]);
 		return 0;
 	case LAR_EV_TICK:
-		m->tick.rss_bytes = e->field[1];
+		if (e->field[1]) {
+			m->tick.rss_bytes = e->field[1];
+			m->tick.rss_is_peak = e->flags & LAR_TICK_MOST;
+		}
 		m->tick.heap_bytes = e->field[2];
 		m->tick.threads = e->field[4];
 		return 0;

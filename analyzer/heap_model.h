@@ -121,7 +121,8 @@ struct heap_model {
 	uint32_t watches;
 	struct {
 		uint64_t rss_bytes, heap_bytes, threads;
-	} tick; /* the last sample that the recorder took */
+		bool rss_is_peak; /* the most so far, for want of what is resident now */
+	} tick;			  /* the last sample that the recorder took */
 };
 
 /* Blocks allocated before since_ns are known but in no figure but the frees. */

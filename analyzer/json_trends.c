@@ -142,6 +142,7 @@ json_t *json_growth(struct analysis *a)
 	json_set(o, "held_bytes", a->growth ? json_u64(growth_held_bytes(a->growth)) : json_null());
 	json_set(o, "held_peak_bytes",
 		 a->growth ? json_u64(a->growth->held_peak_bytes) : json_null());
+	json_set(o, "rss_is_peak", json_boolean(a->heap->tick.rss_is_peak));
 	json_set_u64(limit, "bytes", a->limit.bytes);
 	json_set(limit, "source", json_string(a->limit.source));
 	json_set(o, "limit", limit);

@@ -201,9 +201,9 @@ static void say_held(struct analysis *a)
 	text_say(a, "%s live at the end, at most %s", format_bytes(x, total->live_bytes),
 		 format_bytes(y, total->peak_bytes));
 	if (a->heap->tick.rss_bytes)
-		text_say(a,
-			 "By the last sample %s were resident at the most, and the break is %s up",
+		text_say(a, "By the last sample %s resident%s, and the break is %s up",
 			 format_bytes(x, a->heap->tick.rss_bytes),
+			 a->heap->tick.rss_is_peak ? " at most" : "",
 			 format_bytes(y, a->heap->tick.heap_bytes));
 	if (!a->growth)
 		return;

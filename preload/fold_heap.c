@@ -405,7 +405,8 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		h->io_bytes += moved(e->call, (int64_t)e->field[3]);
 		break;
 	case LAR_EV_TICK:
-		h->rss_bytes = e->field[1];
+		if (e->field[1])
+			h->rss_bytes = e->field[1] | (e->flags & LAR_TICK_MOST);
 		h->heap_bytes = e->field[2];
 		h->threads = e->field[4];
 		break;

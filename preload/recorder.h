@@ -89,6 +89,7 @@ struct recorder {
 	_Atomic uint32_t generation;  /* grows when code may have gone away */
 	_Atomic uint32_t threads;     /* numbers given out */
 	_Atomic uint64_t tick_due_ns; /* CLOCK_MONOTONIC of the next TICK */
+	uint64_t resident_due_ns;     /* of the next look at resident memory */
 	uint64_t first_break;
 	_Atomic uint32_t unloads; /* times that code went away */
 	uint64_t unload_ticks[RECORDER_UNLOADS];

@@ -8,7 +8,7 @@
 
 #define ZSTD_STATIC_LINKING_ONLY
 #include <string.h>
-#include <sys/resource.h>
+
 #include <sys/mman.h>
 #include <zstd.h>
 
@@ -16,6 +16,7 @@
 #include "format/codec.h"
 #include "pool.h"
 #include "recorder.h"
+#include "resident.h"
 #include "ring.h"
 #include "sys.h"
 #include "tracefile.h"
@@ -183,17 +184,16 @@ void seal_begin_buffer(struct thread *t)
 static void tick(struct thread *t, uint64_t now_ns)
 {
 	uint64_t due = atomic_load_explicit(&lar->tick_due_ns, memory_order_relaxed);
-	struct rusage usage;
+	struct resident resident;
 	uint64_t *r = t->head;
 
 	if (now_ns < due || !atomic_compare_exchange_strong(&lar->tick_due_ns, &due,
 							    now_ns + lar->config.interval_ns))
 		return;
-	if (sys_call3(SYS_getrusage, RUSAGE_SELF, (long)&usage, 0))
-		return;
-	r[0] = lar_word0(LAR_EV_TICK, 0, 0, 0);
+	resident = resident_now(now_ns);
+	r[0] = lar_word0(LAR_EV_TICK, resident.most ? LAR_TICK_MOST : 0, 0, 0);
 	r[1] = lar_ticks();
-	r[2] = (uint64_t)usage.ru_maxrss << 10;
+	r[2] = resident.bytes;
 	r[3] = (uint64_t)sys_call3(SYS_brk, 0, 0, 0) - lar->first_break;
 	r[4] = 0;
 	r[5] = atomic_load(&lar->threads);

@@ -24,7 +24,7 @@ from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_record
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
 TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
 SIGNED = {(5, "result"), (6, "result"), (6, "offset"), (14, "result")}
-FLAGS = {6: {1: "no_target"}, 7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell"},
+FLAGS = {6: {1: "no_target"}, 15: {1: "most"}, 7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell"},
          9: {1: "detached"}, 14: {1: "child"}}
 
 

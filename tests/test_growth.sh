@@ -43,6 +43,21 @@ same "the chart is there" 8 "$("$lariat" growth "$(trace_of freed_at_exit)" | gr
 same "without UTF-8 too" 8 "$(LC_ALL=C "$lariat" growth "$(trace_of freed_at_exit)" |
 	sed -n '/Live heap/,/^ *0 ns/p' | sed '1d;$d' | grep -cE '^ .{11}.*[:#_o.]')"
 
+# What was resident: more than the 128 MiB while they were there, little before and after.
+for threads in '' two; do
+	options="LARIAT_RECORD=heap LARIAT_INTERVAL=1ms LARIAT_SIZE=1M"
+	# shellcheck disable=SC2086
+	record "resident$threads" "$victims/resident" $threads
+	same "exit status of resident $threads" 0 "$(status_of "resident$threads")"
+	"$lariat" growth --format json "$(trace_of "resident$threads")" >"$work/growth.json"
+	same "resident memory rose and fell, $threads" true "$(jq '[.growth.samples[].rss_bytes |
+		numbers] | (.[0] < 5e7 and .[-1] < 5e7 and max > 134217728 and max < 2e8)' \
+		"$work/growth.json")"
+	same "as it is, not as it was at most, $threads" false "$(jq .growth.rss_is_peak \
+		"$work/growth.json")"
+done
+options=LARIAT_RECORD=heap
+
 cat >churn.c <<'END'
 #include <stdlib.h>
 #include <string.h>

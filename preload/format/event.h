@@ -99,6 +99,7 @@ enum {
 	LAR_LOCK_UNOWNED = 8,	/* an unlock by a thread that had not locked it */
 	LAR_LOCK_NO_CELL = 16,	/* an acquisition that no LOCKSUM counts */
 	/* IO */
+	LAR_TICK_MOST = 1,    /* resident: not now, but the most so far */
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */
 	/* THREAD_CREATE */
 	LAR_THREAD_DETACHED = 1, /* created detached: nobody can join it */
