@@ -80,6 +80,11 @@ void fold_thread_write(struct fold_out *o, void *state);
 /* Before the first of all others: nothing is folded as long as nobody calls it. */
 void fold_start(void);
 
+/* Takes disk for each area of checkpoints, `bytes` of it at least where it is to be had; and gives
+ * all of it back, when nothing was folded. */
+void fold_reserve(uint64_t bytes);
+void fold_release(void);
+
 /* A block has come to the ring. */
 void fold_note_block(uint64_t offset, const struct lar_block *b);
 

@@ -48,12 +48,14 @@ static void out_flush(struct fold_out *o, ZSTD_EndDirective end)
 		} else if (out.pos == out.size) {
 			uint64_t header = sizeof(struct lar_checkpoint);
 
-			if (o->room == o->most ||
-			    !tracefile_extend(o->area - header, o->ready, header + o->room + 1,
-					      header + o->most, AREA_STEP))
-				o->failed = true;
-			else
+			if (o->room < o->most &&
+			    tracefile_extend(o->area - header, o->ready, header + o->room + 1,
+					     header + o->most, AREA_STEP)) {
 				o->room = *o->ready - header;
+			} else {
+				o->most = o->room; /* of a full disk, too */
+				o->failed = true;
+			}
 		}
 	}
 }
@@ -168,10 +170,37 @@ static void note_committed(struct fold *f)
 	}
 }
 
+static uint64_t area_size(void)
+{
+	return (lar->accounts_size / 2) & ~4095ull;
+}
+
+void fold_reserve(uint64_t bytes)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t had = lar->area_ready[i], want = bytes;
+		uint8_t *area = lar->accounts + i * area_size();
+
+		if (want > area_size())
+			want = area_size();
+		if (want > had &&
+		    tracefile_extend(area, &lar->area_ready[i], want, area_size(), AREA_STEP))
+			tracefile_leave(area + had, lar->area_ready[i] - had);
+	}
+}
+
+void fold_release(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		tracefile_release(lar->accounts + i * area_size(), lar->area_ready[i]);
+		lar->area_ready[i] = 0;
+	}
+}
+
 static bool checkpoint(struct fold *f)
 {
 	unsigned which = f->checkpoints & 1;
-	uint64_t size = (lar->accounts_size / 2) & ~4095ull;
+	uint64_t size = area_size();
 	uint8_t *area = lar->accounts + which * size;
 	struct lar_checkpoint *to = (struct lar_checkpoint *)area, c;
 	struct fold_out *o;
@@ -180,13 +209,13 @@ static bool checkpoint(struct fold *f)
 		f->out = pool_map(sizeof(struct fold_out));
 	o = f->out;
 	if (!o || !size || !stream_context(f) ||
-	    !tracefile_extend(area, &f->area_ready[which], AREA_STEP, size, AREA_STEP))
+	    !tracefile_extend(area, &lar->area_ready[which], AREA_STEP, size, AREA_STEP))
 		return false;
 	memset(o, 0, offsetof(struct fold_out, buffer));
 	o->area = area + sizeof(c);
 	o->most = size - sizeof(c);
-	o->room = f->area_ready[which] - sizeof(c);
-	o->ready = &f->area_ready[which];
+	o->room = lar->area_ready[which] - sizeof(c);
+	o->ready = &lar->area_ready[which];
 	o->cctx = f->cctx;
 	o->left_out = f->left_out;
 	ZSTD_CCtx_reset(o->cctx, ZSTD_reset_session_only);

@@ -288,6 +288,7 @@ static bool start(bool child)
 	inherited_size = lar->map_size;
 	describe_process();
 	tracefile_publish();
+	seal_prepare();
 	describe_notes();
 	FAULT_POINT(started);
 	return true;

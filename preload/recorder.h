@@ -80,6 +80,7 @@ struct recorder {
 	uint64_t ring_oldest_seq;
 	uint8_t *accounts; /* two areas for checkpoints */
 	uint64_t accounts_size;
+	uint64_t area_ready[2];	     /* bytes of each that have disk behind them */
 	struct fold *fold;	     /* NULL until the ring fills up */
 	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
 
@@ -113,7 +114,9 @@ struct recorder {
 	struct name_bases *name_bases; /* names that others begin like */
 	uint64_t *sample_set;	       /* addresses of the recorded live blocks, when sampling */
 	struct seal_context *seal_free;
+	void *seal_memory; /* of the first context, until it is made */
 	uint32_t seal_contexts;
+	uint64_t seal_retry_ns; /* until then no block is tried: the disk is full. 0 = it is not */
 
 	struct config config;
 	char trace_path[1024];

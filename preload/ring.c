@@ -18,7 +18,9 @@
 #define RING_PAGE	4096u
 #define RING_RESIDENT	(1u << 20) /* pages behind the head are left in pieces of this */
 
-#define FOLD_AHEAD	2 /* events folded for one that comes, from when the ring is half full */
+#define RESERVE_FROM	(256u << 10)
+#define RESERVE_SHARE	16 /* of the ring's disk so much for each area of checkpoints */
+#define FOLD_AHEAD	2  /* events folded for one that comes, from when the ring is half full */
 
 static struct lar_block *block_at(uint64_t at)
 {
@@ -88,11 +90,18 @@ static int64_t place(struct lar_header *h, uint64_t total)
 
 	while (step < at / 4 && step < RING_STEP_MOST)
 		step *= 2;
+	if (ring_empty(h) && !h->ring_blocks)
+		h->ring_limit = lar->ring_size; /* there may be disk again */
 	if (total > h->ring_limit)
 		return -1;
 	if (at + total <= h->ring_limit) {
-		if (tracefile_extend(lar->ring, &lar->ring_ready, at + total, lar->ring_size, step))
+		if (tracefile_extend(lar->ring, &lar->ring_ready, at + total, lar->ring_size,
+				     step)) {
+			/* should the disk be full one day, figures need some of it */
+			if (lar->ring_ready >= RESERVE_FROM && folding_wanted())
+				fold_reserve(lar->ring_ready / RESERVE_SHARE);
 			return (int64_t)at;
+		}
 		/* no more disk: the ring is as large as what it has */
 		h->ring_limit = lar->ring_ready & ~(uint64_t)(LAR_BLOCK_ALIGN - 1);
 		if (total > h->ring_limit)
@@ -175,6 +184,12 @@ bool ring_append(struct lar_block *block, const void *payload)
 	return done;
 }
 
+bool ring_without_disk(void)
+{
+	return !__atomic_load_n(&lar->header->ring_blocks, __ATOMIC_RELAXED) &&
+	       lar->header->ring_limit < lar->ring_size;
+}
+
 void ring_trim(void)
 {
 	uint64_t used;
@@ -182,6 +197,8 @@ void ring_trim(void)
 	if (!spin_lock(&lar->ring_lock))
 		return;
 	FAULT_POINT(trim_begin);
+	if (!lar->fold)
+		fold_release();
 	used = (lar->header->ring_head + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
 	if (lar->ring_oldest_seq == 0 && used < lar->ring_ready) {
 		tracefile_release(lar->ring + used, lar->ring_ready - used);

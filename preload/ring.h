@@ -18,4 +18,7 @@ bool ring_append(struct lar_block *block, const void *payload);
 /* Gives back the disk that a ring which has not wrapped took ahead; for the end of the process. */
 void ring_trim(void);
 
+/* Whether the disk was full before the ring had room for one block. */
+bool ring_without_disk(void);
+
 #endif

@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include <sys/mman.h>
+#include <time.h>
 #include <zstd.h>
 
 #include "fault.h"
 #include "format/codec.h"
+#include "note.h"
 #include "pool.h"
 #include "recorder.h"
 #include "resident.h"
@@ -28,7 +30,8 @@
 
 #define SEAL_LEVEL	  1
 #define SEAL_MAX_CONTEXTS 64
-#define SEAL_PATIENCE	  1000 /* times to let others run */
+#define SEAL_RETRY	  1000000000ull /* ns, when the disk is full */
+#define SEAL_PATIENCE	  1000		/* times to let others run */
 #define SLOT_STEP	  (32u << 10)
 
 /* Working memory of one seal; as many as threads seal at the same time. */
@@ -45,22 +48,39 @@ static size_t round_page(size_t n)
 	return (n + 4095) & ~(size_t)4095;
 }
 
-static struct seal_context *context_new(void)
+/* Where the parts of a context lie in its memory; at[5] is its size. */
+static size_t context_parts(size_t at[6])
 {
 	size_t words = (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
 	size_t region = lar_encode_region_size(words), bound = lar_encode_bound(words);
-	size_t zsize = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
-	size_t at[6];
-	struct seal_context *c;
-	uint8_t *p;
 
-	at[0] = round_page(sizeof(*c));
+	at[0] = round_page(sizeof(struct seal_context));
 	at[1] = at[0] + round_page(sizeof(struct lar_encoder));
 	at[2] = at[1] + round_page(region * LAR_ENC_REGIONS);
 	at[3] = at[2] + round_page(bound);
 	at[4] = at[3] + round_page(ZSTD_compressBound(bound));
-	at[5] = at[4] + round_page(zsize);
-	p = pool_map(at[5]);
+	at[5] = at[4] + ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
+	at[5] = round_page(at[5]);
+	return region;
+}
+
+void seal_prepare(void)
+{
+	size_t at[6];
+
+	context_parts(at);
+	lar->seal_memory = pool_map(at[5]);
+}
+
+static struct seal_context *context_new(void)
+{
+	size_t at[6], region = context_parts(at);
+	struct seal_context *c;
+	uint8_t *p = lar->seal_memory;
+
+	lar->seal_memory = NULL;
+	if (!p)
+		p = pool_map(at[5]);
 	if (!p)
 		return NULL;
 	c = (struct seal_context *)p;
@@ -71,7 +91,7 @@ static struct seal_context *context_new(void)
 	c->encoded_size = at[3] - at[2];
 	c->compressed = p + at[3];
 	c->compressed_size = at[4] - at[3];
-	c->zstd = ZSTD_initStaticCCtx(p + at[4], zsize);
+	c->zstd = ZSTD_initStaticCCtx(p + at[4], at[5] - at[4]);
 	if (!c->zstd) {
 		pool_unmap(p, at[5]);
 		return NULL;
@@ -111,6 +131,8 @@ static struct seal_context *context_get(void)
 			none = !c && !lar->seal_contexts;
 		}
 		spin_unlock(&lar->seal_lock);
+		if (none)
+			note_once(NOTE_NO_MEMORY, "no memory to compress events: they are lost");
 		if (c || none || !left)
 			return c;
 		sys_yield();
@@ -203,16 +225,25 @@ static void tick(struct thread *t, uint64_t now_ns)
 			 __ATOMIC_RELEASE);
 }
 
-/* With signals blocked. */
-static void seal(struct thread *t)
+/*
+ * With signals blocked. False when not one block has room, because the disk was full before the
+ * first: the buffer keeps what it holds, later events are lost until there is room.
+ */
+static bool seal(struct thread *t)
 {
 	struct seal_context *c = context_get();
+	bool done = c && block_write(t, c);
 	uint64_t now_ns;
 
-	if (!c || !block_write(t, c))
-		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	if (c)
 		context_put(c);
+	if (!done && ring_without_disk()) {
+		__atomic_store_n(&lar->seal_retry_ns, sys_clock_ns(CLOCK_MONOTONIC) + SEAL_RETRY,
+				 __ATOMIC_RELAXED);
+		return false;
+	}
+	if (!done)
+		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	FAULT_POINT(seal_block);
 	now_ns = tracefile_clock_pair();
 	t->slot_seq += 1ull << 32;
@@ -222,6 +253,14 @@ static void seal(struct thread *t)
 	FAULT_POINT(seal_commit);
 	seal_begin_buffer(t);
 	tick(t, now_ns);
+	return true;
+}
+
+static bool seal_is_hopeless(void)
+{
+	uint64_t retry = __atomic_load_n(&lar->seal_retry_ns, __ATOMIC_RELAXED);
+
+	return __builtin_expect(retry != 0, 0) && sys_clock_ns(CLOCK_MONOTONIC) < retry;
 }
 
 bool seal_grow(struct thread *t)
@@ -242,6 +281,10 @@ bool seal_make_room(struct thread *t, uint32_t words)
 	uint64_t mask;
 	bool room = false;
 
+	if (seal_is_hopeless()) {
+		lar_lost_add(LAR_LOST_RING_BUSY, 1);
+		return false;
+	}
 	sys_block_signals(&mask);
 	while (!room) {
 		room = t->head + words <= t->limit;
@@ -251,7 +294,8 @@ bool seal_make_room(struct thread *t, uint32_t words)
 			continue;
 		if (t->head <= t->buffer + 5)
 			break; /* does not fit even into an empty buffer */
-		seal(t);
+		if (!seal(t))
+			break;
 	}
 	if (!room)
 		lar_lost_add(LAR_LOST_RING_BUSY, 1);
@@ -287,10 +331,15 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 
 	if (n && s->nodes.count + n > NODES_MOST) {
 		uint64_t mask;
+		bool done;
 
 		sys_block_signals(&mask);
-		seal(t);
+		done = !seal_is_hopeless() && seal(t);
 		sys_restore_signals(&mask);
+		if (!done) {
+			lar_lost_add(LAR_LOST_RING_BUSY, 1);
+			return false;
+		}
 		first = nodes_known(s);
 	}
 	/* a fresh buffer knows no node */
@@ -322,8 +371,8 @@ void seal_finish(struct thread *t)
 	 * a short program takes no memory and no time for sealing */
 	if (t->ready <= SLOT_STEP)
 		return;
-	if (t->head > t->buffer + 5)
-		seal(t);
+	if (t->head > t->buffer + 5 && !seal(t))
+		return;
 	FAULT_POINT(finish_sealed);
 	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
 	FAULT_POINT(finish_released);

@@ -21,6 +21,9 @@ bool seal_make_room(struct thread *t, uint32_t words);
  */
 bool seal_make_nodes(struct thread *t, uint32_t words);
 
+/* Sets the address space aside that the first seal needs, should none be had later. */
+void seal_prepare(void);
+
 /* Takes more of the slot into use; false when all of it is, or the disk is full. */
 bool seal_grow(struct thread *t);
 

@@ -125,14 +125,20 @@ static void name_make(char *out, size_t size, const char *pattern, unsigned agai
 	*w.p = 0;
 }
 
+/* The file's name; the again'th that the pattern makes when those before are taken. */
+static void path_make(unsigned again)
+{
+	if (!first_cwd[0])
+		sys_call3(SYS_getcwd, (long)first_cwd, sizeof(first_cwd), 0);
+	name_make(lar->trace_path, sizeof(lar->trace_path), lar->config.output, again);
+}
+
 static int file_open(void)
 {
 	int fd = -EEXIST;
 
-	if (!first_cwd[0])
-		sys_call3(SYS_getcwd, (long)first_cwd, sizeof(first_cwd), 0);
 	for (unsigned again = 0; fd == -EEXIST && again < MAX_SAME_NAME; again++) {
-		name_make(lar->trace_path, sizeof(lar->trace_path), lar->config.output, again);
+		path_make(again);
 		fd = sys_openat(AT_FDCWD, lar->trace_path,
 				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
@@ -375,6 +381,7 @@ int tracefile_create(const char **what)
 	int fd, result;
 
 	*what = "cannot be created";
+	path_make(0);
 	if (size < CONFIG_SIZE_MIN)
 		return -EFBIG;
 	fd = file_open();

@@ -49,6 +49,12 @@ void tracefile_leave(uint8_t *from, uint64_t size)
 	(void)size;
 }
 
+void tracefile_release(uint8_t *from, uint64_t size)
+{
+	(void)from;
+	(void)size;
+}
+
 struct lar_section *tracefile_section(enum lar_section_type type)
 {
 	(void)type;
