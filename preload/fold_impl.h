@@ -64,7 +64,7 @@ struct fold {
 	uint64_t events, last_ticks; /* in the figures */
 	uint64_t frames_left_out, rows_left_out;
 	uint64_t checkpoints;
-	unsigned left_out; /* FOLD_LEFT_* and all less than it */
+	unsigned left_out;	  /* FOLD_LEFT_* and all less than it */
 	uint32_t *committed_fill; /* by slot: blocks of lower fills are in a checkpoint, + 1 */
 	void *heap_state, *io_state, *lock_state, *thread_state;
 };

@@ -67,7 +67,7 @@ if [ -e "$lib" ]; then
 	for name in one two "with blanks" $'\xc3\xa4' $'\xc3\xb6' "$(printf 'x%.0s' {1..200})"; do
 		printf %s "$name" >"$folder/$name"
 	done
-	LARIAT_OUTPUT=$work/names.lariat LD_PRELOAD=$lib cat "$folder"/* >cat
+	LARIAT_OUTPUT=$work/names.lariat LD_PRELOAD=$lib cat "$folder"/* >contents
 	"$lariat" dump "$work/names.lariat" >dump
 	python3 "$reader" "$work/names.lariat" >second
 	same "both readers of names" "$(md5sum <second)" "$(md5sum <dump)"
