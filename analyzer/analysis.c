@@ -231,6 +231,10 @@ static int heap_models_new(struct analysis *a, const struct site_rule *rule)
 		a->churn = calloc(1, sizeof(*a->churn));
 		err = a->churn ? churn_model_init(a->churn, a->heap) : -ENOMEM;
 	}
+	if (!err && a->parts & PART_HEAP) {
+		a->misuse = calloc(1, sizeof(*a->misuse));
+		err = a->misuse ? misuse_model_init(a->misuse, a->heap, a->trace) : -ENOMEM;
+	}
 	return err;
 }
 
@@ -276,6 +280,8 @@ void analysis_free(struct analysis *a)
 		growth_model_fini(a->growth);
 	if (a->churn)
 		churn_model_fini(a->churn);
+	if (a->misuse)
+		misuse_model_fini(a->misuse);
 	if (a->heap)
 		heap_model_fini(a->heap);
 	if (a->io)
@@ -286,6 +292,7 @@ void analysis_free(struct analysis *a)
 		thread_model_fini(a->threads);
 	free(a->growth);
 	free(a->churn);
+	free(a->misuse);
 	free(a->heap);
 	free(a->suppressed);
 	free(a->io);
@@ -324,6 +331,25 @@ static void find_limit(struct analysis *a)
 		a->limit = memlimit_find("", f->running ? f->header->pid : 0);
 }
 
+/* "operator new[](unsigned long)" and kin, where a stack's innermost frames are of such functions:
+ * the outermost of them. */
+static const char *allocator_of(void *arg, uint32_t stack)
+{
+	struct analysis *a = arg;
+	const struct frame *frame;
+	uint32_t n = frames_of_stack(a->frames, stack, &frame);
+	const char *name = NULL;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const char *f = frame[i].function;
+
+		if (strncmp(f, "operator new", 12) && strncmp(f, "operator delete", 15))
+			break;
+		name = f;
+	}
+	return name;
+}
+
 static int heap_finish(struct analysis *a)
 {
 	const struct trace_facts *f = a->facts;
@@ -333,6 +359,10 @@ static int heap_finish(struct analysis *a)
 	int err = 0;
 
 	heap_model_finish(a->heap);
+	if (a->misuse) {
+		misuse_model_finish(a->misuse);
+		misuse_model_weigh(a->misuse, allocator_of, a);
+	}
 	if (a->growth)
 		growth_model_finish(a->growth);
 	if (a->churn)

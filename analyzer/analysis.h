@@ -14,6 +14,7 @@
 #include "io_model.h"
 #include "lock_model.h"
 #include "memlimit.h"
+#include "misuse_model.h"
 #include "opts.h"
 #include "suppress.h"
 #include "thread_model.h"
@@ -48,8 +49,9 @@ struct analysis {
 	struct heap_model *heap; /* NULL = not asked for */
 	struct growth_model *growth;
 	struct churn_model *churn;
-	struct trends trends;  /* with PART_LEAKS and PART_GROWTH */
-	struct memlimit limit; /* for them */
+	struct misuse_model *misuse; /* with PART_HEAP */
+	struct trends trends;	     /* with PART_LEAKS and PART_GROWTH */
+	struct memlimit limit;	     /* for them */
 	/* per site of the heap: is it left out of leaks and trends? NULL = none is */
 	bool *suppressed;
 	struct {

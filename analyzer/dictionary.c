@@ -12,6 +12,7 @@
 #define MAX_NOTES      4096u
 #define MAX_BUILD_ID   64u
 #define MAX_ARGS       (1u << 20)
+#define MAX_MISUSES    65536u
 
 /*
  * Makes room for index `want` of an array with elements of `size` bytes; new ones are zero.
@@ -232,6 +233,36 @@ int dictionary_note(struct dictionary *d, const char *text, size_t size)
 	return 0;
 }
 
+static int read_misuse(struct dictionary *d, uint32_t id, const uint8_t *p, size_t size)
+{
+	struct lar_dict_misuse fixed;
+
+	if (size < sizeof(fixed) || d->misuse_count == MAX_MISUSES)
+		return -EBADMSG;
+	memcpy(&fixed, p, sizeof(fixed));
+	p += sizeof(fixed);
+	size -= sizeof(fixed);
+	if (fixed.frames > size / 8)
+		return -EBADMSG;
+	if (!fixed.kind || fixed.kind >= LAR_MISUSE_KINDS)
+		return 0; /* of a later version */
+	if (grow(&d->misuses, &d->misuse_room, d->misuse_count, sizeof(*d->misuses)))
+		return -ENOMEM;
+	d->misuses[d->misuse_count++] = (struct trace_misuse){ .ticks = fixed.ticks,
+							       .address = fixed.address,
+							       .count = fixed.count,
+							       .id = id,
+							       .thread = fixed.thread,
+							       .kind = fixed.kind,
+							       .call = fixed.call,
+							       .state = fixed.state,
+							       .freed_at = fixed.freed_at,
+							       .frames = fixed.frames,
+							       .ra = p };
+	note_time(d, fixed.ticks);
+	return 0;
+}
+
 static int read_record(struct dictionary *d, const struct lar_dict_record *r, const uint8_t *p,
 		       uint32_t max_id)
 {
@@ -252,6 +283,8 @@ static int read_record(struct dictionary *d, const struct lar_dict_record *r, co
 		return read_thread(d, r->id, p, r->payload_size);
 	case LAR_DICT_NOTE:
 		return dictionary_note(d, (const char *)p, r->payload_size);
+	case LAR_DICT_MISUSE:
+		return read_misuse(d, r->id, p, r->payload_size);
 	default:
 		return 0; /* of a later version: nothing here depends on it */
 	}
@@ -266,7 +299,7 @@ static bool record_plausible(const struct lar_dict_record *r, size_t room)
 /* The header behind damaged bytes must be exact: there is nothing else to know it by. */
 static bool record_exact(const struct lar_dict_record *r)
 {
-	return r->type <= LAR_DICT_NOTE && r->reserved == 0 &&
+	return r->type <= LAR_DICT_MISUSE && r->reserved == 0 &&
 	       r->size - sizeof(*r) - r->payload_size < LAR_DICT_ALIGN;
 }
 
@@ -350,6 +383,7 @@ void dictionary_fini(struct dictionary *d)
 		free(d->targets[i].own);
 	free(d->targets);
 	free(d->threads);
+	free(d->misuses);
 	free(d->bytes);
 	memset(d, 0, sizeof(*d));
 }

@@ -29,6 +29,8 @@ struct dictionary {
 	uint32_t thread_count, thread_room;
 	char **notes; /* each allocated */
 	uint32_t note_count, note_room;
+	struct trace_misuse *misuses;
+	uint32_t misuse_count, misuse_room;
 	uint64_t last_ticks; /* latest time that a record names */
 };
 

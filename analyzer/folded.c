@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_NODES (1u << 22) /* 16 times what a recorder makes */
 
@@ -99,6 +100,41 @@ static struct place push_node(struct trace *t, const struct place *parent, uint6
 	}
 	stacks_push(&t->stacks, path, &frame, 1);
 	return (struct place){ path[1], parent->depth + 1 };
+}
+
+uint32_t trace_misuse_stack(struct trace *t, const struct trace_misuse *m)
+{
+	struct place place = { { 0, 0 }, 0 };
+
+	for (uint32_t i = 0; i < m->frames && i < LAR_MAX_DEPTH; i++) {
+		uint64_t ra;
+
+		memcpy(&ra, m->ra + (size_t)i * 8, sizeof(ra));
+		place = push_node(t, &place, ra, m->ticks);
+	}
+	return place.path.node;
+}
+
+/* Of the address only the low half was kept: it is in the one module that has such an address. */
+uint32_t trace_misuse_freed_stack(struct trace *t, const struct trace_misuse *m)
+{
+	struct place root = { { 0, 0 }, 0 };
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < t->dictionary.module_count; i++) {
+		const struct trace_module *module = &t->dictionary.modules[i];
+		uint64_t ra = (module->start & ~UINT64_C(0xffffffff)) | m->freed_at;
+
+		if (ra < module->start)
+			ra += UINT64_C(1) << 32;
+		if (ra >= module->end || ra == found || module->first_seen_ticks > m->ticks ||
+		    module->unload_ticks <= m->ticks)
+			continue;
+		if (found)
+			return 0;
+		found = ra;
+	}
+	return found ? push_node(t, &root, found, m->ticks).path.node : 0;
 }
 
 int folded_stacks(struct trace *t)

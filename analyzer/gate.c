@@ -47,6 +47,22 @@ static const json_t *trace_of(const json_t *report, const char *key)
 	return json_object_get(json_object_get(report, "trace"), key);
 }
 
+/* Wrong frees are written down when they happen, apart from the events; all but their count at
+ * places where there are many. */
+static const char *misuse_partial_reason(const json_t *report, const char *end)
+{
+	const json_t *misuse = json_object_get(json_object_get(report, "heap"), "misuse");
+
+	if (json_integer_value(trace_of(report, "records_damaged")))
+		return "the trace is damaged";
+	if (end && !strcmp(end, "running"))
+		return "the program is still running";
+	if (json_is_false(json_object_get(misuse, "counts_exact")) &&
+	    json_array_size(json_object_get(misuse, "sites")))
+		return "the program did not end by itself: there may have been more";
+	return NULL;
+}
+
 /*
  * Are the figures that the field is about of a part of the run only? What is about the trace or the
  * process itself is always whole.
@@ -60,6 +76,8 @@ static const char *partial_reason(const struct gate_expr *e, const json_t *repor
 
 	if (begins_with(e->path, "trace") || begins_with(e->path, "process"))
 		return NULL;
+	if (begins_with(e->path, "heap.misuse"))
+		return misuse_partial_reason(report, end);
 	if (json_is_true(trace_of(report, "partial")))
 		return json_integer_value(trace_of(report, "events_overwritten"))
 			       ? "the trace was full and has lost its beginning"
@@ -90,6 +108,37 @@ static const char *class_of(const struct gate_expr *e, const char **what, char *
 	return strcmp(buf, "suppressed") ? buf : NULL;
 }
 
+/* The places of the wrong frees that a field counts. */
+static int misuse_sites(struct gate_result *r, const json_t *report)
+{
+	static const char *const kinds[][2] = { { "double_frees", "double_free" },
+						{ "foreign_frees", "foreign_free" },
+						{ "mismatched_frees", "mismatched_free" },
+						{ "dead_reallocations", "dead_reallocation" } };
+	const json_t *list = json_object_get(
+		json_object_get(json_object_get(report, "heap"), "misuse"), "sites");
+	const char *field = strrchr(r->expr->path, '.') + 1, *kind = NULL;
+	const json_t *site;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(field, kinds[i][0]))
+			kind = kinds[i][1];
+	r->site = calloc(json_array_size(list) + 1, sizeof(*r->site));
+	if (!r->site)
+		return -ENOMEM;
+	json_array_foreach (list, i, site) {
+		int64_t count = json_integer_value(json_object_get(site, "count"));
+
+		if (kind && strcmp(kind, json_string_value(json_object_get(site, "kind"))))
+			continue;
+		r->site[r->sites++] = (struct gate_site){
+			.site = site, .blocks = count, .new_blocks = count, .index = i
+		};
+	}
+	return 0;
+}
+
 /* Finds the sites at fault and takes off what the baseline allows. */
 static int compare_sites(struct gate *g, struct gate_result *r, const json_t *report)
 {
@@ -97,6 +146,8 @@ static int compare_sites(struct gate *g, struct gate_result *r, const json_t *re
 	const char *what, *class = class_of(r->expr, &what, buf, sizeof(buf));
 	double beyond = 0;
 
+	if (begins_with(r->expr->path, "heap.misuse"))
+		return misuse_sites(r, report);
 	if (!class)
 		return 0;
 	r->sites = gate_sites(report, class, &g->baseline, &r->site);
@@ -251,6 +302,10 @@ const char *gate_amount(const struct gate_site *s, char *buf, size_t size)
 	char bytes[FORMAT_SIZE], more[FORMAT_SIZE];
 	double rate = json_number_value(json_object_get(s->site, "growth_bytes_per_hour"));
 
+	if (json_object_get(s->site, "first_free")) {
+		snprintf(buf, size, "%s", format_things(more, (uint64_t)s->new_blocks, "time"));
+		return buf;
+	}
 	format_bytes(bytes, (uint64_t)s->new_bytes);
 	if (json_object_get(s->site, "verdict"))
 		snprintf(buf, size, "%s, growing by %s per hour", bytes,

@@ -442,6 +442,8 @@ static uint64_t call_bytes(unsigned call, int64_t result)
 
 int heap_model_event(struct heap_model *m, const struct event *e)
 {
+	if (m->look.event)
+		m->look.event(m->look.arg, e);
 	if (m->line && e->time_ns >= m->line->end_ns && e->time_ns >= m->since_ns)
 		line_advance(m, e->time_ns);
 	switch (e->kind) {

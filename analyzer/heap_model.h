@@ -94,6 +94,12 @@ struct heap_watch {
 };
 #define HEAP_WATCHES 2
 
+/* Another model that is given each event first. */
+struct heap_look {
+	void *arg;
+	void (*event)(void *arg, const struct event *e); /* NULL = none */
+};
+
 struct heap_model {
 	struct sampling sampling; /* set it after heap_model_init(), before the first event */
 	struct heap_totals total;
@@ -119,6 +125,7 @@ struct heap_model {
 	uint64_t held_bytes;	     /* for the timeline, from a watch: pages with live blocks */
 	struct heap_watch watch[HEAP_WATCHES];
 	uint32_t watches;
+	struct heap_look look;
 	struct {
 		uint64_t rss_bytes, heap_bytes, threads;
 		bool rss_is_peak; /* the most so far, for want of what is resident now */

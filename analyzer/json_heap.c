@@ -88,6 +88,7 @@ json_t *json_heap(struct analysis *a)
 	json_set_u64(o, "implied_frees", t->implied_frees);
 	json_set_u64(o, "unlisted_blocks", t->unlisted);
 	json_set(o, "mapped", mapped_json(&a->heap->mapped));
+	json_set(o, "misuse", json_misuse(a));
 	json_set_list(a, o, "sites", "site_count", heap_rank_sites, site_json);
 	json_set_churn(a, o);
 	return o;

@@ -58,6 +58,9 @@ void json_set_list(struct analysis *a, json_t *object, const char *key, const ch
 void json_set_trends(struct analysis *a, json_t *object);
 void json_set_churn(struct analysis *a, json_t *object);
 
+/* Wrong frees. */
+json_t *json_misuse(struct analysis *a);
+
 /* { "kind", "name" } of a target. */
 void json_set_target(struct analysis *a, json_t *object, uint32_t id);
 

@@ -55,6 +55,9 @@ void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned 
 void text_trends(struct analysis *a, bool brief);
 void text_churn(struct analysis *a);
 
+/* Wrong frees, if there were any. */
+void text_misuse(struct analysis *a, bool brief);
+
 /* Cells. */
 void cell_bytes(struct table *t, uint64_t v);
 void cell_count(struct table *t, uint64_t v);

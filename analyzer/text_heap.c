@@ -36,7 +36,7 @@ static void say_totals(struct analysis *a)
 	if (t->failed)
 		text_say(a, "%s failed", format_things(x, t->failed, "allocation"));
 	if (t->unpaired_frees)
-		text_say(a, "%s of blocks from before the record: left out",
+		text_say(a, "%s of what was not allocated in this record: left out",
 			 format_things(x, t->unpaired_frees, "free"));
 	if (t->unlisted)
 		text_say(a,
@@ -119,6 +119,7 @@ void text_heap(struct analysis *a, bool brief)
 	say_sampled(a);
 	say_totals(a);
 	say_mapped(a);
+	text_misuse(a, brief);
 	if (heap_rank_sites(a, &r))
 		return;
 	if (r.count)

@@ -209,6 +209,8 @@ static void fill_facts(struct trace *t)
 	f->target_count = d->target_count;
 	f->notes = (const char *const *)d->notes;
 	f->note_count = d->note_count;
+	f->misuses = d->misuses;
+	f->misuse_count = d->misuse_count;
 }
 
 /* Reads all but the events of an open file; the order keeps a live file's parts consistent. */

@@ -49,6 +49,16 @@ struct trace_thread {
 	const char *name; /* "" when not named */
 };
 
+/* A wrong free that the recorder saw, as struct lar_dict_misuse. */
+struct trace_misuse {
+	uint64_t ticks, address, count;
+	uint32_t id, thread;
+	uint16_t kind, call; /* kind < LAR_MISUSE_KINDS */
+	uint32_t state, freed_at;
+	uint32_t frames;
+	const uint8_t *ra; /* frames times 8 bytes, outermost first */
+};
+
 struct trace_damage {
 	uint64_t blocks;	  /* damaged blocks of the ring */
 	uint64_t events_at_least; /* events in them, as far as their headers or neighbours tell */
@@ -83,6 +93,8 @@ struct trace_facts {
 	uint32_t target_count;
 	const char *const *notes;
 	uint32_t note_count;
+	const struct trace_misuse *misuses;
+	uint32_t misuse_count;
 };
 
 /*
@@ -156,6 +168,11 @@ struct trace_frame {
  */
 uint32_t trace_stack(struct trace *t, uint32_t stack, const struct trace_frame **frames);
 uint32_t trace_stack_count(const struct trace *t);
+
+/* The stack of a wrong free, and the innermost frame of where the block was given back before; 0 =
+ * not known. */
+uint32_t trace_misuse_stack(struct trace *t, const struct trace_misuse *m);
+uint32_t trace_misuse_freed_stack(struct trace *t, const struct trace_misuse *m);
 
 /* The innermost frame alone, in constant time; of the empty stack address 0 in no module. */
 struct trace_frame trace_stack_leaf(const struct trace *t, uint32_t stack);

@@ -20,6 +20,9 @@
 /* The wrapper's own frame: its return address is the innermost of the recorded stack. */
 #define HOOK_FRAME ((uint64_t)__builtin_frame_address(0))
 
+/* Where that function returns to. */
+#define HOOK_CALLER(frame) (*(const uint64_t *)((frame) + 8))
+
 /* What is to be recorded (enum lar_record); all until the options are read. */
 extern uint32_t lar_wants;
 

@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include "hook.h"
+#include "misuse.h"
 #include "sample.h"
+#include "shadow.h"
 
 LAR_TLS struct hook_cxx hook_cxx;
 
@@ -30,6 +32,8 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 	}
 	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
 		return;
+	if (likely(p != NULL))
+		shadow_alloc(p, shadow_made_by(call));
 	if (unlikely(sampled) && !closed && !sample_take(t, size))
 		return;
 	t = span_open(frame);
@@ -53,7 +57,7 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 static always_inline void record_free(unsigned call, const void *p, size_t size, uint64_t frame)
 {
 	struct thread *t;
-	uint64_t *r;
+	uint64_t *r, was;
 
 	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
 		return;
@@ -61,6 +65,9 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 		hook_cxx.delete_pending = NULL;
 		return;
 	}
+	was = shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(frame));
+	if (unlikely(!shadow_right(was, p, shadow_made_by(call))))
+		misuse_look(call, p, was, frame);
 	if (unlikely(sample_period) && !sample_leave(p))
 		return;
 	t = span_open(frame);
@@ -184,28 +191,55 @@ static always_inline uint64_t ticks_before_realloc(void)
 	return hook_ticks();
 }
 
+/* The old block is on its way out, unless the realloc fails. */
+static always_inline uint64_t realloc_begin(unsigned call, const void *old, uint64_t frame)
+{
+	uint64_t was;
+
+	if (!old || unlikely(!hook_wants(LAR_RECORD_HEAP)))
+		return 0;
+	was = shadow_free(old, LAR_BLOCK_REALLOCATED, HOOK_CALLER(frame));
+	if (unlikely(!shadow_right(was, old, LAR_BLOCK_MALLOC)))
+		misuse_look(call, old, was, frame);
+	return was;
+}
+
+static always_inline void realloc_end(uint64_t was, const void *old, const void *p, size_t size)
+{
+	if (likely(p != NULL))
+		shadow_alloc(p, LAR_BLOCK_MALLOC);
+	else if (size && old)
+		__atomic_store_n(shadow_place((uint64_t)old), was, __ATOMIC_RELAXED);
+}
+
 LAR_EXPORT void *realloc(void *old, size_t size)
 {
+	uint64_t was = realloc_begin(LAR_CALL_realloc, old, HOOK_FRAME);
 	uint64_t before = ticks_before_realloc();
 	void *p = REAL(realloc)(old, size);
 
+	realloc_end(was, old, p, size);
 	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME);
 	return p;
 }
 
 LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 {
-	uint64_t before = ticks_before_realloc();
+	uint64_t before, was;
 	size_t total;
 	void *p;
 
 	/* glibc's reallocarray is realloc with a check, and reaches our realloc through it */
 	if (__builtin_mul_overflow(n, size, &total)) {
+		before = ticks_before_realloc();
 		p = REAL(reallocarray)(old, n, size);
 		record_realloc(LAR_CALL_reallocarray, before, old, p, SIZE_MAX, HOOK_FRAME);
 		return p;
 	}
+	was = realloc_begin(LAR_CALL_reallocarray, old, HOOK_FRAME);
+	before = ticks_before_realloc();
 	p = REAL(realloc)(old, total);
+	realloc_end(was, old, p, total);
 	record_realloc(LAR_CALL_reallocarray, before, old, p, total, HOOK_FRAME);
 	return p;
 }

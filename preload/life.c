@@ -15,6 +15,7 @@
 #include "dict.h"
 #include "fault.h"
 #include "hook.h"
+#include "misuse.h"
 #include "note.h"
 #include "pool.h"
 #include "real.h"
@@ -380,6 +381,7 @@ void life_end(enum lar_end end, int code)
 	h = lar->header;
 	FAULT_POINT(end_begin);
 	thread_seal_all();
+	misuse_finish();
 	tracefile_clock_pair();
 	FAULT_POINT(end_sealed);
 	h->exit_code = code;

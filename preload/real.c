@@ -195,6 +195,33 @@ static void *search_for(const struct search *search, const char *name)
 	return p;
 }
 
+bool real_operators_replaced(void)
+{
+	static const char *const operators[] = { "_Znwm",  "_Znam",   "_ZdlPv",
+						 "_ZdaPv", "_ZdlPvm", "_ZdaPvm" };
+	static int8_t known; /* 1 no, 2 yes: what is loaded at the start does not change */
+	struct dl_find_object found;
+	bool yes = false;
+
+	if (known)
+		return known == 2;
+	if (_dl_find_object((void *)&real_resolve, &found))
+		return true;
+	for (const struct link_map *m = found.dlfo_link_map->l_prev; m && !yes; m = m->l_prev) {
+		struct symbols s;
+
+		if (!symbols_of(m, &s))
+			continue;
+		for (size_t i = 0; i < sizeof(operators) / sizeof(*operators) && !yes; i++) {
+			struct wanted w = { operators[i], gnu_hash_of(operators[i]) };
+
+			yes = find_in(&s, &w) != NULL;
+		}
+	}
+	known = yes ? 2 : 1;
+	return yes;
+}
+
 void real_resolve(void)
 {
 	struct search search;

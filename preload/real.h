@@ -78,6 +78,10 @@ void real_resolve(void);
  */
 void *real_find_late(const char *symbol);
 
+/* Does the program, or what is loaded before the recorder, have an operator new or delete of its
+ * own? Then a new of theirs may go with a delete of the library's. */
+bool real_operators_replaced(void);
+
 /* The real function, resolved even when this is the first call of the process. */
 #define REAL(symbol) (likely(real.symbol != NULL) ? real.symbol : (real_resolve(), real.symbol))
 

@@ -41,6 +41,7 @@ struct thread;
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
 #define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
+#define RECORDER_MISUSES     64 /* places of wrong frees */
 
 /* From pthread_create to the new thread. */
 struct recorder_start {
@@ -55,6 +56,14 @@ struct recorder_start {
 struct recorder_handle {
 	_Atomic uint64_t handle;
 	_Atomic uint32_t number;
+};
+
+/* A place of wrong frees. */
+struct recorder_misuse {
+	uint64_t hash; /* of its stack, 0 = none yet */
+	uint64_t count;
+	uint64_t written; /* the count in the file, 0 = it is not there */
+	uint16_t kind;
 };
 
 struct recorder {
@@ -85,7 +94,7 @@ struct recorder {
 	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
-		target_lock;
+		target_lock, misuse_lock;
 
 	_Atomic uint32_t generation;  /* grows when code may have gone away */
 	_Atomic uint32_t threads;     /* numbers given out */
@@ -118,6 +127,7 @@ struct recorder {
 	uint32_t seal_contexts;
 	uint64_t seal_retry_ns; /* until then no block is tried: the disk is full. 0 = it is not */
 
+	struct recorder_misuse misuse[RECORDER_MISUSES];
 	struct config config;
 	char trace_path[1024];
 };

@@ -117,7 +117,7 @@ class Trace:
             right = total >= 16 and total <= end - at and total % 8 == 0 and kind and \
                 payload <= total - 16
             if searching and right:
-                right = kind <= 6 and reserved == 0 and total - 16 - payload < 8
+                right = kind <= 8 and reserved == 0 and total - 16 - payload < 8
             if not right:
                 self.damaged_records += not searching
                 searching, at = True, at + 8

@@ -233,6 +233,7 @@ enum lar_dict_type {
 	LAR_DICT_TARGET = 4,  /* struct lar_dict_target + name */
 	LAR_DICT_THREAD = 5,  /* struct lar_dict_thread + name */
 	LAR_DICT_NOTE = 6,    /* text: something the recorder said or switched off */
+	LAR_DICT_MISUSE = 8,  /* struct lar_dict_misuse + return addresses */
 };
 
 struct lar_dict_record {
@@ -292,6 +293,45 @@ struct lar_dict_thread {
 	uint32_t tid;
 	uint32_t reserved;
 	uint64_t ticks;
+};
+
+/* What is wrong with a free. */
+enum lar_misuse {
+	LAR_MISUSE_NONE = 0,
+	LAR_MISUSE_DOUBLE = 1,	   /* of a block that was given back before */
+	LAR_MISUSE_FOREIGN = 2,	   /* of what cannot be a block */
+	LAR_MISUSE_MISMATCHED = 3, /* by what does not belong to how the block was made */
+	LAR_MISUSE_REALLOC = 4,	   /* a realloc of a block that was given back before */
+	LAR_MISUSE_UNKNOWN = 5, /* of a block that no recorded call made: nothing wrong by itself */
+	LAR_MISUSE_KINDS
+};
+
+/* What was done last with an address. */
+enum lar_block_state {
+	LAR_BLOCK_UNKNOWN = 0,
+	LAR_BLOCK_MALLOC = 1, /* in use, made by malloc and kin */
+	LAR_BLOCK_NEW = 2,    /* ... by operator new */
+	LAR_BLOCK_NEW_ARRAY = 3,
+	LAR_BLOCK_FREED = 4,
+	LAR_BLOCK_REALLOCATED = 5, /* given back by a realloc */
+};
+
+/*
+ * Payload of LAR_DICT_MISUSE; id counts the places (kind, state and stack) from 1. Then `frames`
+ * return addresses, outermost first; none in a record that only brings the count up to date.
+ */
+struct lar_dict_misuse {
+	uint64_t ticks; /* before the real call */
+	uint64_t address;
+	uint64_t count;	 /* how often at this place, this time included */
+	uint32_t thread; /* number */
+	uint16_t kind;	 /* enum lar_misuse */
+	uint16_t call;	 /* of calls.def */
+	uint32_t state;	 /* enum lar_block_state: what was done last with the address */
+	uint32_t
+		freed_at; /* of a block that was given back: low half of the return address there */
+	uint32_t frames;
+	uint32_t reserved;
 };
 
 /* Return addresses that are no addresses. */

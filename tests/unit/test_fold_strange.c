@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* link: preload/fold_*.o preload/pool.o preload/sys.o analyzer/[!m]*.o analyzer/m[eo]*.o */
+/* link: preload/fold_*.o preload/pool.o preload/sys.o analyzer/[!m]*.o analyzer/m[eio]*.o */
 /* Checkpoints of I/O, locks and threads that no recorder writes. */
 #include <setjmp.h>
 #include <stdarg.h>

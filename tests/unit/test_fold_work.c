@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* link: preload/fold_*.o preload/pool.o preload/sys.o analyzer/[!m]*.o analyzer/m[eo]*.o */
+/* link: preload/fold_*.o preload/pool.o preload/sys.o analyzer/[!m]*.o analyzer/m[eio]*.o */
 /*
  * I/O, locks and threads: what the recorder has folded of the first events, and the analyzer
  * counted of the rest, is what the analyzer counts of all of them.

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Wrong frees: each kind is in the file although the allocator then ends the program, with where the
+# block was made and first given back; the program ends as without us; right frees raise no alarm,
+# whatever made the block; the gate counts them.
+. "$(dirname "$0")/lib.sh"
+
+need jq gcc
+options=LARIAT_RECORD=heap
+victim=$victims/misuse
+
+counts() { field "$1" '.heap.misuse | [.double_frees, .foreign_frees, .mismatched_frees,
+	.dead_reallocations] | join(" ")'; } # NAME
+
+### what ends the program
+ends() { # WHAT COUNTS JQ EXPECTED
+	harmless "end-$1" "$victim" right "$1"
+	same "$1: the allocator ends the program" 134 "$(status_of "end-$1")"
+	same "$1: counts" "$2" "$(counts "end-$1")"
+	same "$1: what is said of it" "$4" "$(field "end-$1" ".heap.misuse.sites[0] | $3")"
+}
+both='[(.function, .first_free.function, .allocation.function | sub("[(].*"; "")), .allocation.size_bytes, .call,
+	.count] | join(" ")'
+ends double '1 0 0 0' "$both" 'free_wrongly free_first make_block 40 free 1'
+ends realloc '0 0 0 1' "$both" 'ending free_first make_block 40 realloc 1'
+for what in stack static odd; do
+	ends $what '0 1 0 0' '[.kind, (.function | sub("[(].*"; "")), .first_free] | tojson' \
+		'["foreign_free","free_wrongly",null]'
+done
+ends inside '0 1 0 0' '[(.function, .allocation.function | sub("[(].*"; "")), .bytes_inside, .allocation.size_bytes] |
+	join(" ")' 'free_wrongly make_block 16 40'
+
+### pairs
+harmless pairs "$victim" new[]/free new[]/free new/free new[]/delete new/delete[] malloc/delete \
+	malloc/delete[] new[]/realloc right
+same "pairs" '0 0 8 0' "$(counts pairs)"
+same "each by its place, with both ends" '_Znam/_ZdlPvm 40
+_Znam/free 40
+_Znam/realloc 10
+_Znwm/_ZdaPv 4
+_Znwm/free 4
+malloc/_ZdaPv 10
+malloc/_ZdlPv 10' "$(field pairs '.heap.misuse.sites[] |
+	"\(.allocation.call)/\(.call) \(.allocation.size_bytes)"' | sort)"
+same "one place, twice" 2 "$(field pairs '[.heap.misuse.sites[] |
+	select(.allocation.call == "_Znam" and .call == "free").count] | add')"
+checks=$((checks + 1))
+"$lariat" alloc "$(trace_of pairs)" | grep -q 'made by new\[\] and given back by delete' ||
+	fail "the text names the pair"
+
+### no alarm: right pairs, blocks of the parent, blocks from functions that are not wrapped
+record right "$victim" right
+for trace in "$work"/right.*.lariat "$work"/pairs.*.lariat; do
+	pid=${trace%.lariat}
+	if [ "${pid##*.}" = "$(cat "$work/pairs.pid")" ]; then continue; fi
+	same "$trace: no alarm" 0 "$("$lariat" alloc --format json "$trace" |
+		jq '.heap.misuse | .site_count')"
+done
+cat >own.cc <<'END'
+#include <cstdlib>
+#include <new>
+void *operator new(std::size_t n)
+{
+	void *p = std::malloc(n);
+	if (!p)
+		throw std::bad_alloc();
+	return p;
+}
+int main()
+{
+	for (int i = 0; i < 10; i++) {
+		int *volatile p = new int, *volatile q = new int[4];
+		delete p;
+		delete[] q;
+	}
+}
+END
+cat >hidden.cc <<'END'
+#include <cstdlib>
+#include <new>
+void *operator new(std::size_t n)
+{
+	void *p = std::malloc(n);
+	if (!p)
+		throw std::bad_alloc();
+	return p;
+}
+extern "C" int *make() { return new int(5); }
+END
+cat >user.cc <<'END'
+extern "C" int *make();
+int main()
+{
+	for (int i = 0; i < 10; i++) {
+		int *volatile p = make();
+		delete p;
+	}
+}
+END
+cat >direct.c <<'END'
+#include <stdlib.h>
+void *__libc_malloc(size_t n);
+int main(void)
+{
+	void *volatile p[100];
+	for (int i = 0; i < 100; i++)
+		p[i] = __libc_malloc(100);
+	for (int i = 0; i < 100; i++)
+		free(p[i]);
+}
+END
+g++ -g -o own own.cc && g++ -g -shared -fPIC -Wl,-Bsymbolic -o libhidden.so hidden.cc &&
+	g++ -g -o user user.cc -L. -lhidden -Wl,-rpath,"$PWD" && gcc -g -o direct direct.c
+for program in own user direct; do
+	record $program ./$program
+	same "$program: no alarm" '0 0 0 0' "$(counts $program)"
+done
+
+### what is not whole: the ring has wrapped, the heap is sampled
+cat >long.c <<'END'
+#include <stdlib.h>
+static void *volatile sink;
+int main(int argc, char **argv)
+{
+	void *volatile p = malloc(77);
+	for (int i = 0; i < 1000000; i++)
+		free(sink = malloc((size_t)i % 1000));
+	free(p);
+	if (argc > 1)
+		free(p);
+	return !argv;
+}
+END
+gcc -g -O1 -w -o long long.c
+LARIAT_SIZE=1M record wrapped ./long
+same "wrapped: no alarm" '0 0 0 0' "$(counts wrapped)"
+LARIAT_SIZE=1M record wrapped2 ./long twice
+same "wrapped: found" '1 0 0 0' "$(counts wrapped2)"
+LARIAT_SAMPLE=1M record sampled ./long twice
+same "sampled: found" '1 0 0 0' "$(counts sampled)"
+LARIAT_SAMPLE=1K record sampled1 "$victim" right
+same "sampled: no alarm" '0 0 0 0' "$(counts sampled1)"
+
+### gate
+gate() { # EXPECTED NAME EXPR
+	"$lariat" gate --assert "$3" "$(trace_of "$2")" >"$work/gate.out" 2>&1
+	same "gate: $3 of $2" "$1" $?
+}
+gate 0 right 'heap.misuse.double_frees == 0'
+gate 1 end-double 'heap.misuse.double_frees == 0'
+checks=$((checks + 1))
+grep -q '1 time: free_wrongly.*misuse.cc:' "$work/gate.out" ||
+	fail "gate names the place: $(cat "$work/gate.out")"
+gate 1 pairs 'heap.misuse.mismatched_frees < 8'
+gate 0 pairs 'heap.misuse.mismatched_frees == 8'
+gate 0 sampled1 'heap.misuse.mismatched_frees == 0'
+finish
