@@ -34,40 +34,11 @@ enum heap_column {
 	HEAP_UNPAIRED,
 	HEAP_IMPLIED,
 	HEAP_UNLISTED,
+	HEAP_SAMPLES,
 };
 enum live_column { LIVE_ADDRESS, LIVE_SIZE, LIVE_BORN, LIVE_NODE, LIVE_THREAD };
 enum open_column { OPEN_ADDRESS, OPEN_TIME, OPEN_KIND, OPEN_MORE };
 enum map_column { MAPS, MAPPED, UNMAPS, UNMAPPED, REMAPS, BREAKS, MAPS_FAILED };
-
-/*
- * A checkpoint counts recorded blocks. Of a sampled trace what they stand for depends on the size
- * of each, of which only the sum is known: blocks of one site are taken to be alike, and what
- * depends on several sites to be like all blocks together.
- */
-struct shares {
-	struct sampling_weight made, freed;	/* what the sites' blocks stand for */
-	uint64_t blocks, bytes, frees, unfreed; /* that were recorded */
-};
-
-static struct sampling_weight weigh(const struct heap_model *m, uint64_t blocks, uint64_t bytes)
-{
-	struct sampling_weight one;
-
-	if (!m->sampling.period || !blocks)
-		return (struct sampling_weight){ blocks, bytes };
-	one = sampling_weigh(&m->sampling, bytes / blocks);
-	return (struct sampling_weight){ one.blocks * blocks, one.bytes * blocks };
-}
-
-/* `count` of `all` that stand for `units`. */
-static uint64_t scale(const struct heap_model *m, uint64_t count, uint64_t units, uint64_t all)
-{
-	unsigned __int128 n = (unsigned __int128)count * units;
-
-	if (!m->sampling.period || !all)
-		return count;
-	return n / all > UINT64_MAX ? UINT64_MAX : (uint64_t)(n / all);
-}
 
 static void raise(uint64_t *most, uint64_t v)
 {
@@ -75,17 +46,14 @@ static void raise(uint64_t *most, uint64_t v)
 		*most = v;
 }
 
-static void load_site(struct heap_model *m, struct heap_site *s, struct checkpoint_rows *r,
-		      struct shares *all)
+static void load_site(struct heap_model *m, struct heap_site *s, struct checkpoint_rows *r)
 {
 	const uint64_t *v = r->value;
-	struct sampling_weight made = weigh(m, v[SITE_ALLOCATIONS], v[SITE_ALLOCATED]);
-	struct sampling_weight freed = weigh(m, v[SITE_FREES], v[SITE_FREED]);
 
-	s->allocations += made.blocks;
-	s->allocated_bytes += made.bytes;
-	s->frees += freed.blocks;
-	s->freed_bytes += freed.bytes;
+	s->allocations += v[SITE_ALLOCATIONS];
+	s->allocated_bytes += v[SITE_ALLOCATED];
+	s->frees += v[SITE_FREES];
+	s->freed_bytes += v[SITE_FREED];
 	s->temporary += v[SITE_TEMPORARY];
 	s->failed += v[SITE_FAILED];
 	if (v[SITE_ALLOCATIONS] && v[SITE_LEAST] < s->size_min)
@@ -93,25 +61,16 @@ static void load_site(struct heap_model *m, struct heap_site *s, struct checkpoi
 	raise(&s->size_max, v[SITE_LARGEST]);
 	/* what stacks that count as one site held together is known for one time only: the peak's
 	 */
-	raise(&s->peak_bytes, scale(m, v[SITE_PEAK], made.bytes, v[SITE_ALLOCATED]));
-	s->at_peak_bytes += scale(m, v[SITE_AT_PEAK], made.bytes, v[SITE_ALLOCATED]);
-	s->at_peak_blocks += scale(m, v[SITE_AT_PEAK_BLOCKS], made.blocks, v[SITE_ALLOCATIONS]);
+	raise(&s->peak_bytes, v[SITE_PEAK]);
+	s->at_peak_bytes += v[SITE_AT_PEAK];
+	s->at_peak_blocks += v[SITE_AT_PEAK_BLOCKS];
 	raise(&s->peak_bytes, s->at_peak_bytes);
 	s->peak_number = m->peak_number;
 	if (v[SITE_FREES])
-		checkpoint_histogram(r, &s->lifetime,
-				     m->sampling.period ? freed.blocks / v[SITE_FREES] : 1);
-	all->made.blocks += made.blocks;
-	all->made.bytes += made.bytes;
-	all->freed.blocks += freed.blocks;
-	all->freed.bytes += freed.bytes;
-	all->blocks += v[SITE_ALLOCATIONS];
-	all->bytes += v[SITE_ALLOCATED];
-	all->frees += v[SITE_FREES];
-	all->unfreed += v[SITE_FREED];
+		checkpoint_histogram(r, &s->lifetime, 1);
 }
 
-static int load_sites(struct heap_model *m, const struct checkpoint *c, struct shares *all)
+static int load_sites(struct heap_model *m, const struct checkpoint *c)
 {
 	struct checkpoint_rows r;
 	uint32_t number;
@@ -123,12 +82,12 @@ static int load_sites(struct heap_model *m, const struct checkpoint *c, struct s
 
 		if (!s)
 			return -ENOMEM;
-		load_site(m, s, &r, all);
+		load_site(m, s, &r);
 	}
 	return 0;
 }
 
-static void load_totals(struct heap_model *m, const struct checkpoint *c, const struct shares *all)
+static void load_totals(struct heap_model *m, const struct checkpoint *c)
 {
 	struct heap_totals *t = &m->total;
 	struct checkpoint_rows r;
@@ -137,17 +96,17 @@ static void load_totals(struct heap_model *m, const struct checkpoint *c, const 
 	checkpoint_rows(c, LAR_TABLE_HEAP, &r);
 	if (!checkpoint_next(&r))
 		return;
-	t->samples = v[HEAP_ALLOCATIONS];
-	t->allocations = scale(m, v[HEAP_ALLOCATIONS], all->made.blocks, all->blocks);
-	t->allocated_bytes = scale(m, v[HEAP_ALLOCATED], all->made.bytes, all->bytes);
-	t->frees = scale(m, v[HEAP_FREES], all->freed.blocks, all->frees);
-	t->freed_bytes = scale(m, v[HEAP_FREED], all->freed.bytes, all->unfreed);
-	t->implied_frees = scale(m, v[HEAP_IMPLIED], all->freed.blocks, all->frees);
+	t->samples = m->sampling.period ? v[HEAP_SAMPLES] : v[HEAP_ALLOCATIONS];
+	t->allocations = v[HEAP_ALLOCATIONS];
+	t->allocated_bytes = v[HEAP_ALLOCATED];
+	t->frees = v[HEAP_FREES];
+	t->freed_bytes = v[HEAP_FREED];
+	t->implied_frees = v[HEAP_IMPLIED];
 	t->unpaired_frees = v[HEAP_UNPAIRED];
 	t->temporary = v[HEAP_TEMPORARY];
-	t->reallocations = scale(m, v[HEAP_REALLOCATIONS], all->made.blocks, all->blocks);
+	t->reallocations = v[HEAP_REALLOCATIONS];
 	t->failed = v[HEAP_FAILED];
-	t->peak_bytes = scale(m, v[HEAP_PEAK], all->made.bytes, all->bytes);
+	t->peak_bytes = v[HEAP_PEAK];
 	t->peak_at_ticks = v[HEAP_PEAK_AT];
 	t->unlisted = v[HEAP_UNLISTED];
 }
@@ -156,7 +115,7 @@ static void load_totals(struct heap_model *m, const struct checkpoint *c, const 
 static int load_block(struct heap_model *m, const struct checkpoint *c, const uint64_t *v,
 		      bool sums)
 {
-	struct sampling_weight w = sampling_weigh(&m->sampling, v[LIVE_SIZE]);
+	struct lar_weight w = sampling_weigh(&m->sampling, v[LIVE_SIZE]);
 	uint32_t site = SITE_NONE;
 	struct heap_site *s;
 	struct live_block *b;
@@ -283,14 +242,13 @@ static int load_maps(struct heap_model *m, const struct checkpoint *c)
 
 int heap_load(struct heap_model *m, const struct checkpoint *c, bool sums)
 {
-	struct shares all = { { 0, 0 }, { 0, 0 }, 0, 0, 0, 0 };
 	int err = 0;
 
 	if (sums) {
 		m->peak_number = 1;
-		err = load_sites(m, c, &all);
+		err = load_sites(m, c);
 		if (!err)
-			load_totals(m, c, &all);
+			load_totals(m, c);
 		if (!err)
 			err = load_maps(m, c);
 		load_open(m, c);

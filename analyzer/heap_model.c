@@ -39,7 +39,7 @@ void heap_model_fini(struct heap_model *m)
 /* Estimates are kept in units of theirs while the events come; a timeline is in bytes. */
 static inline uint64_t in_bytes(const struct heap_model *m, uint64_t sum)
 {
-	return m->sampling.period ? sum / SAMPLING_ONE : sum;
+	return lar_weight_whole(m->sampling.period, sum);
 }
 
 static struct timeline_sample sample_now(const struct heap_model *m)
@@ -132,7 +132,7 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 
 static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
 {
-	struct sampling_weight w = sampling_weigh(&m->sampling, size);
+	struct lar_weight w = sampling_weigh(&m->sampling, size);
 	struct heap_totals *t = &m->total;
 
 	site_keep_peak(m, s);
@@ -160,10 +160,10 @@ static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size
 }
 
 /* A block from before the window has no site. Returns what the block stood for. */
-static struct sampling_weight count_death(struct heap_model *m, const struct live_block *b,
-					  const struct event *e, uint64_t now)
+static struct lar_weight count_death(struct heap_model *m, const struct live_block *b,
+				     const struct event *e, uint64_t now)
 {
-	struct sampling_weight w = sampling_weigh(&m->sampling, b->size_bytes);
+	struct lar_weight w = sampling_weigh(&m->sampling, b->size_bytes);
 	struct heap_site *s;
 
 	for (uint32_t i = 0; i < m->watches && b->site != SITE_NONE; i++)
@@ -364,7 +364,7 @@ static void count_realloc(struct heap_model *m, uint64_t old, uint64_t size)
 {
 	const struct live_block *b = m->sampling.period ? live_find(&m->live, old) : NULL;
 
-	m->total.reallocations += sampling_weigh_pair(&m->sampling, b ? b->size_bytes : 0, size);
+	m->total.reallocations += lar_weight_pair(m->sampling.period, b ? b->size_bytes : 0, size);
 }
 
 static int take_realloc(struct heap_model *m, const struct event *e)

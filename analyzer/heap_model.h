@@ -66,7 +66,7 @@ struct heap_mapped {
 struct heap_early {
 	uint64_t address;
 	uint64_t ticks; /* when the next owner got it */
-	struct sampling_weight weight;
+	struct lar_weight weight;
 };
 #define HEAP_EARLY 256
 

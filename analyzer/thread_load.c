@@ -67,17 +67,10 @@ static void load_life(struct thread_figures *t, const struct checkpoint *c, cons
 	t->cpu_ns = v[THREAD_CPU];
 }
 
-/*
- * A checkpoint counts recorded allocations. Of a sampled trace each thread's are taken to be alike,
- * as only their sum is known.
- */
-static void load_work(const struct thread_model *m, struct thread_figures *t, const uint64_t *v)
+static void load_work(struct thread_figures *t, const uint64_t *v)
 {
-	uint64_t blocks = v[THREAD_ALLOCATIONS], bytes = v[THREAD_ALLOCATED];
-	struct sampling_weight w = sampling_weigh(&m->sampling, blocks ? bytes / blocks : 0);
-
-	t->allocations = m->sampling.period ? w.blocks * blocks : blocks;
-	t->allocated_bytes = m->sampling.period ? w.bytes * blocks : bytes;
+	t->allocations = v[THREAD_ALLOCATIONS];
+	t->allocated_bytes = v[THREAD_ALLOCATED];
 	t->io_calls = v[THREAD_IO_CALLS];
 	t->io_bytes = v[THREAD_IO_BYTES];
 	t->io_ticks = v[THREAD_IO_TICKS];
@@ -103,7 +96,7 @@ int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)
 			return -ENOMEM;
 		load_life(t, c, v);
 		if (sums)
-			load_work(m, t, v);
+			load_work(t, v);
 	}
 	return 0;
 }

@@ -130,7 +130,7 @@ static int take_life(struct thread_model *m, const struct event *e)
 static void count_allocation(const struct thread_model *m, struct thread_figures *t,
 			     uint64_t address, uint64_t size)
 {
-	struct sampling_weight w;
+	struct lar_weight w;
 
 	if (!address)
 		return;

@@ -40,11 +40,17 @@ void *fold_grow(struct fold *f, void *old, size_t used, size_t size);
 /* Log-linear; zeroed memory is an empty one of bits 0: set `bits` first. */
 struct fold_histogram {
 	uint64_t count, sum, min, max;
-	uint32_t *bucket; /* buckets first to first + length - 1 */
+	uint32_t *bucket; /* buckets first to first + length - 1, the low halves of their counts */
+	uint32_t *high;	  /* the high halves; NULL while they are all 0 */
 	uint16_t first, length;
 	uint8_t bits;
 };
 void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value);
+void fold_histogram_add_many(struct fold *f, struct fold_histogram *h, uint64_t value,
+			     uint64_t count);
+
+/* Of bucket first + i. */
+uint64_t fold_histogram_count(const struct fold_histogram *h, uint32_t i);
 
 /* A map from a key that is not 0 to small numbers 0, 1, 2, ... in order of first use. */
 struct fold_map {

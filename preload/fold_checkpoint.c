@@ -96,13 +96,13 @@ void fold_put_histogram(struct fold_out *o, const struct fold_histogram *h)
 	fold_put(o, h->min);
 	fold_put(o, h->max);
 	for (uint32_t i = 0; i < h->length; i++)
-		n += h->bucket[i] != 0;
+		n += fold_histogram_count(h, i) != 0;
 	fold_put(o, n);
 	for (uint32_t i = 0; i < h->length; i++) {
-		if (!h->bucket[i])
+		if (!fold_histogram_count(h, i))
 			continue;
 		fold_put(o, h->first + i - last);
-		fold_put(o, h->bucket[i]);
+		fold_put(o, fold_histogram_count(h, i));
 		last = h->first + i;
 	}
 }

@@ -11,6 +11,7 @@
 #include "fold_rows.h"
 #include "fold_timeline.h"
 #include "format/codec.h"
+#include "format/weight.h"
 #include "pool.h"
 #include "recorder.h"
 
@@ -55,6 +56,7 @@ struct heap {
 	uint32_t early_count;
 	struct fold_moment stray; /* frees of blocks that are not known */
 	struct fold_moment freed; /* frees of blocks that are */
+	uint64_t samples;	  /* allocations that were recorded */
 	uint64_t allocations, allocated_bytes, frees, freed_bytes, unpaired, implied;
 	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
 	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
@@ -65,20 +67,31 @@ struct heap {
 	struct fold_timeline line;
 };
 
+static struct lar_weight weigh(uint64_t size)
+{
+	return lar_weight(lar->config.sample_bytes, size);
+}
+
+/* Estimates are in units of theirs; a timeline is in bytes. */
+static uint64_t whole(uint64_t sum)
+{
+	return lar_weight_whole(lar->config.sample_bytes, sum);
+}
+
 /* What the process and a site hold changes. */
 static void line_note(struct fold *f, struct heap *h, struct site *s)
 {
-	fold_series_note(f, &s->line, &h->line, s->live_bytes);
-	fold_timeline_live(&h->line, h->live_bytes);
+	fold_series_note(f, &s->line, &h->line, whole(s->live_bytes));
+	fold_timeline_live(&h->line, whole(h->live_bytes));
 }
 
 static void line_advance(struct heap *h, uint64_t now)
 {
-	struct fold_sample last = { .live = h->live_bytes,
-				    .allocations = h->allocations,
-				    .allocated_bytes = h->allocated_bytes,
-				    .frees = h->frees,
-				    .freed_bytes = h->freed_bytes,
+	struct fold_sample last = { .live = whole(h->live_bytes),
+				    .allocations = whole(h->allocations),
+				    .allocated_bytes = whole(h->allocated_bytes),
+				    .frees = whole(h->frees),
+				    .freed_bytes = whole(h->freed_bytes),
 				    .unpaired_frees = h->unpaired,
 				    .mapped_bytes = h->mapped_now,
 				    .rss_bytes = h->rss_bytes,
@@ -150,16 +163,17 @@ static void keep_peak(const struct heap *h, struct site *s)
 static void count_death(struct fold *f, struct heap *h, const struct fold_block_live *b,
 			uint64_t ticks)
 {
+	struct lar_weight w = weigh(b->size);
 	struct site *s = &h->site[b->site];
 
 	keep_peak(h, s);
-	h->frees++;
-	h->freed_bytes += b->size;
-	h->live_bytes -= b->size;
-	s->frees++;
-	s->freed_bytes += b->size;
-	s->live_bytes -= b->size;
-	fold_histogram_add(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0);
+	h->frees += w.blocks;
+	h->freed_bytes += w.bytes;
+	h->live_bytes -= w.bytes;
+	s->frees += w.blocks;
+	s->freed_bytes += w.bytes;
+	s->live_bytes -= w.bytes;
+	fold_histogram_add_many(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0, w.blocks);
 	line_note(f, h, s);
 }
 
@@ -167,6 +181,7 @@ static void count_death(struct fold *f, struct heap *h, const struct fold_block_
 static void given_out_again(struct fold *f, struct heap *h, struct fold_block_live *b,
 			    uint64_t ticks)
 {
+	struct lar_weight w = weigh(b->size);
 	struct early *e = &h->early[0];
 
 	if (h->early_count < EARLY_MOST)
@@ -177,15 +192,16 @@ static void given_out_again(struct fold *f, struct heap *h, struct fold_block_li
 				e = &h->early[i];
 	*e = (struct early){ b->address, ticks, b->size };
 	count_death(f, h, b, ticks);
-	h->frees--;
-	h->freed_bytes -= b->size;
-	h->implied++;
+	h->frees -= w.blocks;
+	h->freed_bytes -= w.bytes;
+	h->implied += w.blocks;
 	fold_live_remove(&h->live, b);
 }
 
 static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
 {
 	struct early *own = NULL;
+	struct lar_weight w;
 
 	for (uint32_t i = 0; i < h->early_count; i++) {
 		struct early *e = &h->early[i];
@@ -195,9 +211,10 @@ static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
 	}
 	if (!own)
 		return false;
-	h->frees++;
-	h->freed_bytes += own->size;
-	h->implied--;
+	w = weigh(own->size);
+	h->frees += w.blocks;
+	h->freed_bytes += w.bytes;
+	h->implied -= w.blocks;
 	*own = h->early[--h->early_count];
 	return true;
 }
@@ -206,6 +223,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		 uint64_t size)
 {
 	struct fold_block_live *b = fold_live_find(&h->live, address);
+	struct lar_weight w = weigh(size);
 	uint32_t number;
 	struct site *s;
 
@@ -220,18 +238,19 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	b->site = number;
 	b->thread = e->thread;
 	keep_peak(h, s);
-	s->allocations++;
-	s->allocated_bytes += size;
-	s->live_bytes += size;
+	s->allocations += w.blocks;
+	s->allocated_bytes += w.bytes;
+	s->live_bytes += w.bytes;
 	if (s->live_bytes > s->peak_bytes)
 		s->peak_bytes = s->live_bytes;
 	if (size < s->size_min)
 		s->size_min = size;
 	if (size > s->size_max)
 		s->size_max = size;
-	h->allocations++;
-	h->allocated_bytes += size;
-	h->live_bytes += size;
+	h->samples++;
+	h->allocations += w.blocks;
+	h->allocated_bytes += w.bytes;
+	h->live_bytes += w.bytes;
 	if (h->live_bytes > h->peak_bytes) {
 		h->peak_bytes = h->live_bytes;
 		h->peak_ticks = e->ticks;
@@ -263,7 +282,8 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	}
 	count_death(f, h, b, ticks);
 	s = &h->site[b->site];
-	if (e->thread < h->last_room && h->last[e->thread] == address && b->thread == e->thread) {
+	if (!lar->config.sample_bytes && e->thread < h->last_room &&
+	    h->last[e->thread] == address && b->thread == e->thread) {
 		s->temporary++;
 		h->temporary++;
 	}
@@ -283,6 +303,16 @@ static void failure(struct fold *f, struct heap *h, const struct fold_event *e)
 	h->failed++;
 }
 
+/* Of a sampled trace only reallocs whose both blocks were recorded can be told from an allocation
+ * or a free. */
+static void count_realloc(struct heap *h, uint64_t old, uint64_t size)
+{
+	uint64_t period = lar->config.sample_bytes;
+	const struct fold_block_live *b = period ? fold_live_find(&h->live, old) : NULL;
+
+	h->reallocations += lar_weight_pair(period, b ? b->size : 0, size);
+}
+
 static void take_realloc(struct fold *f, struct heap *h, const struct fold_event *e)
 {
 	/* those from a slot are not rounded yet */
@@ -293,7 +323,8 @@ static void take_realloc(struct fold *f, struct heap *h, const struct fold_event
 		failure(f, h, e);
 		return;
 	}
-	h->reallocations += old && now;
+	if (old && now)
+		count_realloc(h, old, size);
 	if (old == now && h->freed.ticks == e->ticks && !fold_live_find(&h->live, old) &&
 	    fold_moment_take(&h->freed, e->ticks, old, e->thread)) {
 		/* Resized in place, then freed by another thread, whose free came first and was
@@ -426,7 +457,8 @@ static void write_totals(struct fold_out *o, const struct heap *h)
 		h->failed,	h->live.count,
 		h->live_bytes,	h->peak_bytes,
 		h->peak_ticks,	h->unpaired,
-		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.count : 0
+		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.count : 0,
+		h->samples
 	};
 	uint64_t maps[] = { h->maps,   h->mapped_bytes, h->unmaps,     h->unmapped_bytes,
 			    h->remaps, h->breaks,	h->maps_failed };

@@ -47,7 +47,7 @@ void *fold_grow(struct fold *f, void *old, size_t used, size_t size)
 static bool histogram_widen(struct fold *f, struct fold_histogram *h, uint32_t bucket)
 {
 	uint32_t spare = 2u << h->bits, first = h->first, end = h->first + h->length;
-	uint32_t *grown;
+	uint32_t *grown, *high = NULL;
 
 	if (!h->length) {
 		first = bucket > spare ? bucket - spare : 0;
@@ -58,31 +58,58 @@ static bool histogram_widen(struct fold *f, struct fold_histogram *h, uint32_t b
 		end = bucket + spare;
 	}
 	grown = fold_alloc(f, (end - first) * sizeof(*grown));
-	if (!grown)
+	if (grown && h->high)
+		high = fold_alloc(f, (end - first) * sizeof(*high));
+	if (!grown || (h->high && !high))
 		return false;
 	if (h->length)
 		memcpy(grown + (h->first - first), h->bucket, h->length * sizeof(*grown));
+	if (high)
+		memcpy(high + (h->first - first), h->high, h->length * sizeof(*high));
 	h->bucket = grown;
+	h->high = high;
 	h->first = (uint16_t)first;
 	h->length = (uint16_t)(end - first);
 	return true;
 }
 
-void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value)
+uint64_t fold_histogram_count(const struct fold_histogram *h, uint32_t i)
+{
+	return h->bucket[i] + (h->high ? (uint64_t)h->high[i] << 32 : 0);
+}
+
+void fold_histogram_add_many(struct fold *f, struct fold_histogram *h, uint64_t value,
+			     uint64_t count)
 {
 	uint32_t bucket = lar_histogram_bucket(value, h->bits);
+	uint64_t sum;
 
 	if (!h->count || value < h->min)
 		h->min = value;
 	if (value > h->max)
 		h->max = value;
-	h->count++;
-	if (__builtin_add_overflow(h->sum, value, &h->sum))
+	h->count += count;
+	if (__builtin_mul_overflow(value, count, &sum) ||
+	    __builtin_add_overflow(h->sum, sum, &h->sum))
 		h->sum = UINT64_MAX;
 	/* below `first` wraps around and is too large as well */
 	if (bucket - h->first >= h->length && !histogram_widen(f, h, bucket))
 		return;
-	h->bucket[bucket - h->first]++;
+	bucket -= h->first;
+	count += fold_histogram_count(h, bucket);
+	if (count > UINT32_MAX && !h->high) {
+		h->high = fold_alloc(f, h->length * sizeof(*h->high));
+		if (!h->high)
+			return;
+	}
+	h->bucket[bucket] = (uint32_t)count;
+	if (h->high)
+		h->high[bucket] = (uint32_t)(count >> 32);
+}
+
+void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value)
+{
+	fold_histogram_add_many(f, h, value, 1);
 }
 
 static uint32_t map_place(const struct fold_map *m, uint64_t key)

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "fold_rows.h"
+#include "format/weight.h"
+#include "recorder.h"
 
 /* As in the table's flags. */
 enum { CREATED = 1, STARTED = 2, ENDED = 4, JOINED = 8, DETACHED = 16 };
@@ -206,10 +208,13 @@ static void take_life(struct fold *f, struct threads *m, const struct fold_event
 
 static void count_allocation(struct figures *t, uint64_t address, uint64_t size)
 {
+	struct lar_weight w;
+
 	if (!address)
 		return;
-	t->allocations++;
-	t->allocated_bytes += size;
+	w = lar_weight(lar->config.sample_bytes, size);
+	t->allocations += w.blocks;
+	t->allocated_bytes += w.bytes;
 }
 
 static void count_work(struct figures *t, const struct fold_event *e)

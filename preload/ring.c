@@ -29,8 +29,7 @@ static struct lar_block *block_at(uint64_t at)
 
 static bool folding_wanted(void)
 {
-	/* an estimate is made of all samples at once */
-	return lar->accounts_size && !lar->config.sample_bytes;
+	return lar->accounts_size;
 }
 
 /* All blocks that are in the ring are to be folded. */

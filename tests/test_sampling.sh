@@ -67,6 +67,24 @@ for run in one two three; do
 	same "$run: one line says so" 1 "$("$lariat" alloc "$(trace_of "$run")" |
 		grep -c 'Estimates from sampling, about one in 64.0 KiB: [0-9,]* allocations recorded')"
 done
+# A ring that the I/O of the same program overflows: what is sampled stays estimated as a whole, what
+# is not is counted as ever.
+options="LARIAT_SAMPLE=64K LARIAT_SIZE=1M"
+for run in wrapped again; do
+	# shellcheck disable=SC2086 # words
+	run_as "$run" "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$run.%p.lariat" $options -- \
+		"$victims/heap_sampled" write 300000
+	same "$run: the program's exit status" 0 "$(status_of "$run")"
+	near "$run"
+	"$lariat" report --format json "$(trace_of "$run")" >"$work/$run.json"
+	same "$run: writes" 600000 "$(jq .io.totals.write.calls "$work/$run.json")"
+	same "$run: nothing lost" '[0,0,false]' "$(jq -c '.trace |
+		[.events_overwritten, .events_dropped, .partial]' "$work/$run.json")"
+	same "$run: folded" true "$(jq '.trace.events_folded > 300000' "$work/$run.json")"
+	same "$run: recorded allocations" true "$(jq '.heap.samples > 3500 and
+		.heap.samples < 6000' "$work/$run.json")"
+done
+
 same "samples differ from run to run" 3 "$(sort -u <(sites one | md5sum) <(sites two | md5sum) \
 	<(sites three | md5sum) | wc -l)"
 

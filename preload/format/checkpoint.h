@@ -58,7 +58,8 @@ enum lar_table {
 	/* one row: allocations, their bytes, frees of known blocks, their bytes, temporary,
 	 * reallocations, failed; live blocks, live bytes, peak bytes, time of the peak; frees of
 	 * unknown blocks, frees that were not seen: the address was given out again; live blocks
-	 * that LAR_TABLE_LIVE leaves out: there was no room */
+	 * that LAR_TABLE_LIVE leaves out: there was no room; allocations that were recorded. Of a
+	 * sampled process sums of allocations and frees are units (format/weight.h) */
 	LAR_TABLE_HEAP = 2,
 	/* d node, allocations, their bytes, frees of its blocks, their bytes, temporary, failed,
 	 * least size, largest size, most bytes held at once, bytes and blocks held when the

@@ -101,7 +101,7 @@ static const struct heap_site *site_of(uint32_t stack)
 static void weights(void **state)
 {
 	const struct sampling none = { 0 }, some = { PERIOD };
-	struct sampling_weight w = sampling_weigh(&none, UINT64_MAX);
+	struct lar_weight w = sampling_weigh(&none, UINT64_MAX);
 
 	(void)state;
 	assert_int_equal(w.blocks, 1);

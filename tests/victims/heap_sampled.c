@@ -2,10 +2,13 @@
 /*
  * Known numbers of allocations of known sizes, each function one site. Prints for each: function,
  * blocks, bytes of a block, blocks never freed; tests/test_sampling.sh compares.
+ *	heap_sampled [write N]	N writes before and N after the allocations
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SITE	__attribute__((noipa))
 
@@ -72,8 +75,21 @@ static void many(const char *name, void *(*site)(size_t), int blocks, size_t siz
 	fprintf(stderr, "%s %d %zu %d\n", name, blocks, size, left);
 }
 
-int main(void)
+/* Writes of nothing much, so many. */
+static int writes(long n)
 {
+	int fd = open("/dev/null", O_WRONLY);
+
+	while (n-- > 0)
+		if (write(fd, "x", 1) != 1)
+			return 1;
+	return close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 2 && writes(atol(argv[2])))
+		return 1;
 	many("small", small, 200000, 100, 0);
 	many("medium", medium, 20000, 10240, 0);
 	many("large", large, 100, 10 << 20, 0);
@@ -91,5 +107,7 @@ int main(void)
 		pthread_join(t, NULL);
 	}
 	fprintf(stderr, "in_thread %d 100 0\n", THREADS);
+	if (argc > 2 && writes(atol(argv[2])))
+		return 1;
 	return 0;
 }
