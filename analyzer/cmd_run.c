@@ -18,6 +18,7 @@
 #include "findcmd.h"
 #include "launch.h"
 #include "opts.h"
+#include "run_gate.h"
 #include "run_options.h"
 #include "run_trace.h"
 #include "trace.h"
@@ -229,6 +230,21 @@ static void finish_trace(struct run *r)
 		say_result(r);
 }
 
+/* Behind the run: the gate, where one was asked for. A command that failed has failed. */
+static int judge(struct run *r, int status)
+{
+	int code;
+
+	if (!r->options.gate.given)
+		return status;
+	if (!r->trace) {
+		say("gate: %s left no trace: nothing was judged", r->argv[0]);
+		return status ? status : CMD_UNREADABLE;
+	}
+	code = run_gate_judge(&r->options.gate, r->trace, run_options_quiet(&r->options));
+	return status ? status : code;
+}
+
 static int run_command(struct run *r)
 {
 	int code = check_command(r), err;
@@ -252,15 +268,14 @@ static int run_command(struct run *r)
 		return err == -ENOENT ? RUN_NOT_FOUND : RUN_CANNOT_EXECUTE;
 	}
 	finish_trace(r);
-	if (WIFSIGNALED(r->launch.wait_status))
-		return 128 + WTERMSIG(r->launch.wait_status);
-	return WEXITSTATUS(r->launch.wait_status);
+	return judge(r, WIFSIGNALED(r->launch.wait_status) ? 128 + WTERMSIG(r->launch.wait_status)
+							   : WEXITSTATUS(r->launch.wait_status));
 }
 
 int cmd_run(int argc, char **argv)
 {
 	struct run r = { 0 };
-	char error[256];
+	char error[600];
 
 	if (run_options_parse(&r.options, argc, argv, error, sizeof(error))) {
 		say("run: %s", error);
@@ -269,6 +284,10 @@ int cmd_run(int argc, char **argv)
 	if (r.options.help) {
 		run_options_help(stdout);
 		return CMD_DONE;
+	}
+	if (r.options.gate.given && run_gate_check(&r.options, argc, argv, error, sizeof(error))) {
+		say("run: %s", error);
+		return CMD_USAGE;
 	}
 	if (r.options.command >= argc) {
 		say("run: no command given; usage: lariat run [OPTIONS] [--] COMMAND "

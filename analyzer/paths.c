@@ -134,13 +134,11 @@ int path_descends(const struct path_process *p, const struct path_process *befor
 	return p->parent_pid == before->pid;
 }
 
-/* Chooses a pid's traces and, as long as there are more, those of their children. */
-static void choose_family(struct folder *f, uint32_t pid)
+/* Adds to what is chosen, as long as there are more, the traces of children. */
+static void choose_children(struct folder *f)
 {
 	bool more = true;
 
-	for (size_t i = 0; i < f->count; i++)
-		f->found[i].chosen = f->found[i].process.pid == pid;
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < f->count; i++) {
@@ -153,6 +151,48 @@ static void choose_family(struct folder *f, uint32_t pid)
 			}
 		}
 	}
+}
+
+static void choose_family(struct folder *f, uint32_t pid)
+{
+	for (size_t i = 0; i < f->count; i++)
+		f->found[i].chosen = f->found[i].process.pid == pid;
+	choose_children(f);
+}
+
+static int add_chosen(const struct folder *f, struct paths *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < f->count; i++)
+		if (f->found[i].chosen)
+			err = path_add(out, f->found[i].path);
+	return err;
+}
+
+int paths_family(const char *trace, struct paths *out)
+{
+	const char *slash = strrchr(trace, '/');
+	char *folder =
+		slash ? strndup(trace, slash == trace ? 1 : (size_t)(slash - trace)) : strdup(".");
+	struct folder f = { 0 };
+	int err = folder ? folder_read(folder, &f) : -ENOMEM;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < f.count; i++) {
+		const char *own = strrchr(f.found[i].path, '/');
+
+		f.found[i].chosen =
+			!strcmp(own ? own + 1 : f.found[i].path, slash ? slash + 1 : trace);
+	}
+	choose_children(&f);
+	if (!err)
+		err = add_chosen(&f, out);
+	folder_fini(&f);
+	free(folder);
+	if (err)
+		paths_fini(out);
+	return err;
 }
 
 static int expand_one(const char *name, struct paths *out, char *why, size_t why_size)
@@ -171,9 +211,10 @@ static int expand_one(const char *name, struct paths *out, char *why, size_t why
 	err = folder_read(is_folder ? name : ".", &f);
 	if (is_pid)
 		choose_family(&f, (uint32_t)pid);
-	for (size_t i = 0; !err && i < f.count; i++)
-		if (is_folder || f.found[i].chosen)
-			err = path_add(out, f.found[i].path);
+	for (size_t i = 0; i < f.count; i++)
+		f.found[i].chosen |= is_folder;
+	if (!err)
+		err = add_chosen(&f, out);
 	folder_fini(&f);
 	if (err)
 		snprintf(why, why_size, "%s: %s", name, strerror(-err));

@@ -21,6 +21,12 @@ struct paths {
  * or -errno of reading a folder; `why` then says what is wrong.
  */
 int paths_expand(char *const *names, size_t count, struct paths *out, char *why, size_t why_size);
+/*
+ * A trace and, of the same folder, those of the processes that descend from its own, the first
+ * started first. Returns 0 or -errno.
+ */
+int paths_family(const char *trace, struct paths *out);
+
 void paths_fini(struct paths *p);
 
 /* What traces say of themselves and of who started them. */

@@ -22,6 +22,7 @@
 /* getopt values of options without a letter; letters are below. */
 #define LONG_ONLY 256
 #define HELP	  (LONG_ONLY + RUN_OPTIONS)
+#define GATE	  (HELP + 1)
 
 static const struct {
 	const char *name;
@@ -32,6 +33,20 @@ static const struct {
 	[RUN_##id] = { name, letter, env, argument, fallback, help },
 #include "../preload/format/options.def"
 #undef OPTION
+};
+
+static const struct {
+	const char *name, *argument, *help;
+} gate_table[RUN_GATE_OPTIONS] = {
+	[RUN_GATE_ASSERT] = { "gate", "EXPR...",
+			      "then judge the traces as `lariat gate --assert EXPR` does" },
+	[RUN_GATE_BASELINE] = { "baseline", "FILE",
+				"a JSON report: what leaked then may leak now" },
+	[RUN_GATE_SUPPRESSIONS] = { "suppressions", "FILE",
+				    "leave out leaks that a line leak:PATTERN of FILE matches" },
+	[RUN_GATE_JUNIT] = { "junit", "FILE", "write the gate's results as JUnit XML" },
+	[RUN_GATE_SARIF] = { "sarif", "FILE", "write the sites at fault as SARIF 2.1.0" },
+	[RUN_GATE_SUMMARY] = { "summary", "FILE", "append the gate's results as Markdown" },
 };
 
 struct unit {
@@ -159,6 +174,9 @@ static void fill_getopt(struct option *longs, char *letters)
 	}
 	longs[RUN_OPTIONS].name = "help";
 	longs[RUN_OPTIONS].val = HELP;
+	for (int i = 0; i < RUN_GATE_OPTIONS; i++)
+		longs[RUN_OPTIONS + 1 + i] =
+			(struct option){ gate_table[i].name, required_argument, NULL, GATE + i };
 }
 
 static int complain(char *error, size_t size, enum run_option i, bool from_env, const char *value)
@@ -187,9 +205,29 @@ static int fill_rest(struct run_options *o, char *error, size_t error_size)
 	return 0;
 }
 
+const char *run_gate_option_name(enum run_gate_option option)
+{
+	return option == RUN_GATE_ASSERT ? "assert" : gate_table[option].name;
+}
+
+/* A bare --gate in front of "--" is one with what a gate asserts by itself. 0 or -EINVAL. */
+static int take_gate(struct run_gate_words *g, enum run_gate_option option, const char *value)
+{
+	g->given = true;
+	if (option == RUN_GATE_ASSERT && !strcmp(value, "--")) {
+		optind--;
+		return 0;
+	}
+	if (g->count == RUN_GATE_WORDS)
+		return -EINVAL;
+	g->word[g->count].option = option;
+	g->word[g->count++].value = value;
+	return 0;
+}
+
 int run_options_parse(struct run_options *o, int argc, char **argv, char *error, size_t error_size)
 {
-	struct option longs[RUN_OPTIONS + 2] = { 0 };
+	struct option longs[RUN_OPTIONS + RUN_GATE_OPTIONS + 2] = { 0 };
 	char letters[4 + 2 * RUN_OPTIONS];
 	int code;
 
@@ -199,6 +237,14 @@ int run_options_parse(struct run_options *o, int argc, char **argv, char *error,
 	optind = 0;
 	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		enum run_option i = option_of(code);
+
+		if (code >= GATE) {
+			if (take_gate(&o->gate, (enum run_gate_option)(code - GATE), optarg)) {
+				snprintf(error, error_size, "too many options of a gate");
+				return -EINVAL;
+			}
+			continue;
+		}
 
 		if (code == 'h' || code == HELP) {
 			o->help = true;
@@ -265,7 +311,12 @@ void run_options_help(FILE *out)
 		if (*table[i].fallback)
 			fprintf(out, "          default: %s\n", table[i].fallback);
 	}
+	fprintf(out, "\nOptions of a gate behind the run:\n");
+	for (int i = 0; i < RUN_GATE_OPTIONS; i++)
+		fprintf(out, "      --%s %s\n          %s\n", gate_table[i].name,
+			gate_table[i].argument, gate_table[i].help);
 	fprintf(out, "  -h, --help\n          show this\n\n"
 		     "The exit status is COMMAND's own; 128+N when signal N killed it, 125 when it "
-		     "cannot\nbe recorded, 126 when it cannot be run, 127 when it is not found.\n");
+		     "cannot\nbe recorded, 126 when it cannot be run, 127 when it is not found. "
+		     "With a gate,\nwhere COMMAND's is 0: that of `lariat gate`.\n");
 }
