@@ -115,6 +115,7 @@ extern const struct command commands[];
 cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_gate, cmd_diff, cmd_io, cmd_locks,
 	cmd_threads, cmd_info, cmd_dump;
 int cmd_run(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 /*
  * Parses argv[1..] for `command` and runs it; returns the exit code. Wrong usage: one line and a

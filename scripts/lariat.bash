@@ -20,13 +20,20 @@ __lariat_sort_keys() {
 # Takes an option, prints the values it has, "FILES", or nothing when it is free text.
 __lariat_values() {
 	case $3 in
-	--format) if [ "$2" = diff ]; then echo text json folded; else echo text json csv; fi ;;
+	--format)
+		case $2 in
+		diff) echo text json folded ;;
+		bench) echo text json ;;
+		*) echo text json csv ;;
+		esac
+		;;
 	--per) echo second allocation ;;
 	--by) echo function file module thread ;;
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;
-	--output | -o | --symbols | --suppressions | --baseline | --junit | --sarif | --summary)
+	--output | -o | --symbols | --suppressions | --baseline | --junit | --sarif | --summary | \
+		--compare | --save | --keep)
 		echo FILES ;;
 	esac
 }
