@@ -254,6 +254,9 @@ static int models_new(struct analysis *a)
 		a->io = calloc(1, sizeof(*a->io));
 		if (!a->io || io_model_init(a->io, &rule, c->since_ns, slowest))
 			return -ENOMEM;
+		/* the kernel's figures are of the whole life */
+		if (!c->since_ns && c->until_ns == UINT64_MAX)
+			a->io->kernel_ticks = a->facts->header->kernel_ticks;
 	}
 	if (a->parts & PART_LOCKS) {
 		a->locks = calloc(1, sizeof(*a->locks));

@@ -153,6 +153,12 @@ int lock_rank_locks(struct analysis *a, struct ranking *r);
 int lock_rank_conditions(struct analysis *a, struct ranking *r);
 int thread_rank(struct analysis *a, struct ranking *r);
 
+/*
+ * Bytes that were seen of those that the kernel counts, with the beginnings of libraries that the
+ * loader is known to have read.
+ */
+uint64_t io_seen_bytes(const struct analysis *a);
+
 /* ENOENT and kin; "unknown". */
 const char *io_error_name(uint32_t number);
 

@@ -93,6 +93,12 @@ static void put_target(struct dump *d, uint64_t word)
 	jsonline_string(j, target < d->facts->target_count ? d->facts->targets[target].name : "");
 }
 
+/* What was asked of streams: the number of calls is where others have the bytes asked for. */
+static bool is_calls(const struct event *e, unsigned f)
+{
+	return e->kind == LAR_EV_IO && f == 3 && lar_io_is_stdio(call_operation(e->call));
+}
+
 static void put_fields(struct dump *d, const struct event *e)
 {
 	struct jsonline *j = &d->line;
@@ -107,7 +113,7 @@ static void put_fields(struct dump *d, const struct event *e)
 			put_target(d, value);
 			continue;
 		}
-		jsonline_key(j, field->name);
+		jsonline_key(j, is_calls(e, f) ? "calls" : field->name);
 		if (field->form == FORM_SIGNED)
 			jsonline_signed(j, (int64_t)value);
 		else if (field->form == FORM_TICKS)

@@ -432,6 +432,14 @@ static int take_map(struct heap_model *m, const struct event *e)
 	return 0;
 }
 
+/* Whether the timeline's rate of I/O counts it: no wait, and not what was asked of streams. */
+static bool call_moves(unsigned call)
+{
+	unsigned op = call_operation(call);
+
+	return op != LAR_OP_WAIT && !lar_io_is_stdio(op);
+}
+
 /* Bytes that a read or write moved. */
 static uint64_t call_bytes(unsigned call, int64_t result)
 {
@@ -462,7 +470,7 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 	case LAR_EV_MAP:
 		return take_map(m, e);
 	case LAR_EV_IO:
-		m->io_calls++;
+		m->io_calls += call_moves(e->call);
 		m->io_bytes += call_bytes(e->call, (int64_t)e->field[3]);
 		return 0;
 	case LAR_EV_TICK:

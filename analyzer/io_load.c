@@ -14,6 +14,7 @@ enum figure_column {
 	FIGURE_SETTLED,
 	FIGURE_SETTLED_UNTIL,
 	FIGURE_AT_LEAST,
+	FIGURE_KERNEL, /* of totals */
 };
 enum site_column {
 	SITE_NODE,
@@ -24,6 +25,7 @@ enum site_column {
 	SITE_TARGET,
 	SITE_MORE_TARGETS,
 	SITE_CALLS,
+	SITE_STDIO_BYTES = SITE_CALLS + IO_OP_COUNT,
 };
 enum slow_column {
 	SLOW_TOOK,
@@ -56,8 +58,10 @@ static void load_totals(struct io_model *m, const struct checkpoint *c)
 
 	checkpoint_rows(c, LAR_TABLE_IO, &r);
 	while (checkpoint_next(&r))
-		if (r.value[0] < IO_OP_COUNT)
+		if (r.value[0] < IO_OP_COUNT) {
+			m->seen_bytes += r.value[1 + FIGURE_KERNEL];
 			load_figures(&m->total[r.value[0]], r.value + 1, &r);
+		}
 }
 
 /* The number that a checkpoint names a target by, 0 for those that share a row. */
@@ -82,14 +86,17 @@ static int load_targets(struct io_model *m, const struct checkpoint *c)
 		t = target_of(m, r.value[0]);
 		if (!t)
 			return -ENOMEM;
-		t->calls += v[FIGURE_CALLS];
-		t->bytes += v[FIGURE_BYTES];
-		t->errors += v[FIGURE_ERRORS];
-		t->short_calls += v[FIGURE_SHORT];
+		if (r.value[1] <= IO_TARGET_OTHER) { /* the others are no calls, or in these */
+			t->calls += v[FIGURE_CALLS];
+			t->bytes += v[FIGURE_BYTES];
+			t->errors += v[FIGURE_ERRORS];
+			t->short_calls += v[FIGURE_SHORT];
+		}
 		f = &t->op[r.value[1]];
 		before = f->latency.sum;
 		load_figures(f, v, &r);
-		t->time_ticks += f->latency.sum - before;
+		if (r.value[1] <= IO_TARGET_OTHER)
+			t->time_ticks += f->latency.sum - before;
 	}
 	return 0;
 }
@@ -140,8 +147,12 @@ static void load_site(struct io_site *s, struct checkpoint_rows *r)
 	s->more_targets |= v[SITE_MORE_TARGETS] != 0;
 	for (unsigned op = 0; op < IO_OP_COUNT; op++) {
 		s->by_op[op] += v[SITE_CALLS + op];
-		s->calls += v[SITE_CALLS + op];
+		if (io_op_is_stdio((enum io_op)op))
+			s->stdio_calls += v[SITE_CALLS + op];
+		else
+			s->calls += v[SITE_CALLS + op];
 	}
+	s->stdio_bytes += v[SITE_STDIO_BYTES];
 	checkpoint_histogram(r, &s->latency, 1);
 	s->time_ticks += s->latency.sum - before;
 }
@@ -174,7 +185,7 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 
 	checkpoint_rows(c, LAR_TABLE_IO_SLOWEST, &r);
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
-		calls += m->total[op].calls;
+		calls += io_op_is_stdio((enum io_op)op) ? 0 : m->total[op].calls;
 	if (calls > r.left && m->slow_limit > r.left)
 		m->slow_limit = (uint32_t)r.left;
 	while (checkpoint_next(&r)) {

@@ -40,6 +40,8 @@ int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t sin
 	m->slow = calloc(m->slow_limit + 1, sizeof(*m->slow));
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		histogram_init(&m->total[op].latency, HISTOGRAM_FINE);
+	histogram_init(&m->stream[0].latency, HISTOGRAM_FINE);
+	histogram_init(&m->stream[1].latency, HISTOGRAM_FINE);
 	return m->slow ? 0 : -ENOMEM;
 }
 
@@ -53,6 +55,8 @@ void io_model_fini(struct io_model *m)
 {
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		figures_fini(&m->total[op]);
+	figures_fini(&m->stream[0]);
+	figures_fini(&m->stream[1]);
 	for (uint32_t i = 0; i < m->target_map.count && i < m->target_size; i++)
 		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
 			figures_fini(&m->target[i].op[d]);
@@ -72,6 +76,8 @@ struct io_call {
 	enum io_op op;
 	uint64_t start_ticks, end_ticks;
 	uint64_t bytes;
+	uint64_t calls; /* 1, but of streams */
+	bool by_stream; /* made by a stream */
 	bool failed, is_short;
 	uint32_t target;
 };
@@ -79,24 +85,31 @@ struct io_call {
 static struct io_call call_of_event(const struct event *e)
 {
 	int64_t result = (int64_t)e->field[3];
-	struct io_call c = { .op = op_of_call(e->call), .end_ticks = e->ticks };
+	struct io_call c = { .op = op_of_call(e->call), .end_ticks = e->ticks, .calls = 1 };
 
 	c.start_ticks = e->ticks > e->field[1] ? e->ticks - e->field[1] : 0;
 	c.failed = result < 0;
 	c.target = e->flags & LAR_IO_NO_TARGET ? 0 : (uint32_t)(e->field[2] >> 32);
+	c.by_stream = e->call == LAR_CALL_stdio_read || e->call == LAR_CALL_stdio_write;
 	if (!c.failed && (c.op == IO_READ || c.op == IO_WRITE)) {
 		c.bytes = (uint64_t)result;
 		c.is_short = c.bytes && c.bytes < e->field[4];
+	}
+	if (io_op_is_stdio(c.op)) {
+		c.calls = e->field[4];
+		c.bytes = c.failed ? 0 : (uint64_t)result;
 	}
 	return c;
 }
 
 static void figures_add(struct io_figures *f, const struct io_call *c)
 {
-	f->calls++;
+	f->calls += c->calls;
 	f->bytes += c->bytes;
 	f->errors += c->failed;
 	f->short_calls += c->is_short;
+	if (io_op_is_stdio(c->op)) /* how long they took is not known */
+		return;
 	histogram_add(&f->latency, c->end_ticks - c->start_ticks);
 	busy_time_add(&f->busy, c->start_ticks, c->end_ticks);
 }
@@ -115,21 +128,41 @@ struct io_target *io_model_target(struct io_model *m, uint32_t id)
 	return &m->target[n];
 }
 
+static enum io_target_op io_target_op(enum io_op op)
+{
+	switch (op) {
+	case IO_READ:
+		return IO_TARGET_READ;
+	case IO_WRITE:
+		return IO_TARGET_WRITE;
+	case IO_STDIO_READ:
+		return IO_TARGET_STDIO_READ;
+	case IO_STDIO_WRITE:
+		return IO_TARGET_STDIO_WRITE;
+	default:
+		return IO_TARGET_OTHER;
+	}
+}
+
 static int target_add(struct io_model *m, const struct io_call *c)
 {
-	enum io_target_op d = c->op == IO_READ	  ? IO_TARGET_READ
-			      : c->op == IO_WRITE ? IO_TARGET_WRITE
-						  : IO_TARGET_OTHER;
+	enum io_target_op d = io_target_op(c->op);
 	struct io_target *t = io_model_target(m, c->target);
 
 	if (!t)
 		return -ENOMEM;
+	if (io_op_is_stdio(c->op)) {
+		figures_add(&t->op[d], c);
+		return 0;
+	}
 	t->calls++;
 	t->bytes += c->bytes;
 	t->errors += c->failed;
 	t->short_calls += c->is_short;
 	t->time_ticks += c->end_ticks - c->start_ticks;
 	figures_add(&t->op[d], c);
+	if (c->by_stream)
+		figures_add(&t->op[d == IO_TARGET_READ ? IO_TARGET_FILL : IO_TARGET_FLUSH], c);
 	return 0;
 }
 
@@ -155,12 +188,17 @@ static int site_add(struct io_model *m, const struct event *e, const struct io_c
 
 	if (!s)
 		return -ENOMEM;
+	s->by_op[c->op] += c->calls;
+	s->errors += c->failed;
+	if (io_op_is_stdio(c->op)) {
+		s->stdio_calls += c->calls;
+		s->stdio_bytes += c->bytes;
+		return 0;
+	}
 	s->calls++;
-	s->by_op[c->op]++;
 	s->bytes += c->bytes;
 	s->read_bytes += c->op == IO_READ ? c->bytes : 0;
 	s->written_bytes += c->op == IO_WRITE ? c->bytes : 0;
-	s->errors += c->failed;
 	s->short_calls += c->is_short;
 	s->time_ticks += c->end_ticks - c->start_ticks;
 	histogram_add(&s->latency, c->end_ticks - c->start_ticks);
@@ -251,7 +289,11 @@ int io_model_event(struct io_model *m, const struct event *e)
 		return 0;
 	c = call_of_event(e);
 	figures_add(&m->total[c.op], &c);
-	slow_add(m, e, &c);
+	if (!io_op_is_stdio(c.op) && lar_io_kernel_counts(e->call) &&
+	    c.end_ticks <= m->kernel_ticks)
+		m->seen_bytes += c.bytes;
+	if (!io_op_is_stdio(c.op))
+		slow_add(m, e, &c);
 	if (target_add(m, &c) || site_add(m, e, &c))
 		return -ENOMEM;
 	return c.failed ? error_add(m, e, &c) : 0;
@@ -262,7 +304,35 @@ static int by_slowness(const void *a, const void *b)
 	return slower(a, b) ? -1 : slower(b, a);
 }
 
+const char *const io_unseen_classes[] = { "the loader's reads of libraries",
+					  "io_uring and aio",
+					  "mapped files",
+					  "system calls past libc's functions",
+					  "children that are statically linked",
+					  NULL };
+
+static void sum_up_streams(struct io_model *m)
+{
+	for (uint32_t i = 0; i < m->target_map.count; i++) {
+		for (unsigned d = 0; d < 2; d++) {
+			const struct io_figures *f = &m->target[i].op[IO_TARGET_FILL + d];
+			struct io_figures *sum = &m->stream[d];
+
+			sum->calls += f->calls;
+			sum->bytes += f->bytes;
+			sum->errors += f->errors;
+			sum->short_calls += f->short_calls;
+			if (f->calls)
+				histogram_merge(&sum->latency, &f->latency);
+			/* streams may have been at it at the same time */
+			sum->busy.settled += busy_time_sum(&f->busy);
+			sum->busy.at_least |= f->busy.at_least;
+		}
+	}
+}
+
 void io_model_finish(struct io_model *m)
 {
+	sum_up_streams(m);
 	qsort(m->slow, m->slow_count, sizeof(*m->slow), by_slowness);
 }

@@ -26,6 +26,12 @@ enum io_op {
 /* The report's name of an operation. */
 const char *io_op_name(enum io_op op);
 
+/* What a program asked of its streams: no time is known of it, and it moves nothing by itself. */
+static inline bool io_op_is_stdio(enum io_op op)
+{
+	return op == IO_STDIO_READ || op == IO_STDIO_WRITE;
+}
+
 struct io_figures {
 	uint64_t calls, bytes, errors;
 	uint64_t short_calls; /* moved some bytes, but fewer than asked */
@@ -37,11 +43,20 @@ struct io_figures {
 #define IO_OTHERS UINT32_MAX
 
 /* What is told apart per target. */
-enum io_target_op { IO_TARGET_READ, IO_TARGET_WRITE, IO_TARGET_OTHER, IO_TARGET_OPS };
+enum io_target_op {
+	IO_TARGET_READ,
+	IO_TARGET_WRITE,
+	IO_TARGET_OTHER,
+	IO_TARGET_STDIO_READ,
+	IO_TARGET_STDIO_WRITE,
+	IO_TARGET_FILL,	 /* those of the reads that streams made to fill their buffers */
+	IO_TARGET_FLUSH, /* ... and of the writes */
+	IO_TARGET_OPS
+};
 
 struct io_target {
 	uint32_t id; /* index into the trace's targets; 0 = unknown, or IO_OTHERS */
-	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all operations */
+	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all but streams' */
 	struct io_figures op[IO_TARGET_OPS];
 };
 
@@ -49,7 +64,8 @@ struct io_site {
 	uint64_t calls, bytes, errors, short_calls, time_ticks;
 	uint64_t by_op[IO_OP_COUNT]; /* calls */
 	uint64_t read_bytes, written_bytes;
-	uint32_t target; /* the one met first */
+	uint64_t stdio_calls, stdio_bytes; /* of streams; in none of the above but by_op */
+	uint32_t target;		   /* the one met first */
 	bool more_targets;
 	struct histogram latency;
 };
@@ -73,7 +89,8 @@ struct io_error {
 
 struct io_model {
 	struct io_figures total[IO_OP_COUNT];
-	struct keymap target_map; /* id -> index of target */
+	struct io_figures stream[2]; /* reads and writes that streams made; io_model_finish() */
+	struct keymap target_map;    /* id -> index of target */
 	struct io_target *target;
 	uint32_t target_size;
 	struct sites sites;
@@ -85,6 +102,8 @@ struct io_model {
 	struct io_error *error;
 	uint32_t error_size;
 	uint64_t since_ns;
+	uint64_t kernel_ticks; /* when the kernel was asked what it has counted */
+	uint64_t seen_bytes;   /* of those that the kernel counts, up to then */
 };
 
 /* Operations that end before since_ns are left out; `slowest` operations are kept. */
@@ -104,7 +123,10 @@ struct io_site *io_model_site(struct io_model *m, uint32_t stack, uint32_t threa
 void io_model_slow(struct io_model *m, const struct io_slow *s);
 int io_model_error(struct io_model *m, enum io_op op, uint32_t number, uint64_t count);
 
-/* After the last event: sorts the slowest operations, the slowest first. */
+/* I/O that goes past the recorder, NULL behind the last. */
+extern const char *const io_unseen_classes[];
+
+/* After the last event: sorts the slowest operations, the slowest first, and sums up streams. */
 void io_model_finish(struct io_model *m);
 
 #endif

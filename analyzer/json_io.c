@@ -20,15 +20,48 @@ static json_t *op_json(const struct analysis *a, const struct io_figures *f)
 	return o;
 }
 
+/* What was asked of streams, and what they made of it. */
+static json_t *stream_json(const struct analysis *a, const struct io_figures *asked,
+			   const struct io_figures *made)
+{
+	json_t *o = op_json(a, asked);
+
+	json_set(o, "system", op_json(a, made));
+	return o;
+}
+
 /* The operations that every program does are there even when it did none. */
 static json_t *totals_json(const struct analysis *a)
 {
 	const struct io_model *m = a->io;
 	json_t *o = json_object();
 
-	for (unsigned op = 0; op < IO_OP_COUNT; op++)
+	for (unsigned op = 0; op < IO_STDIO_READ; op++)
 		if (m->total[op].calls || op <= IO_SYNC)
 			json_set(o, io_op_name(op), op_json(a, &m->total[op]));
+	json_set(o, "stdio_read", stream_json(a, &m->total[IO_STDIO_READ], &m->stream[0]));
+	json_set(o, "stdio_write", stream_json(a, &m->total[IO_STDIO_WRITE], &m->stream[1]));
+	return o;
+}
+
+/* null where nothing is known of what the kernel counted. */
+static json_t *coverage_json(const struct analysis *a)
+{
+	const struct lar_header *h = a->facts->header;
+	uint64_t kernel = h->kernel_read_bytes + h->kernel_written_bytes;
+	json_t *o = json_object(), *unseen = json_array();
+
+	json_set_u64(o, "seen_bytes", io_seen_bytes(a));
+	json_set_u64(o, "loader_bytes", io_seen_bytes(a) - a->io->seen_bytes);
+	if (a->io->kernel_ticks)
+		json_set_u64(o, "kernel_bytes", kernel);
+	else
+		json_set(o, "kernel_bytes", json_null());
+	if (a->io->kernel_ticks && kernel > io_seen_bytes(a))
+		json_set_u64(o, "unseen_bytes", kernel - io_seen_bytes(a));
+	for (const char *const *class = io_unseen_classes; *class; class ++)
+		json_array_append_new(unseen, json_string(*class));
+	json_set(o, "not_seen", unseen);
 	return o;
 }
 
@@ -45,6 +78,12 @@ static json_t *target_json(struct analysis *a, uint32_t i)
 	json_set(o, "read", op_json(a, &t->op[IO_TARGET_READ]));
 	json_set(o, "write", op_json(a, &t->op[IO_TARGET_WRITE]));
 	json_set(o, "other", op_json(a, &t->op[IO_TARGET_OTHER]));
+	if (t->op[IO_TARGET_STDIO_READ].calls || t->op[IO_TARGET_FILL].calls)
+		json_set(o, "stdio_read",
+			 stream_json(a, &t->op[IO_TARGET_STDIO_READ], &t->op[IO_TARGET_FILL]));
+	if (t->op[IO_TARGET_STDIO_WRITE].calls || t->op[IO_TARGET_FLUSH].calls)
+		json_set(o, "stdio_write",
+			 stream_json(a, &t->op[IO_TARGET_STDIO_WRITE], &t->op[IO_TARGET_FLUSH]));
 	return o;
 }
 
@@ -58,6 +97,8 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "bytes", s->bytes);
 	json_set_u64(o, "read_bytes", s->read_bytes);
 	json_set_u64(o, "written_bytes", s->written_bytes);
+	json_set_u64(o, "stdio_calls", s->stdio_calls);
+	json_set_u64(o, "stdio_bytes", s->stdio_bytes);
 	json_set_u64(o, "errors", s->errors);
 	json_set_u64(o, "short", s->short_calls);
 	json_set_ticks(a, o, "time_ns", s->time_ticks);
@@ -111,6 +152,7 @@ json_t *json_io(struct analysis *a)
 {
 	json_t *o = json_object(), *slowest = json_array();
 
+	json_set(o, "coverage", coverage_json(a));
 	json_set(o, "totals", totals_json(a));
 	json_set_list(a, o, "targets", "target_count", io_rank_targets, target_json);
 	json_set_list(a, o, "sites", "site_count", io_rank_sites, site_json);

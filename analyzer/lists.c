@@ -5,6 +5,9 @@
 
 #include "analysis.h"
 
+/* Bytes that libc's loader reads of a library (struct filebuf): the rest is mapped. */
+#define LOADER_READS 832
+
 const struct sort_key heap_sort_keys[] = {
 	{ "allocated_bytes", offsetof(struct heap_site, allocated_bytes) },
 	{ "allocations", offsetof(struct heap_site, allocations) },
@@ -139,6 +142,18 @@ int io_rank_sites(struct analysis *a, struct ranking *r)
 				 .needed = RANK_ALL };
 
 	return analysis_rank(a, &what, r);
+}
+
+uint64_t io_seen_bytes(const struct analysis *a)
+{
+	const struct lar_header *h = a->facts->header;
+	uint64_t kernel = h->kernel_read_bytes + h->kernel_written_bytes, seen = a->io->seen_bytes;
+
+	if (!a->io->kernel_ticks || kernel <= seen)
+		return seen;
+	if (h->loaded_objects >= (kernel - seen) / LOADER_READS)
+		return kernel - (kernel - seen) % LOADER_READS;
+	return seen + h->loaded_objects * LOADER_READS;
 }
 
 const char *io_error_name(uint32_t number)

@@ -8,6 +8,7 @@ static const struct {
 } call_rows[LAR_CALL_MAX] = {
 #define CALL(symbol, number, family, operation)                                                    \
 	[number] = { #symbol, LAR_FAMILY_##family, LAR_OP_##operation },
+#define PART CALL
 #include "../preload/format/calls.def"
 #undef CALL
 };

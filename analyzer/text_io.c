@@ -27,7 +27,7 @@ static void print_totals(struct analysis *a)
 	struct table *t = table_new(a->context, titles, NULL);
 	bool overlap = false;
 
-	for (unsigned op = 0; op < IO_OP_COUNT; op++) {
+	for (unsigned op = 0; op < IO_STDIO_READ; op++) {
 		const struct io_figures *f = &a->io->total[op];
 		uint64_t busy = busy_time_sum(&f->busy);
 
@@ -50,6 +50,52 @@ static void print_totals(struct analysis *a)
 	table_drop_empty(t, 4);
 	table_drop(t, overlap ? 7 : 6);
 	table_print(t);
+}
+
+/* "Streams: 10,000 writes of 107 KiB became 27 of 4.0 KiB each (p99 12 us)." */
+static void print_stream(struct analysis *a, const char *what, const struct io_figures *asked,
+			 const struct io_figures *made)
+{
+	char calls[FORMAT_SIZE], bytes[FORMAT_SIZE], system[FORMAT_SIZE], each[FORMAT_SIZE];
+	char p50[FORMAT_SIZE], p99[FORMAT_SIZE];
+
+	if (!asked->calls && !made->calls)
+		return;
+	format_bytes(bytes, asked->bytes);
+	format_bytes(each, made->calls ? made->bytes / made->calls : 0);
+	text_ticks(a, p50, histogram_quantile(&made->latency, 500));
+	text_ticks(a, p99, histogram_quantile(&made->latency, 990));
+	text_say(a,
+		 "%s streams: %s calls of the program, %s, became %s of the system, %s each, p50 "
+		 "%s, "
+		 "p99 %s.",
+		 what, format_count(calls, asked->calls), bytes, format_count(system, made->calls),
+		 each, p50, p99);
+}
+
+static void print_streams(struct analysis *a)
+{
+	const struct io_model *m = a->io;
+
+	print_stream(a, "Reading", &m->total[IO_STDIO_READ], &m->stream[0]);
+	print_stream(a, "Writing", &m->total[IO_STDIO_WRITE], &m->stream[1]);
+}
+
+static void print_coverage(struct analysis *a)
+{
+	const struct lar_header *h = a->facts->header;
+	uint64_t kernel = h->kernel_read_bytes + h->kernel_written_bytes, seen = io_seen_bytes(a);
+	char text[FORMAT_SIZE], all[FORMAT_SIZE];
+	double part;
+
+	if (!a->io->kernel_ticks || !kernel)
+		return;
+	part = seen >= kernel ? 1 : (double)seen / (double)kernel;
+	/* 100 % is all of it */
+	if (part < 1 && part > 0.99999)
+		part = 0.99999;
+	text_say(a, "Seen: %s of %s that the kernel counted, %.3f %%.", format_bytes(text, seen),
+		 format_bytes(all, kernel), part * 100);
 }
 
 static void print_errors(struct analysis *a)
@@ -182,6 +228,8 @@ void text_io(struct analysis *a, bool brief)
 		return;
 	}
 	print_totals(a);
+	print_streams(a);
+	print_coverage(a);
 	print_errors(a);
 	print_targets(a, brief);
 	if (!brief)

@@ -163,6 +163,8 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		break;
 	case LAR_EV_IO:
 		op = call_operation(e->call);
+		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
+			break;
 		t->io_calls++;
 		t->io_ticks += e->field[1];
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)

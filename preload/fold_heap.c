@@ -400,6 +400,14 @@ static uint64_t moved(unsigned call, int64_t result)
 	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
 }
 
+/* Whether the timeline's rate of I/O counts it: no wait, and not what was asked of streams. */
+static bool moves(unsigned call)
+{
+	unsigned op = fold_operation(call);
+
+	return op != LAR_OP_WAIT && !lar_io_is_stdio(op);
+}
+
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 {
 	uint64_t now = e->ticks - lar->header->clock_start.ticks;
@@ -432,7 +440,7 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		take_map(f, h, e);
 		break;
 	case LAR_EV_IO:
-		h->io_calls++;
+		h->io_calls += moves(e->call);
 		h->io_bytes += moved(e->call, (int64_t)e->field[3]);
 		break;
 	case LAR_EV_TICK:

@@ -19,10 +19,20 @@ enum op {
 		OP_COUNT
 };
 
-enum target_op { TARGET_READ, TARGET_WRITE, TARGET_OTHER, TARGET_OPS };
+enum target_op {
+	TARGET_READ,
+	TARGET_WRITE,
+	TARGET_OTHER,
+	TARGET_STDIO_READ,
+	TARGET_STDIO_WRITE,
+	TARGET_FILL, /* of the reads that streams made */
+	TARGET_FLUSH,
+	TARGET_OPS
+};
 
 struct figures {
 	uint64_t calls, bytes, errors, short_calls;
+	uint64_t kernel_bytes; /* those that the kernel counts too; of totals only */
 	struct fold_histogram latency;
 	struct fold_busy busy;
 };
@@ -36,6 +46,7 @@ struct site {
 	uint32_t node;
 	uint64_t read_bytes, written_bytes, errors, short_calls;
 	uint64_t calls[OP_COUNT];
+	uint64_t stdio_bytes;
 	uint32_t target; /* the one met first */
 	bool more_targets;
 	struct fold_histogram latency;
@@ -69,6 +80,8 @@ struct io {
 struct call {
 	enum op op;
 	uint64_t start, end, bytes;
+	uint64_t calls; /* 1, but of streams */
+	bool by_stream; /* made by a stream */
 	bool failed, is_short;
 	uint32_t target;
 };
@@ -86,30 +99,68 @@ static enum op op_of_call(unsigned call)
 	}
 }
 
+/* What a program asked of its streams: no time is known of it. */
+static bool is_stdio(enum op op)
+{
+	return op == OP_STDIO_READ || op == OP_STDIO_WRITE;
+}
+
 static struct call call_of_event(const struct fold_event *e)
 {
 	int64_t result = (int64_t)e->field[3];
-	struct call c = { .op = op_of_call(e->call), .end = e->ticks };
+	struct call c = { .op = op_of_call(e->call), .end = e->ticks, .calls = 1 };
 
 	c.start = e->ticks > e->field[1] ? e->ticks - e->field[1] : 0;
 	c.failed = result < 0;
 	c.target = e->flags & LAR_IO_NO_TARGET ? 0 : (uint32_t)(e->field[2] >> 32);
+	c.by_stream = e->call == LAR_CALL_stdio_read || e->call == LAR_CALL_stdio_write;
 	if (!c.failed && (c.op == OP_READ || c.op == OP_WRITE)) {
 		c.bytes = (uint64_t)result;
 		c.is_short = c.bytes && c.bytes < e->field[4];
+	}
+	if (is_stdio(c.op)) {
+		c.calls = e->field[4];
+		c.bytes = c.failed ? 0 : (uint64_t)result;
 	}
 	return c;
 }
 
 static void figures_add(struct fold *f, struct figures *g, const struct call *c, uint32_t spans)
 {
-	g->calls++;
+	g->calls += c->calls;
 	g->bytes += c->bytes;
 	g->errors += c->failed;
 	g->short_calls += c->is_short;
+	if (is_stdio(c->op))
+		return;
 	g->latency.bits = LATENCY_BITS;
 	fold_histogram_add(f, &g->latency, c->end - c->start);
 	fold_busy_add(f, &g->busy, c->start, c->end, spans);
+}
+
+static enum target_op target_op(enum op op)
+{
+	switch (op) {
+	case OP_READ:
+		return TARGET_READ;
+	case OP_WRITE:
+		return TARGET_WRITE;
+	case OP_STDIO_READ:
+		return TARGET_STDIO_READ;
+	case OP_STDIO_WRITE:
+		return TARGET_STDIO_WRITE;
+	default:
+		return TARGET_OTHER;
+	}
+}
+
+static void direction_add(struct fold *f, struct io *io, struct target *t, enum target_op d,
+			  const struct call *c)
+{
+	if (!t->op[d])
+		t->op[d] = fold_alloc(f, sizeof(*t->op[d]));
+	if (t->op[d])
+		figures_add(f, t->op[d], c, io->target_spans);
 }
 
 static void target_add(struct fold *f, struct io *io, const struct call *c)
@@ -117,15 +168,12 @@ static void target_add(struct fold *f, struct io *io, const struct call *c)
 	uint32_t n = fold_row(f, &io->targets, sizeof(struct target), c->target + 1ull, io->most);
 	struct target *t =
 		n == FOLD_NONE ? &io->other_targets : (struct target *)io->targets.row + n;
-	enum target_op d = c->op == OP_READ    ? TARGET_READ
-			   : c->op == OP_WRITE ? TARGET_WRITE
-					       : TARGET_OTHER;
+	enum target_op d = target_op(c->op);
 
 	t->id = c->target;
-	if (!t->op[d])
-		t->op[d] = fold_alloc(f, sizeof(*t->op[d]));
-	if (t->op[d])
-		figures_add(f, t->op[d], c, io->target_spans);
+	direction_add(f, io, t, d, c);
+	if (c->by_stream)
+		direction_add(f, io, t, d == TARGET_READ ? TARGET_FILL : TARGET_FLUSH, c);
 }
 
 static void site_add(struct fold *f, struct io *io, const struct fold_event *e,
@@ -140,12 +188,14 @@ static void site_add(struct fold *f, struct io *io, const struct fold_event *e,
 		s->target = c->target;
 	}
 	s->more_targets |= s->target != c->target;
-	s->calls[c->op]++;
+	s->calls[c->op] += c->calls;
+	s->stdio_bytes += is_stdio(c->op) ? c->bytes : 0;
 	s->read_bytes += c->op == OP_READ ? c->bytes : 0;
 	s->written_bytes += c->op == OP_WRITE ? c->bytes : 0;
 	s->errors += c->failed;
 	s->short_calls += c->is_short;
-	fold_histogram_add(f, &s->latency, c->end - c->start);
+	if (!is_stdio(c->op))
+		fold_histogram_add(f, &s->latency, c->end - c->start);
 }
 
 static void error_add(struct fold *f, struct io *io, const struct fold_event *e,
@@ -241,7 +291,10 @@ void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 		return;
 	c = call_of_event(e);
 	figures_add(f, &io->total[c.op], &c, io->most);
-	slow_add(io, e, &c);
+	if (!is_stdio(c.op) && lar_io_kernel_counts(e->call))
+		io->total[c.op].kernel_bytes += c.bytes;
+	if (!is_stdio(c.op))
+		slow_add(io, e, &c);
 	target_add(f, io, &c);
 	site_add(f, io, e, &c);
 	if (c.failed)
@@ -250,8 +303,8 @@ void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 
 /* ---- writing ---- */
 
-/* The columns behind the first ones of a row of figures. */
-static void put_figures(struct fold_out *o, const struct figures *g)
+/* The columns behind the first ones of a row of figures, but for the histogram. */
+static void put_columns(struct fold_out *o, const struct figures *g)
 {
 	fold_put(o, g->calls);
 	fold_put(o, g->bytes);
@@ -260,6 +313,11 @@ static void put_figures(struct fold_out *o, const struct figures *g)
 	fold_put(o, g->busy.settled);
 	fold_put(o, g->busy.settled_until);
 	fold_put(o, g->busy.at_least);
+}
+
+static void put_figures(struct fold_out *o, const struct figures *g)
+{
+	put_columns(o, g);
 	fold_put_histogram(o, &g->latency);
 }
 
@@ -269,12 +327,14 @@ static void write_totals(struct fold_out *o, const struct io *io)
 
 	for (unsigned op = 0; op < OP_COUNT; op++)
 		rows += io->total[op].calls != 0;
-	fold_table(o, LAR_TABLE_IO, rows, 8);
+	fold_table(o, LAR_TABLE_IO, rows, 9);
 	for (unsigned op = 0; op < OP_COUNT; op++) {
 		if (!io->total[op].calls)
 			continue;
 		fold_put(o, op);
-		put_figures(o, &io->total[op]);
+		put_columns(o, &io->total[op]);
+		fold_put(o, io->total[op].kernel_bytes);
+		fold_put_histogram(o, &io->total[op].latency);
 	}
 }
 
@@ -351,15 +411,16 @@ static void put_site(struct fold_out *o, const struct site *s, uint64_t site, ui
 	fold_put(o, s->more_targets);
 	for (unsigned op = 0; op < OP_COUNT; op++)
 		fold_put(o, s->calls[op]);
+	fold_put(o, s->stdio_bytes);
 	fold_put_histogram(o, &s->latency);
 }
 
 static void write_sites(struct fold_out *o, const struct io *io)
 {
-	bool others = io->other_sites.latency.count != 0;
+	bool others = io->other_sites.latency.bits != 0;
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_IO_SITES, io->sites.map.count + others, 7 + OP_COUNT);
+	fold_table(o, LAR_TABLE_IO_SITES, io->sites.map.count + others, 8 + OP_COUNT);
 	for (uint32_t i = 0; i < io->sites.map.count; i++) {
 		const struct site *s = (const struct site *)io->sites.row + i;
 

@@ -122,6 +122,7 @@ unsigned fold_operation(unsigned call)
 {
 	static const uint8_t operation[LAR_CALL_MAX] = {
 #define CALL(symbol, number, family, op) [number] = LAR_OP_##op,
+#define PART				 CALL
 #include "format/calls.def"
 #undef CALL
 	};

@@ -31,16 +31,11 @@ static inline bool needs_mode(int flags)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-#define OPEN_CALL(symbol)                                                                          \
-	{                                                                                          \
-		LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME                       \
-	}
-
 /* The mode is an optional argument: fetched only when the flags say that it is there. */
 #define OPEN(symbol, parameters, arguments, dir)                                                   \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = OPEN_CALL(symbol);                                             \
+		struct io_call io = IO_CALL(symbol);                                               \
 		mode_t mode = 0;                                                                   \
 		va_list ap;                                                                        \
 		int fd;                                                                            \
@@ -56,13 +51,15 @@ static inline bool needs_mode(int flags)
 
 OPEN(open, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
 OPEN(open64, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
+OPEN(__open, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
+OPEN(__open64, (const char *path, int flags, ...), (path, flags, mode), AT_FDCWD)
 OPEN(openat, (int dir, const char *path, int flags, ...), (dir, path, flags, mode), dir)
 OPEN(openat64, (int dir, const char *path, int flags, ...), (dir, path, flags, mode), dir)
 
 #define OPEN_FIXED(symbol, parameters, arguments, dir)                                             \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = OPEN_CALL(symbol);                                             \
+		struct io_call io = IO_CALL(symbol);                                               \
 		int fd = REAL(symbol) arguments;                                                   \
                                                                                                    \
 		record_open(&io, dir, path, fd);                                                   \
@@ -76,29 +73,72 @@ OPEN_FIXED(__open64_2, (const char *path, int flags), (path, flags), AT_FDCWD)
 OPEN_FIXED(__openat_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
 OPEN_FIXED(__openat64_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
 
-/* New descriptors without a path: what they are is asked at first use. */
-#define NEW_FD(symbol, parameters, arguments)                                                      \
+/* The name is made in the pattern, which is then the path. */
+OPEN_FIXED(mkstemp, (char *path), (path), AT_FDCWD)
+OPEN_FIXED(mkstemp64, (char *path), (path), AT_FDCWD)
+OPEN_FIXED(mkostemp, (char *path, int flags), (path, flags), AT_FDCWD)
+OPEN_FIXED(mkostemp64, (char *path, int flags), (path, flags), AT_FDCWD)
+OPEN_FIXED(mkstemps, (char *path, int suffix), (path, suffix), AT_FDCWD)
+OPEN_FIXED(mkstemps64, (char *path, int suffix), (path, suffix), AT_FDCWD)
+OPEN_FIXED(mkostemps, (char *path, int suffix, int flags), (path, suffix, flags), AT_FDCWD)
+OPEN_FIXED(mkostemps64, (char *path, int suffix, int flags), (path, suffix, flags), AT_FDCWD)
+
+/*
+ * New descriptors without a path: what they are is asked at first use. Where it fails, it failed
+ * on `other`, if it is not -1.
+ */
+#define NEW_FD(symbol, parameters, arguments, other)                                               \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = OPEN_CALL(symbol);                                             \
+		struct io_call io = IO_CALL(symbol);                                               \
 		int fd = REAL(symbol) arguments;                                                   \
                                                                                                    \
 		if (fd >= 0)                                                                       \
 			target_forget(fd);                                                         \
-		io_record(&io, fd, 0, fd);                                                         \
+		io_record(&io, fd >= 0 ? fd : other, 0, fd);                                       \
 		if (fd >= 0) /* a socket has no peer yet */                                        \
 			target_forget(fd);                                                         \
 		return fd;                                                                         \
 	}
 
-NEW_FD(socket, (int domain, int type, int protocol), (domain, type, protocol))
-NEW_FD(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listening, a, n))
+NEW_FD(socket, (int domain, int type, int protocol), (domain, type, protocol), -1)
+NEW_FD(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listening, a, n),
+       fd_listening)
 NEW_FD(accept4, (int fd_listening, struct sockaddr *a, socklen_t *n, int flags),
-       (fd_listening, a, n, flags))
-NEW_FD(eventfd, (unsigned value, int flags), (value, flags))
-NEW_FD(epoll_create, (int size), (size))
-NEW_FD(epoll_create1, (int flags), (flags))
-NEW_FD(memfd_create, (const char *name, unsigned flags), (name, flags))
+       (fd_listening, a, n, flags), fd_listening)
+NEW_FD(eventfd, (unsigned value, int flags), (value, flags), -1)
+NEW_FD(signalfd, (int old, const sigset_t *set, int flags), (old, set, flags), old)
+NEW_FD(timerfd_create, (clockid_t clock, int flags), (clock, flags), -1)
+NEW_FD(inotify_init, (void), (), -1)
+NEW_FD(inotify_init1, (int flags), (flags), -1)
+NEW_FD(fanotify_init, (unsigned flags, unsigned event_flags), (flags, event_flags), -1)
+NEW_FD(epoll_create, (int size), (size), -1)
+NEW_FD(epoll_create1, (int flags), (flags), -1)
+NEW_FD(memfd_create, (const char *name, unsigned flags), (name, flags), -1)
+NEW_FD(shm_open, (const char *name, int flags, mode_t mode), (name, flags, mode), -1)
+NEW_FD(open_by_handle_at, (int mount, struct file_handle *handle, int flags),
+       (mount, handle, flags), -1)
+NEW_FD(__mq_open_2, (const char *name, int flags), (name, flags), -1)
+
+/* The mode and the attributes are there only with O_CREAT: passing on what is not is harmless. */
+LAR_EXPORT mqd_t mq_open(const char *name, int flags, ...)
+{
+	struct io_call io = IO_CALL(mq_open);
+	struct mq_attr *attributes;
+	va_list ap;
+	mode_t mode;
+	mqd_t fd;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	attributes = va_arg(ap, struct mq_attr *);
+	va_end(ap);
+	fd = REAL(mq_open)(name, flags, mode, attributes);
+	if (fd >= 0)
+		target_forget(fd);
+	io_record(&io, fd, 0, fd);
+	return fd;
+}
 
 static void record_pair(const struct io_call *io, const int *fds, int result)
 {
@@ -112,8 +152,17 @@ static void record_pair(const struct io_call *io, const int *fds, int result)
 
 LAR_EXPORT int pipe(int fds[2])
 {
-	struct io_call io = OPEN_CALL(pipe);
+	struct io_call io = IO_CALL(pipe);
 	int result = REAL(pipe)(fds);
+
+	record_pair(&io, fds, result);
+	return result;
+}
+
+LAR_EXPORT int __pipe(int fds[2])
+{
+	struct io_call io = IO_CALL(__pipe);
+	int result = REAL(__pipe)(fds);
 
 	record_pair(&io, fds, result);
 	return result;
@@ -121,7 +170,7 @@ LAR_EXPORT int pipe(int fds[2])
 
 LAR_EXPORT int pipe2(int fds[2], int flags)
 {
-	struct io_call io = OPEN_CALL(pipe2);
+	struct io_call io = IO_CALL(pipe2);
 	int result = REAL(pipe2)(fds, flags);
 
 	record_pair(&io, fds, result);
@@ -130,7 +179,7 @@ LAR_EXPORT int pipe2(int fds[2], int flags)
 
 LAR_EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 {
-	struct io_call io = OPEN_CALL(socketpair);
+	struct io_call io = IO_CALL(socketpair);
 	int result = REAL(socketpair)(domain, type, protocol, fds);
 
 	record_pair(&io, fds, result);
@@ -139,7 +188,7 @@ LAR_EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 
 LAR_EXPORT int dup(int old)
 {
-	struct io_call io = OPEN_CALL(dup);
+	struct io_call io = IO_CALL(dup);
 	int fd = REAL(dup)(old);
 
 	if (fd >= 0)
@@ -150,8 +199,19 @@ LAR_EXPORT int dup(int old)
 
 LAR_EXPORT int dup2(int old, int fd)
 {
-	struct io_call io = OPEN_CALL(dup2);
+	struct io_call io = IO_CALL(dup2);
 	int result = REAL(dup2)(old, fd);
+
+	if (result >= 0)
+		target_forget(fd);
+	io_record(&io, result, 0, result);
+	return result;
+}
+
+LAR_EXPORT int __dup2(int old, int fd)
+{
+	struct io_call io = IO_CALL(__dup2);
+	int result = REAL(__dup2)(old, fd);
 
 	if (result >= 0)
 		target_forget(fd);
@@ -161,7 +221,7 @@ LAR_EXPORT int dup2(int old, int fd)
 
 LAR_EXPORT int dup3(int old, int fd, int flags)
 {
-	struct io_call io = OPEN_CALL(dup3);
+	struct io_call io = IO_CALL(dup3);
 	int result = REAL(dup3)(old, fd, flags);
 
 	if (result >= 0)
@@ -170,15 +230,19 @@ LAR_EXPORT int dup3(int old, int fd, int flags)
 	return result;
 }
 
-LAR_EXPORT int connect(int fd, const struct sockaddr *to, socklen_t n)
-{
-	struct io_call io = OPEN_CALL(connect);
-	int result = REAL(connect)(fd, to, n);
+#define CONNECT(symbol)                                                                            \
+	LAR_EXPORT int symbol(int fd, const struct sockaddr *to, socklen_t n)                      \
+	{                                                                                          \
+		struct io_call io = IO_CALL(symbol);                                               \
+		int result = REAL(symbol)(fd, to, n);                                              \
+                                                                                                   \
+		target_forget(fd); /* now it has a peer */                                         \
+		io_record(&io, fd, 0, result);                                                     \
+		return result;                                                                     \
+	}
 
-	target_forget(fd); /* now it has a peer */
-	io_record(&io, fd, 0, result);
-	return result;
-}
+CONNECT(connect)
+CONNECT(__connect)
 
 /* The name must be known before the descriptor goes, and forgotten before another thread can be
  * given the same number. */
@@ -200,22 +264,27 @@ static uint32_t closing(int fd, uint64_t frame)
 	return target;
 }
 
-LAR_EXPORT int close(int fd)
-{
-	struct io_call io = OPEN_CALL(close);
-	uint32_t target = closing(fd, io.frame);
-	int result;
+#define CLOSE(symbol)                                                                              \
+	LAR_EXPORT int symbol(int fd)                                                              \
+	{                                                                                          \
+		struct io_call io = IO_CALL(symbol);                                               \
+		uint32_t target = closing(fd, io.frame);                                           \
+		int result;                                                                        \
+                                                                                                   \
+		if (io.before)                                                                     \
+			io.before = lar_ticks();                                                   \
+		result = REAL(symbol)(fd);                                                         \
+		io_record(&io, fd, target, result);                                                \
+		return result;                                                                     \
+	}
 
-	if (io.before)
-		io.before = lar_ticks();
-	result = REAL(close)(fd);
-	io_record(&io, fd, target, result);
-	return result;
-}
+CLOSE(close)
+CLOSE(__close)
+CLOSE(mq_close)
 
 LAR_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-	struct io_call io = OPEN_CALL(close_range);
+	struct io_call io = IO_CALL(close_range);
 	int result;
 
 	target_forget_range(first, last);
@@ -226,7 +295,7 @@ LAR_EXPORT int close_range(unsigned first, unsigned last, int flags)
 
 LAR_EXPORT void closefrom(int first)
 {
-	struct io_call io = OPEN_CALL(closefrom);
+	struct io_call io = IO_CALL(closefrom);
 
 	target_forget_range(first < 0 ? 0 : (unsigned)first, ~0u);
 	REAL(closefrom)(first);

@@ -7,9 +7,6 @@
 
 #include <stdarg.h>
 
-#include "hook.h"
-#include "target.h"
-
 void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 {
 	int e = errno;
@@ -37,36 +34,31 @@ void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 	errno = e;
 }
 
-/*
- * The usual case without a call but for the stack: a thread that records, a call that succeeded, a
- * descriptor whose name is known. Nothing in it touches errno.
- */
-static always_inline void io_record_usual(unsigned call, uint64_t before, uint64_t requested,
-					  uint64_t offset, uint64_t frame, int fd, int64_t result)
+void io_record_error(const struct io_call *c, int fd, int error)
 {
-	struct thread *t = lar_self;
-	uint32_t target;
-	uint64_t *r;
+	int e = errno;
 
-	if (unlikely(result < 0 || t->gate != GATE_OPEN || !hook_wants(LAR_RECORD_IO) ||
-		     !(target = target_known(fd)))) {
-		struct io_call c = { call, before, requested, offset, frame };
+	errno = error;
+	io_record(c, fd, 0, error ? -1 : 0);
+	errno = e;
+}
 
-		io_record(&c, fd, 0, result);
+void io_record_path(const struct io_call *c, int dir, const char *path, int64_t result)
+{
+	int e = errno;
+	uint32_t target = 0;
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_IO))
 		return;
+	/* signal handlers that interrupt the look-up of the name record elsewhere */
+	t = span_open(c->frame);
+	if (t) {
+		target = target_of_path(dir, path);
+		span_close(t);
 	}
-	t = span_open(frame);
-	r = span_record_stack(t, LAR_EV_IO, 0, call, 6, frame);
-	if (likely(r != NULL)) {
-		r[0] = lar_ticks();
-		r[1] = before ? r[0] - before : 0;
-		r[2] = lar_fd_target(fd, target);
-		r[3] = (uint64_t)result;
-		r[4] = requested;
-		r[5] = offset;
-		span_commit(t);
-	}
-	span_close(t);
+	errno = e;
+	io_record(c, -1, target, result);
 }
 
 static uint64_t iov_bytes(const struct iovec *iov, int n)
@@ -192,6 +184,33 @@ LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct
 
 	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
 	io_record(&io, fd, 0, mmsg_bytes(m, result));
+	return result;
+}
+
+IO_OFTEN(ssize_t, __read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO_OFTEN(ssize_t, __write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO_OFTEN(ssize_t, __pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+IO_OFTEN(ssize_t, __pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n,
+	 at)
+IO(ssize_t, __send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags), n,
+   IO_NO_OFFSET)
+
+/* 8 bytes, but the result is 0. */
+LAR_EXPORT int eventfd_read(int fd, eventfd_t *value)
+{
+	struct io_call io = { LAR_CALL_eventfd_read, hook_ticks(), 8, IO_NO_OFFSET, HOOK_FRAME };
+	int result = REAL(eventfd_read)(fd, value);
+
+	io_record(&io, fd, 0, result ? result : 8);
+	return result;
+}
+
+LAR_EXPORT int eventfd_write(int fd, eventfd_t value)
+{
+	struct io_call io = { LAR_CALL_eventfd_write, hook_ticks(), 8, IO_NO_OFFSET, HOOK_FRAME };
+	int result = REAL(eventfd_write)(fd, value);
+
+	io_record(&io, fd, 0, result ? result : 8);
 	return result;
 }
 

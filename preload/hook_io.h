@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook.h"
+#include "target.h"
+
 /* No file offset is known for the operation. */
 #define IO_NO_OFFSET UINT64_MAX
 
@@ -23,5 +26,60 @@ struct io_call {
  * up by the descriptor. errno is left as it is.
  */
 void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result);
+
+/* The same of a call that returns its error (0 = none) instead of setting errno. */
+void io_record_error(const struct io_call *c, int fd, int error);
+
+/* The same of a call that names a file; dir as for openat(). */
+void io_record_path(const struct io_call *c, int dir, const char *path, int64_t result);
+
+#define IO_CALL(symbol)                                                                            \
+	{                                                                                          \
+		LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME                       \
+	}
+
+/* A wrapper around `real call`: parameters, arguments, descriptor, bytes asked for, offset. */
+#define IO_ON(type, symbol, parameters, arguments, fd, bytes, at)                                  \
+	LAR_EXPORT type symbol parameters                                                          \
+	{                                                                                          \
+		struct io_call io = { LAR_CALL_##symbol, hook_ticks(), (uint64_t)(bytes),          \
+				      (uint64_t)(at), HOOK_FRAME };                                \
+		type result = REAL(symbol) arguments;                                              \
+                                                                                                   \
+		io_record(&io, fd, 0, result);                                                     \
+		return result;                                                                     \
+	}
+
+/*
+ * The usual case without a call but for the stack: a thread that records, a call that succeeded, a
+ * descriptor whose name is known. Nothing in it touches errno.
+ */
+static always_inline void io_record_usual(unsigned call, uint64_t before, uint64_t requested,
+					  uint64_t offset, uint64_t frame, int fd, int64_t result)
+{
+	struct thread *t = lar_self;
+	uint32_t target;
+	uint64_t *r;
+
+	if (unlikely(result < 0 || t->gate != GATE_OPEN || !hook_wants(LAR_RECORD_IO) ||
+		     !(target = target_known(fd)))) {
+		struct io_call c = { call, before, requested, offset, frame };
+
+		io_record(&c, fd, 0, result);
+		return;
+	}
+	t = span_open(frame);
+	r = span_record_stack(t, LAR_EV_IO, 0, call, 6, frame);
+	if (likely(r != NULL)) {
+		r[0] = lar_ticks();
+		r[1] = before ? r[0] - before : 0;
+		r[2] = lar_fd_target(fd, target);
+		r[3] = (uint64_t)result;
+		r[4] = requested;
+		r[5] = offset;
+		span_commit(t);
+	}
+	span_close(t);
+}
 
 #endif

@@ -15,6 +15,7 @@
 #include "dict.h"
 #include "fault.h"
 #include "hook.h"
+#include "kernelio.h"
 #include "misuse.h"
 #include "note.h"
 #include "pool.h"
@@ -22,6 +23,7 @@
 #include "recorder.h"
 #include "sample.h"
 #include "seal.h"
+#include "stdio_table.h"
 #include "sys.h"
 #include "thread.h"
 #include "tracefile.h"
@@ -291,6 +293,10 @@ static bool start(bool child)
 	tracefile_publish();
 	seal_prepare();
 	describe_notes();
+	if (lar_wants & LAR_RECORD_IO) {
+		stdio_table_patch();
+		kernelio_begin();
+	}
 	FAULT_POINT(started);
 	return true;
 }
@@ -383,6 +389,8 @@ void life_end(enum lar_end end, int code)
 	thread_seal_all();
 	misuse_finish();
 	tracefile_clock_pair();
+	if (lar_wants & LAR_RECORD_IO)
+		kernelio_sample();
 	FAULT_POINT(end_sealed);
 	h->exit_code = code;
 	FAULT_POINT(end_code);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "attr.h"
+#include "real_io.h"
 
 struct nothrow;
 
@@ -61,12 +62,16 @@ void _ZdaPvmSt11align_val_t(void *p, size_t n, size_t align);
 void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const struct nothrow *tag);
 void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const struct nothrow *tag);
 
+/* readdir_r, that programs still call */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 /* One pointer per row of calls.def; NULL where nothing loaded defines it. */
 struct real {
 #define CALL(symbol, number, family, operation) __typeof__(symbol) *symbol;
 #include "format/calls.def"
 #undef CALL
 };
+#pragma GCC diagnostic pop
 extern struct real real;
 
 /* Fills what is still NULL. Any context; calls made at the same time do the same. */

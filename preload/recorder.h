@@ -40,8 +40,9 @@ struct thread;
 
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
-#define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
-#define RECORDER_MISUSES     64 /* places of wrong frees */
+#define RECORDER_ENDED	     256 /* threads that may still be seen after their end */
+#define RECORDER_UNLOADS     64	 /* times of unloading that are told apart */
+#define RECORDER_MISUSES     64	 /* places of wrong frees */
 
 /* From pthread_create to the new thread. */
 struct recorder_start {
@@ -96,6 +97,13 @@ struct recorder {
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
 		target_lock, misuse_lock;
 
+	bool kernel_known; /* it says how many bytes it has counted; at the start: */
+	uint64_t kernel_read, kernel_written, kernel_objects;
+	/* of threads that have ended; the last of them may still be seen in the system's list */
+	_Atomic uint64_t ended_read, ended_written;
+	_Atomic uint32_t ended_next;
+	uint32_t ended[RECORDER_ENDED];
+
 	_Atomic uint32_t generation;  /* grows when code may have gone away */
 	_Atomic uint32_t threads;     /* numbers given out */
 	_Atomic uint64_t tick_due_ns; /* CLOCK_MONOTONIC of the next TICK */
@@ -117,8 +125,9 @@ struct recorder {
 	} module[RECORDER_MAX_MODULES];
 
 	uint32_t target_count;
-	uint32_t *fd_target;	 /* by descriptor: target id + 1, 0 = not known */
-	struct name_slot *names; /* hash table of name_slots places */
+	_Atomic uint32_t fd_high; /* of the descriptors in fd_target */
+	uint32_t *fd_target;	  /* by descriptor: target id + 1, 0 = not known */
+	struct name_slot *names;  /* hash table of name_slots places */
 	uint32_t name_slots;
 	struct name_bases *name_bases; /* names that others begin like */
 	uint64_t *sample_set;	       /* addresses of the recorded live blocks, when sampling */

@@ -15,11 +15,13 @@
 
 #include "fault.h"
 #include "format/codec.h"
+#include "kernelio.h"
 #include "note.h"
 #include "pool.h"
 #include "recorder.h"
 #include "resident.h"
 #include "ring.h"
+#include "stdiocell.h"
 #include "sys.h"
 #include "tracefile.h"
 #include "unwind.h"
@@ -220,6 +222,8 @@ static void tick(struct thread *t, uint64_t now_ns)
 	r[4] = 0;
 	r[5] = atomic_load(&lar->threads);
 	t->head = r + 6;
+	if (lar->config.record & LAR_RECORD_IO)
+		kernelio_sample();
 	__atomic_store_n(&t->slot->state,
 			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),
 			 __ATOMIC_RELEASE);
@@ -231,10 +235,13 @@ static void tick(struct thread *t, uint64_t now_ns)
  */
 static bool seal(struct thread *t)
 {
-	struct seal_context *c = context_get();
-	bool done = c && block_write(t, c);
+	struct seal_context *c;
 	uint64_t now_ns;
+	bool done;
 
+	stdiocell_into_buffer(t);
+	c = context_get();
+	done = c && block_write(t, c);
 	if (c)
 		context_put(c);
 	if (!done && ring_without_disk()) {
@@ -272,7 +279,7 @@ bool seal_grow(struct thread *t)
 	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
 		return false;
 	FAULT_POINT(slot_grown);
-	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
+	t->limit = thread_limit(t);
 	return true;
 }
 
@@ -367,6 +374,7 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 
 void seal_finish(struct thread *t)
 {
+	stdiocell_into_buffer(t);
 	/* the first step of a slot stays on disk anyway: what it holds may as well stay in it, and
 	 * a short program takes no memory and no time for sealing */
 	if (t->ready <= SLOT_STEP)
@@ -377,5 +385,5 @@ void seal_finish(struct thread *t)
 	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
 	FAULT_POINT(finish_released);
 	t->ready = SLOT_STEP;
-	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
+	t->limit = thread_limit(t);
 }

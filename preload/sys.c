@@ -8,6 +8,7 @@
 #include <time.h>
 
 int sys_forbidden;
+uint64_t sys_bytes_read, sys_bytes_written;
 
 void *sys_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
 {
@@ -36,12 +37,20 @@ int sys_close(int fd)
 
 ssize_t sys_read(int fd, void *buf, size_t n)
 {
-	return sys_call3(SYS_read, fd, (long)buf, (long)n);
+	long got = sys_call3(SYS_read, fd, (long)buf, (long)n);
+
+	if (got > 0)
+		__atomic_fetch_add(&sys_bytes_read, (uint64_t)got, __ATOMIC_RELAXED);
+	return got;
 }
 
 ssize_t sys_write(int fd, const void *buf, size_t n)
 {
-	return sys_call3(SYS_write, fd, (long)buf, (long)n);
+	long put = sys_call3(SYS_write, fd, (long)buf, (long)n);
+
+	if (put > 0)
+		__atomic_fetch_add(&sys_bytes_written, (uint64_t)put, __ATOMIC_RELAXED);
+	return put;
 }
 
 ssize_t sys_readlink(const char *path, char *buf, size_t n)

@@ -18,11 +18,12 @@
 #include "recorder.h"
 #include "sys.h"
 
-#define NAMES_MAX  131072u /* distinct targets */
-#define NAME_SLOTS 256u	   /* of the first table: one page */
-#define NAME_SIZE  1100
-#define NAME_BASES 4  /* names kept to compare a new one with */
-#define BASE_LEAST 16 /* bytes that must be the same to be worth a reference */
+#define NAMES_MAX   131072u /* distinct targets */
+#define NAME_SLOTS  256u    /* of the first table: one page */
+#define NAME_SIZE   1100
+#define NAME_BASES  8  /* names kept to compare a new one with */
+#define BASE_LEAST  16 /* bytes that must be the same to be worth a reference */
+#define FOLDER_MOST 16 /* bytes of the folder's name that may differ */
 
 /* Only ever used with target_lock held. */
 struct name_slot {
@@ -32,9 +33,10 @@ struct name_slot {
 
 /* Names of files in the same few folders: what they begin with is written once. */
 struct name_bases {
-	uint32_t next;
+	uint32_t uses;
 	struct name_base {
 		uint32_t id, size;
+		uint32_t used; /* when last, of `uses` */
 		char name[NAME_SIZE];
 	} base[NAME_BASES];
 };
@@ -81,13 +83,13 @@ static bool names_grow(void)
 }
 
 /* The longest of the kept names' beginnings that `name` has too; *shared is its length. */
-static const struct name_base *base_of(const char *name, size_t n, size_t *shared)
+static struct name_base *base_of(const char *name, size_t n, size_t *shared)
 {
-	const struct name_base *best = NULL;
+	struct name_base *best = NULL;
 
 	*shared = 0;
 	for (uint32_t i = 0; lar->name_bases && i < NAME_BASES; i++) {
-		const struct name_base *b = &lar->name_bases->base[i];
+		struct name_base *b = &lar->name_bases->base[i];
 		size_t same = 0;
 
 		while (same < n && same < b->size && name[same] == b->name[same])
@@ -100,7 +102,7 @@ static const struct name_base *base_of(const char *name, size_t n, size_t *share
 	return best;
 }
 
-/* Keeps a name that stands whole in the dictionary, in place of the one kept longest. */
+/* Keeps a name that stands whole in the dictionary, in place of the one not used for longest. */
 static void base_keep(uint32_t id, const char *name, size_t n)
 {
 	struct name_base *b;
@@ -111,7 +113,11 @@ static void base_keep(uint32_t id, const char *name, size_t n)
 		lar->name_bases = pool_map(sizeof(*lar->name_bases));
 	if (!lar->name_bases)
 		return;
-	b = &lar->name_bases->base[lar->name_bases->next++ % NAME_BASES];
+	b = &lar->name_bases->base[0];
+	for (uint32_t i = 1; i < NAME_BASES; i++)
+		if (lar->name_bases->base[i].used < b->used)
+			b = &lar->name_bases->base[i];
+	b->used = ++lar->name_bases->uses;
 	b->id = id;
 	b->size = (uint32_t)n;
 	memcpy(b->name, name, n);
@@ -124,9 +130,9 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 		char name[NAME_SIZE];
 	} record;
 	uint64_t hash = name_hash(kind, name, n);
-	const struct name_base *base;
+	struct name_base *base;
 	struct name_slot *slot;
-	size_t shared;
+	size_t shared, folder;
 
 	if (lar->names) {
 		slot = name_place(lar->names, lar->name_slots, hash);
@@ -136,13 +142,18 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 	if (!names_grow())
 		return 0;
 	base = base_of(name, n, &shared);
-	if (shared < BASE_LEAST || shared * 2 < n) {
+	/* further files of a folder shall find one of it to begin like */
+	for (folder = n; folder && name[folder - 1] != '/'; folder--)
+		;
+	if (shared < BASE_LEAST || shared * 2 < n || folder > shared + FOLDER_MOST) {
 		base = NULL;
 		shared = 0;
 	}
 	record.t.kind = (uint16_t)kind;
 	record.t.shared = (uint16_t)shared;
 	record.t.base = base ? base->id : 0;
+	if (base)
+		base->used = ++lar->name_bases->uses;
 	memcpy(record.name, name + shared, n - shared);
 	record.name[n - shared] = 0;
 	if (!dict_append(LAR_DICT_TARGET, lar->target_count + 1, &record,
@@ -257,8 +268,11 @@ static size_t socket_text(int fd, char *out, size_t size)
 	return n;
 }
 
-static uint32_t kind_of(int fd, const char *link)
+/* *n: bytes of the link; less than before where it says that the file has no name any more. */
+static uint32_t kind_of(int fd, const char *link, ssize_t *n)
 {
+	static const char gone[] = " (deleted)";
+	const ssize_t gone_size = sizeof(gone) - 1;
 	struct stat st;
 
 	if (!strncmp(link, "socket:", 7))
@@ -272,6 +286,9 @@ static uint32_t kind_of(int fd, const char *link)
 		return LAR_TARGET_TTY;
 	if (sys_call3(SYS_fstat, fd, (long)&st, 0))
 		return LAR_TARGET_FILE;
+	if (!st.st_nlink && *n > gone_size &&
+	    !memcmp(link + *n - gone_size, gone, (size_t)gone_size))
+		*n -= gone_size;
 	return S_ISDIR(st.st_mode)    ? LAR_TARGET_DIR
 	       : S_ISCHR(st.st_mode)  ? LAR_TARGET_CHARDEV
 	       : S_ISFIFO(st.st_mode) ? LAR_TARGET_PIPE
@@ -289,13 +306,24 @@ static uint32_t ask_system(int fd)
 	if (n <= 0)
 		return 0;
 	name[n] = 0;
-	kind = kind_of(fd, name);
+	kind = kind_of(fd, name, &n);
 	if (kind == LAR_TARGET_SOCKET) {
 		size_t len = socket_text(fd, name, sizeof(name));
 
 		n = len ? (ssize_t)len : n;
 	}
 	return intern(kind, name, (size_t)n);
+}
+
+/* All that have a name are at most fd_high. */
+static void fd_seen(int fd)
+{
+	uint32_t high = atomic_load_explicit(&lar->fd_high, memory_order_relaxed);
+
+	while ((uint32_t)fd > high &&
+	       !atomic_compare_exchange_weak_explicit(&lar->fd_high, &high, (uint32_t)fd,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
 }
 
 uint32_t target_of_fd(int fd)
@@ -308,6 +336,8 @@ uint32_t target_of_fd(int fd)
 	if (target)
 		return target - 1;
 	target = ask_system(fd);
+	if (target)
+		fd_seen(fd);
 	if (target)
 		__atomic_store_n(entry, target + 1, __ATOMIC_RELAXED);
 	return target;
@@ -347,6 +377,8 @@ void target_set(int fd, uint32_t target)
 {
 	uint32_t *entry = lar ? fd_entry(fd) : NULL;
 
+	if (entry && target)
+		fd_seen(fd);
 	if (entry)
 		__atomic_store_n(entry, target ? target + 1 : 0, __ATOMIC_RELAXED);
 }
@@ -357,10 +389,18 @@ void target_forget(int fd)
 		target_set(fd, 0);
 }
 
+void target_renamed(void)
+{
+	if (lar)
+		target_forget_range(0, atomic_load_explicit(&lar->fd_high, memory_order_relaxed));
+}
+
 void target_forget_range(unsigned first, unsigned last)
 {
 	if (!lar || !lar->fd_target)
 		return;
+	if (last > atomic_load_explicit(&lar->fd_high, memory_order_relaxed))
+		last = atomic_load_explicit(&lar->fd_high, memory_order_relaxed);
 	for (unsigned fd = first; fd <= last && fd < TARGET_FDS; fd++)
 		__atomic_store_n(&lar->fd_target[fd], 0, __ATOMIC_RELAXED);
 }

@@ -35,6 +35,9 @@ uint32_t target_of_path(int dir, const char *path);
 /* A descriptor has just been opened: what it was before does not count. */
 void target_set(int fd, uint32_t target);
 
+/* A file has another name: descriptors open on it are asked again what they are. */
+void target_renamed(void);
+
 /* A descriptor, or all from first to last, goes away. */
 void target_forget(int fd);
 void target_forget_range(unsigned first, unsigned last);

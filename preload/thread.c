@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "fault.h"
+#include "kernelio.h"
 #include "life.h"
 #include "lockcell.h"
 #include "pool.h"
@@ -17,6 +18,7 @@
 #include "ring.h"
 #include "seal.h"
 #include "span.h"
+#include "stdiocell.h"
 #include "sys.h"
 #include "tracefile.h"
 
@@ -201,7 +203,7 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->buffer = (uint64_t *)((uint8_t *)t->slot + LAR_SLOT_HEADER_SIZE);
 	t->head = t->buffer;
 	t->ready = slot_first_bytes();
-	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready);
+	t->limit = thread_limit(t);
 	lar->thread[index] = t;
 	return t;
 }
@@ -246,8 +248,10 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
 	FAULT_POINT(enter_slot);
-	if (t->head > t->buffer)
+	if (t->head > t->buffer) {
+		stdiocell_flush(t, NULL);
 		lockcell_flush_all(t);
+	}
 	FAULT_POINT(enter_flushed);
 	t->tid = tid;
 	t->number = number;
@@ -401,7 +405,10 @@ void thread_end(void)
 	if (t->gate != GATE_OPEN)
 		return;
 	t->gate = GATE_BUSY;
+	stdiocell_flush(t, NULL);
 	lockcell_flush_all(t);
+	if (lar->config.record & LAR_RECORD_IO)
+		kernelio_thread_ends(t->tid);
 	FAULT_POINT(thread_flushed);
 	t->gate = GATE_CLOSED;
 	lar_self = &closed;

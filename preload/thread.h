@@ -141,6 +141,22 @@ static inline void stack_forget(struct stack *s)
 	s->era++;
 }
 
+/*
+ * What a thread asked of a stream from one place of the program: a putc must not take the time of
+ * an event. It becomes one when the stream reads or writes, when its place is wanted for another,
+ * and when the buffer is sealed: its stack is a node of that buffer.
+ */
+struct stdio_cell {
+	const void *stream; /* NULL = free */
+	uint64_t caller;    /* return address */
+	uint64_t calls, bytes;
+	uint32_t call, generation;
+	uint32_t node, target;
+	int32_t fd;
+};
+#define STDIO_CELLS	 16
+#define STDIO_CELL_WORDS 7 /* of its event */
+
 struct thread {
 	uint32_t gate;
 	uint32_t index;		/* of its slot */
@@ -158,10 +174,19 @@ struct thread {
 	int64_t sample_left; /* bytes until the next sample point */
 	uint64_t sample_random;
 
+	struct stdio_cell stdio[STDIO_CELLS];
+	uint32_t stdio_used; /* 0 = all are free */
+
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
 	struct stack stack;
 	size_t map_size;
 };
+
+/* Up to where records go: behind it is room for the events of the cells when the slot is sealed. */
+static inline uint64_t *thread_limit(const struct thread *t)
+{
+	return (uint64_t *)((uint8_t *)t->slot + t->ready) - STDIO_CELLS * STDIO_CELL_WORDS;
+}
 
 /* The calling thread's; never NULL: a thread without one shares a closed dummy. */
 extern LAR_TLS struct thread *lar_self;

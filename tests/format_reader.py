@@ -297,6 +297,8 @@ class Trace:
         if r.call:
             line["call"] = calls.get(r.call, r.call)
         for field, v in zip(names, r.fields):
+            if field == "size" and r.call in calls.of_streams:
+                field = "calls"
             if field == "fd":
                 line.update(fd=signed(v & 0xffffffff, 32), target=v >> 32,
                             target_name=self.targets.get(v >> 32, ""))
@@ -311,10 +313,18 @@ class Trace:
         return line
 
 
+class Calls(dict):
+    """Names by number, and the numbers of what is asked of streams."""
+    of_streams = frozenset()
+
+
 def call_names():
     path = os.path.join(os.path.dirname(__file__), "../preload/format/calls.def")
     with open(path, encoding="utf-8") as f:
-        return {int(n): name for name, n in re.findall(r"^CALL\((\w+), (\d+),", f.read(), re.M)}
+        rows = re.findall(r"^(?:CALL|PART)\((\w+), (\d+), \w+, (\w+)\)", f.read(), re.M)
+    calls = Calls((int(n), name) for name, n, _ in rows)
+    calls.of_streams = {int(n) for _, n, operation in rows if operation.startswith("STDIO_")}
+    return calls
 
 
 def main():

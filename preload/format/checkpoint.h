@@ -97,12 +97,13 @@ enum lar_table {
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
 	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited */
 	LAR_TABLE_THREADS = 9,
-	/* operation (LAR_IO_OPS), figures */
+	/* operation (LAR_IO_OPS), figures with a column more: the bytes that the kernel counts */
 	LAR_TABLE_IO = 10,
-	/* d target + 1, direction (0 read, 1 write, 2 other), figures */
+	/* d target + 1, direction (0 read, 1 write, 2 other; what was asked of streams: 3 read,
+	 * 4 write; of 0 and 1 those that streams made: 5 reads, 6 writes), figures */
 	LAR_TABLE_IO_TARGETS = 11,
 	/* d site, bytes read, written, errors, short calls, first target, 1 if there were others,
-	 * calls by operation; h durations */
+	 * calls by operation, bytes asked of streams; h durations */
 	LAR_TABLE_IO_SITES = 12,
 	/* the slowest, in no order: ticks, d start, node, thread, target, z descriptor, call, bytes
 	 * asked for, z result or -errno */

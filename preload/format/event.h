@@ -27,6 +27,7 @@ enum lar_event_kind {
 enum lar_call {
 	LAR_CALL_none = 0,
 #define CALL(symbol, number, family, operation) LAR_CALL_##symbol = number,
+#define PART					CALL
 #include "calls.def"
 #undef CALL
 	LAR_CALL_MAX = 1024
@@ -73,11 +74,14 @@ enum lar_operation {
 	LAR_OP_EXIT,
 	LAR_OP_UNLOAD,
 	LAR_OP_SANDBOX,
+	LAR_OP_STDIO_READ,
+	LAR_OP_STDIO_WRITE,
 };
 
 /*
  * The operations of I/O that figures tell apart: OP(name in reports, enum lar_operation). All
- * others count as metadata. A checkpoint numbers them from 0 in this order.
+ * others count as metadata. A checkpoint numbers them from 0 in this order. The stdio_ ones are
+ * what a program asked of its streams; what that made of the system is in the others.
  */
 #define LAR_IO_OPS(OP)                                                                             \
 	OP(read, READ)                                                                             \
@@ -88,7 +92,41 @@ enum lar_operation {
 	OP(connect, CONNECT)                                                                       \
 	OP(seek, SEEK)                                                                             \
 	OP(metadata, META)                                                                         \
-	OP(wait, WAIT)
+	OP(wait, WAIT)                                                                             \
+	OP(stdio_read, STDIO_READ)                                                                 \
+	OP(stdio_write, STDIO_WRITE)
+
+/* True for an event of those two: it stands for as many calls as its fifth field says. */
+static inline int lar_io_is_stdio(unsigned operation)
+{
+	return operation == LAR_OP_STDIO_READ || operation == LAR_OP_STDIO_WRITE;
+}
+
+/* Whether /proc/PID/io has the bytes of a read or write: not of messages, nor of splices. */
+static inline int lar_io_kernel_counts(unsigned call)
+{
+	switch (call) {
+	case LAR_CALL_send:
+	case LAR_CALL___send:
+	case LAR_CALL_sendto:
+	case LAR_CALL_sendmsg:
+	case LAR_CALL_sendmmsg:
+	case LAR_CALL_recv:
+	case LAR_CALL_recvfrom:
+	case LAR_CALL_recvmsg:
+	case LAR_CALL_recvmmsg:
+	case LAR_CALL___recv_chk:
+	case LAR_CALL___recvfrom_chk:
+	case LAR_CALL_splice:
+	case LAR_CALL_splice_in:
+	case LAR_CALL_tee:
+	case LAR_CALL_tee_in:
+	case LAR_CALL_vmsplice:
+		return 0;
+	default:
+		return 1;
+	}
+}
 
 /* Event flags, by kind. */
 enum {

@@ -142,7 +142,11 @@ struct lar_header {
 	/* by kind of event: fields + 128 if it has a stack; lets a reader skip kinds of later
 	 * versions in slots */
 	uint8_t kind_form[LAR_KIND_FORMS];
-	uint64_t reserved1[9];
+	/* bytes that the kernel has counted for its threads from the start to kernel_ticks (0 = it
+	 * was not asked), without the recorder's own */
+	uint64_t kernel_ticks, kernel_read_bytes, kernel_written_bytes;
+	uint64_t loaded_objects; /* by the loader meanwhile, as far as known */
+	uint64_t reserved1[5];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 

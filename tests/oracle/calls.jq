@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # From the lines of `lariat dump`: per call how often it was made, how often it failed, and the
-# bytes of those that did not.
+# bytes of those that did not. What was asked of streams is several calls to a line.
 def failed:
 	if .kind == "alloc" then .address == 0
 	elif .kind == "realloc" then .address == 0 and .size > 0
@@ -13,5 +13,5 @@ def bytes:
 	elif .kind == "io" then .result
 	else 0 end;
 reduce (inputs | select(.call)) as $e ({};
-	.[$e.call] |= { calls: (.calls + 1), errors: (.errors + if ($e | failed) then 1 else 0 end),
+	.[$e.call] |= { calls: (.calls + ($e.calls // 1)), errors: (.errors + if ($e | failed) then 1 else 0 end),
 			bytes: (.bytes + ($e | bytes)) })

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes that the kernel has counted for this process, beside which those that were seen can be
+ * held, in the file's header. Any thread; the recorder's own reads are taken off.
+ */
+#ifndef LARIAT_KERNELIO_H
+#define LARIAT_KERNELIO_H
+
+#include <stdint.h>
+
+/* Counts from here on. */
+void kernelio_begin(void);
+
+/* Writes down what has been counted by now. */
+void kernelio_sample(void);
+
+/* The calling thread is about to end. */
+void kernelio_thread_ends(uint32_t tid);
+
+#endif
