@@ -23,13 +23,16 @@
 /*
  * The low half is the return address of a free, without its high bits. Above: 3 bits enum
  * lar_block_state, bit 3 of the block's address, and from bit 36 on its bits from 19 on. Bits 4 to
- * 18 of the address are the place.
+ * 18 of the address are the place, but that higher bits choose the cache line: arenas of threads
+ * are aligned, and blocks at the same offset of several would share one.
  */
 extern uint64_t shadow_entry[1u << SHADOW_LOG2];
 
 static always_inline uint64_t *shadow_place(uint64_t address)
 {
-	return &shadow_entry[(address >> 4) & ((1u << SHADOW_LOG2) - 1)];
+	uint32_t line = (uint32_t)(address >> 19) * 0x9e3779b1u >> (32 - SHADOW_LOG2) & ~7u;
+
+	return &shadow_entry[((uint32_t)(address >> 4) & ((1u << SHADOW_LOG2) - 1)) ^ line];
 }
 
 static always_inline uint64_t shadow_word(uint64_t address, enum lar_block_state state)
