@@ -34,12 +34,10 @@ static int maps_file(uint32_t pid, ino_t inode)
 	return found;
 }
 
-/* Start of a process as nanoseconds of the wall clock; 0 when unknown. */
-static uint64_t start_of(uint32_t pid)
+uint64_t alive_started(uint32_t pid)
 {
 	unsigned long long ticks = 0;
-	struct timespec boot, wall;
-	char path[64], text[1024];
+	char path[64], text[1024], state;
 	const char *p;
 	size_t n;
 	FILE *f;
@@ -54,14 +52,25 @@ static uint64_t start_of(uint32_t pid)
 	/* the command may hold spaces and brackets: fields are counted from the last one */
 	p = strrchr(text, ')');
 	if (!p || sscanf(p + 1,
-			 " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			 "%*s %*s %llu",
-			 &ticks) != 1)
+			 " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			 "%*s %llu",
+			 &state, &ticks) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' ? 0 : ticks;
+}
+
+/* Start of a process as nanoseconds of the wall clock; 0 when unknown. */
+static uint64_t start_of(uint32_t pid)
+{
+	uint64_t ticks = alive_started(pid);
+	struct timespec boot, wall;
+
+	if (!ticks)
 		return 0;
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	clock_gettime(CLOCK_REALTIME, &wall);
 	return (uint64_t)wall.tv_sec * 1000000000u - (uint64_t)boot.tv_sec * 1000000000u +
-	       ticks * (1000000000u / (unsigned long long)sysconf(_SC_CLK_TCK));
+	       ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 bool alive_check(const struct ringfile *rf)

@@ -13,4 +13,7 @@
  */
 bool alive_check(const struct ringfile *rf);
 
+/* When a process was started, in ticks since boot; 0 when there is none, or it is dead. */
+uint64_t alive_started(uint32_t pid);
+
 #endif

@@ -398,9 +398,9 @@ static int feed_start(struct analysis *a)
 	return 0;
 }
 
-static int analysis_run(struct analysis *a)
+/* All that comes before the events. */
+static int analysis_begin(struct analysis *a)
 {
-	bool ordered = true;
 	int err;
 
 	a->facts = trace_facts(a->trace);
@@ -409,20 +409,36 @@ static int analysis_run(struct analysis *a)
 	a->progress_at_ns = clock_ns() + PROGRESS_NS;
 	a->frames = frames_new(a->trace, a->context->symbols);
 	err = a->frames ? models_new(a) : -ENOMEM;
-	if (!err)
-		err = load_checkpoint(a);
-	if (!err)
-		err = feed_start(a);
-	if (!err)
+	return err ? err : load_checkpoint(a);
+}
+
+/* The events that follow, to the models; those behind the horizon to `rest`, when there is one. */
+static int analysis_feed(struct analysis *a, const struct trace_taker *rest)
+{
+	struct trace_taker to = { take_event, a, &a->place };
+	bool ordered = true;
+	int err = feed_start(a);
+
+	if (!err && rest)
+		err = trace_follow(a->trace, &to, rest);
+	else if (!err)
 		err = trace_events_placed(a->trace, ordered, &a->place, take_event, a);
 	if (!err && a->heap)
 		err = heap_hand_over(a, true);
 	heap_feed_stop(a->feed);
 	a->feed = NULL;
 	progress_end(a);
+	return err;
+}
+
+static int analysis_run(struct analysis *a)
+{
+	int err = analysis_begin(a);
+
+	if (!err)
+		err = analysis_feed(a, NULL);
 	if (err)
 		return err;
-	a->facts = trace_facts(a->trace);
 	if (a->heap)
 		err = heap_finish(a);
 	if (a->io)
@@ -434,20 +450,62 @@ static int analysis_run(struct analysis *a)
 	return err;
 }
 
-/* One look at the trace: the analysis, for analysis_free(), whether or not that went well. */
-static int analysis_try(const struct cmd_context *c, const char *path, unsigned parts,
-			struct analysis **out, struct trace_error *error)
+/* The analysis is there, for analysis_free(), whether or not that went well. */
+static int analysis_open(const struct cmd_context *c, const char *path, unsigned parts,
+			 struct analysis **out, struct trace_error *error)
 {
 	struct analysis *a = *out = calloc(1, sizeof(*a));
-	int err;
 
 	memset(error, 0, sizeof(*error));
 	if (!a)
 		return -ENOMEM;
 	a->context = c;
 	a->parts = parts;
-	err = trace_open(path, &a->trace, error);
-	return err ? err : analysis_run(a);
+	return trace_open(path, &a->trace, error);
+}
+
+/* One look at the trace. */
+static int analysis_try(const struct cmd_context *c, const char *path, unsigned parts,
+			struct analysis **out, struct trace_error *error)
+{
+	int err = analysis_open(c, path, parts, out, error);
+
+	return err ? err : analysis_run(*out);
+}
+
+static int analysis_failed(struct analysis **a, int err, struct trace_error *error)
+{
+	if (!*error->text)
+		snprintf(error->text, sizeof(error->text), "%s, no report of it", strerror(-err));
+	analysis_free(*a);
+	*a = NULL;
+	return err;
+}
+
+int analysis_new_following(const struct cmd_context *c, const char *path, unsigned parts,
+			   struct analysis **out, struct trace_error *error)
+{
+	int err = analysis_open(c, path, parts, out, error);
+
+	if (!err)
+		err = analysis_begin(*out);
+	return err ? analysis_failed(out, err, error) : 0;
+}
+
+int analysis_follow(struct analysis *a, const struct trace_taker *rest)
+{
+	int err = analysis_feed(a, rest);
+
+	if (!err && a->facts->events_stale)
+		err = -ESTALE;
+	return err;
+}
+
+int analysis_refresh(struct analysis *a)
+{
+	int err = trace_refresh(a->trace);
+
+	return err ? err : frames_more(a->frames);
 }
 
 int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
@@ -462,13 +520,7 @@ int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
 			break;
 		analysis_free(*out);
 	}
-	if (!err)
-		return 0;
-	if (!*error->text)
-		snprintf(error->text, sizeof(error->text), "%s, no report of it", strerror(-err));
-	analysis_free(*out);
-	*out = NULL;
-	return err;
+	return err ? analysis_failed(out, err, error) : 0;
 }
 
 bool analysis_partial(const struct analysis *a)

@@ -86,6 +86,17 @@ int analysis_new(const struct cmd_context *c, const char *path, unsigned parts,
 void analysis_free(struct analysis *a);
 
 /*
+ * The same in steps, for a trace that is still written: opens it without reading events; takes
+ * those that are there, as trace_follow(); looks at the file again, as trace_refresh(). The models
+ * are as before their _finish(): whoever looks at them does without. -ESTALE: events were
+ * overwritten before they were read, a new analysis knows their figures from a checkpoint.
+ */
+int analysis_new_following(const struct cmd_context *c, const char *path, unsigned parts,
+			   struct analysis **out, struct trace_error *error);
+int analysis_follow(struct analysis *a, const struct trace_taker *rest);
+int analysis_refresh(struct analysis *a);
+
+/*
  * Are the figures of a part of the run only: was something overwritten, dropped or damaged, or is
  * it not known what of it was in the window?
  */
@@ -137,7 +148,7 @@ const char *analysis_site_label(struct analysis *a, const struct sites *sites, u
 const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number);
 
 extern const struct sort_key heap_sort_keys[], leak_sort_keys[], trend_sort_keys[], io_sort_keys[],
-	lock_sort_keys[], thread_sort_keys[], diff_sort_keys[];
+	lock_sort_keys[], thread_sort_keys[], diff_sort_keys[], top_sort_keys[];
 
 /* The lists of the parts, as analysis_rank(). */
 int heap_rank_sites(struct analysis *a, struct ranking *r);

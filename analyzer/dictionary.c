@@ -303,10 +303,9 @@ static bool record_exact(const struct lar_dict_record *r)
 	       r->size - sizeof(*r) - r->payload_size < LAR_DICT_ALIGN;
 }
 
-static int read_records(struct dictionary *d, size_t size)
+/* `max_id`: ids are dense, more than this cannot have been given. */
+static int read_records(struct dictionary *d, const uint8_t *bytes, size_t size, uint32_t max_id)
 {
-	/* ids are dense: more than this cannot have been given */
-	uint32_t max_id = (uint32_t)(size / sizeof(struct lar_dict_record));
 	bool searching = false;
 	size_t at = 0;
 
@@ -314,7 +313,7 @@ static int read_records(struct dictionary *d, size_t size)
 		struct lar_dict_record r;
 		int rc;
 
-		memcpy(&r, d->bytes + at, sizeof(r));
+		memcpy(&r, bytes + at, sizeof(r));
 		if (!record_plausible(&r, size - at) || (searching && !record_exact(&r))) {
 			if (!searching)
 				d->damaged++;
@@ -323,7 +322,7 @@ static int read_records(struct dictionary *d, size_t size)
 			continue;
 		}
 		searching = false;
-		rc = read_record(d, &r, d->bytes + at + sizeof(r),
+		rc = read_record(d, &r, bytes + at + sizeof(r),
 				 r.type == LAR_DICT_THREAD ? DICTIONARY_MAX_THREADS : max_id);
 		if (rc == -ENOMEM)
 			return rc;
@@ -334,11 +333,53 @@ static int read_records(struct dictionary *d, size_t size)
 	return 0;
 }
 
-int dictionary_init(struct dictionary *d, const struct ringfile *rf)
+/* Takes the bytes of the section from d->size up to `size`. */
+static int read_part(struct dictionary *d, const struct ringfile *rf, uint64_t offset,
+		     uint64_t size)
+{
+	uint64_t want = size - d->size;
+	struct dictionary_part *part = malloc(sizeof(*part) + want);
+	ssize_t got;
+
+	if (!part)
+		return -ENOMEM;
+	part->next = d->parts;
+	d->parts = part;
+	got = ringfile_read(rf, offset + d->size, part->bytes, want);
+	if (got < 0)
+		return (int)got;
+	d->size += (uint64_t)got;
+	return read_records(d, part->bytes, (size_t)got,
+			    (uint32_t)(d->size / sizeof(struct lar_dict_record)));
+}
+
+static void fill_gaps(struct dictionary *d)
+{
+	for (uint32_t i = 0; i < d->target_count; i++)
+		if (!d->targets[i].name)
+			d->targets[i].name = "";
+	for (uint32_t i = 0; i < d->module_count; i++)
+		if (!d->modules[i].path)
+			d->modules[i] = (struct trace_module){ .path = "" };
+}
+
+int dictionary_more(struct dictionary *d, const struct ringfile *rf)
 {
 	struct lar_section s = ringfile_section(rf, LAR_SECTION_DICT);
 	uint64_t size = s.used < s.size ? s.used : s.size;
-	ssize_t got;
+	int rc = 0;
+
+	if (size > MAX_DICTIONARY)
+		size = MAX_DICTIONARY;
+	if (size > d->size)
+		rc = read_part(d, rf, s.offset, size);
+	fill_gaps(d);
+	return rc;
+}
+
+int dictionary_init(struct dictionary *d, const struct ringfile *rf)
+{
+	struct lar_section s = ringfile_section(rf, LAR_SECTION_DICT);
 
 	memset(d, 0, sizeof(*d));
 	d->command = d->executable = d->host = d->cwd = "";
@@ -346,30 +387,11 @@ int dictionary_init(struct dictionary *d, const struct ringfile *rf)
 	if (grow(&d->targets, &d->target_room, 0, sizeof(*d->targets)))
 		return -ENOMEM;
 	d->target_count = 1;
-	if (size < s.used)
+	if (s.size < s.used)
 		d->damaged++; /* the file was cut, or says more than its section holds */
-	if (size > MAX_DICTIONARY) {
-		size = MAX_DICTIONARY;
+	if (s.used > MAX_DICTIONARY && s.size > MAX_DICTIONARY)
 		d->damaged++;
-	}
-	if (!size)
-		goto out;
-	d->bytes = malloc(size);
-	if (!d->bytes)
-		return -ENOMEM;
-	got = ringfile_read(rf, s.offset, d->bytes, size);
-	if (got < 0)
-		return (int)got;
-	if (read_records(d, (size_t)got))
-		return -ENOMEM;
-out:
-	for (uint32_t i = 0; i < d->target_count; i++)
-		if (!d->targets[i].name)
-			d->targets[i].name = "";
-	for (uint32_t i = 0; i < d->module_count; i++)
-		if (!d->modules[i].path)
-			d->modules[i] = (struct trace_module){ .path = "" };
-	return 0;
+	return dictionary_more(d, rf);
 }
 
 void dictionary_fini(struct dictionary *d)
@@ -384,6 +406,11 @@ void dictionary_fini(struct dictionary *d)
 	free(d->targets);
 	free(d->threads);
 	free(d->misuses);
-	free(d->bytes);
+	while (d->parts) {
+		struct dictionary_part *part = d->parts;
+
+		d->parts = part->next;
+		free(part);
+	}
 	memset(d, 0, sizeof(*d));
 }

@@ -13,8 +13,15 @@
 
 #include "ringfile.h"
 
+/* Part of the copy of the section, as it was read at one time. */
+struct dictionary_part {
+	struct dictionary_part *next;
+	uint8_t bytes[];
+};
+
 struct dictionary {
-	uint8_t *bytes; /* copy of the section */
+	struct dictionary_part *parts;
+	uint64_t size; /* bytes of the section in all of them */
 	uint64_t damaged;
 
 	const char *command, *executable, *host, *cwd;
@@ -40,6 +47,9 @@ struct dictionary {
 /* Fills *d, which the caller owns in any case and frees with dictionary_fini(). 0 or -Exxx. */
 int dictionary_init(struct dictionary *d, const struct ringfile *rf);
 void dictionary_fini(struct dictionary *d);
+
+/* Reads what has been appended since. Strings stay where they are, tables may move. 0 or -Exxx. */
+int dictionary_more(struct dictionary *d, const struct ringfile *rf);
 
 /* The row of a thread, made when there is none; NULL for a number out of bounds or no memory. */
 struct trace_thread *dictionary_thread(struct dictionary *d, uint64_t number);

@@ -8,16 +8,6 @@
 
 #define MAX_NODES (1u << 22) /* 16 times what a recorder makes */
 
-/* How many of `events` events of a slot's fill `seq` are in it, that names `taken` of `fill`. */
-static uint64_t taken_of(uint32_t seq, uint64_t events, uint32_t fill, uint64_t taken)
-{
-	int32_t later = (int32_t)(seq - fill);
-
-	if (later > 0)
-		return 0;
-	return later < 0 || taken > events ? events : taken;
-}
-
 static struct staging_slot *find_slot(struct staging *st, uint64_t index)
 {
 	size_t low = 0, high = st->count;
@@ -44,7 +34,7 @@ void folded_mark(struct trace *t)
 		struct staging_slot *slot = find_slot(&t->staging, r.value[0]);
 
 		if (slot)
-			slot->folded = taken_of(slot->seq, slot->events, fill, r.value[2]);
+			slot->folded = follow_taken_of(slot->seq, slot->events, fill, r.value[2]);
 		if (r.value[0] > UINT32_MAX)
 			continue;
 		for (size_t i = ringindex_slot(ring, (uint32_t)r.value[0]); i < ring->count; i++) {
@@ -52,7 +42,8 @@ void folded_mark(struct trace *t)
 
 			if (b->slot != r.value[0])
 				break;
-			b->folded = (uint32_t)taken_of(b->slot_seq, b->events, fill, r.value[2]);
+			b->folded =
+				(uint32_t)follow_taken_of(b->slot_seq, b->events, fill, r.value[2]);
 		}
 	}
 }

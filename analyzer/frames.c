@@ -2,6 +2,7 @@
 /* Stacks as functions, files and lines; see frames.h. */
 #include "frames.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct frames {
 	struct symbols *symbols;
 	struct frame *list;
 	uint32_t size;
+	uint32_t modules; /* that the symbols know */
 };
 
 enum symbols_state frames_module_state(const struct frames *f, uint32_t module)
@@ -20,21 +22,12 @@ enum symbols_state frames_module_state(const struct frames *f, uint32_t module)
 	return symbols_module_state(f->symbols, module);
 }
 
-struct frames *frames_new(struct trace *trace, const char *search)
+int frames_more(struct frames *f)
 {
-	const struct trace_facts *facts = trace_facts(trace);
-	struct frames *f = calloc(1, sizeof(*f));
+	const struct trace_facts *facts = trace_facts(f->trace);
 
-	if (!f)
-		return NULL;
-	f->trace = trace;
-	f->symbols = symbols_new(search);
-	if (!f->symbols) {
-		frames_free(f);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < facts->module_count; i++) {
-		const struct trace_module *m = &facts->modules[i];
+	for (; f->modules < facts->module_count; f->modules++) {
+		const struct trace_module *m = &facts->modules[f->modules];
 		struct symbols_module s = { .path = m->path,
 					    .build_id = m->build_id,
 					    .build_id_size = m->build_id_size,
@@ -42,10 +35,23 @@ struct frames *frames_new(struct trace *trace, const char *search)
 					    .start = m->start,
 					    .end = m->end };
 
-		if (symbols_add_module(f->symbols, &s) < 0) {
-			frames_free(f);
-			return NULL;
-		}
+		if (symbols_add_module(f->symbols, &s) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct frames *frames_new(struct trace *trace, const char *search)
+{
+	struct frames *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->trace = trace;
+	f->symbols = symbols_new(search);
+	if (!f->symbols || frames_more(f)) {
+		frames_free(f);
+		return NULL;
 	}
 	return f;
 }

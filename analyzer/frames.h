@@ -31,6 +31,9 @@ struct frames;
 struct frames *frames_new(struct trace *trace, const char *search);
 void frames_free(struct frames *f);
 
+/* Takes the modules that the trace has got since. 0 or -ENOMEM. */
+int frames_more(struct frames *f);
+
 /* What was found of a module's file, as far as its addresses have been asked for. */
 enum symbols_state frames_module_state(const struct frames *f, uint32_t module);
 

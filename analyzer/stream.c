@@ -23,6 +23,10 @@ struct source {
 	uint64_t key;			 /* time of the next event, or of the next block's first */
 	bool not_free;			 /* second key: frees come first */
 	uint32_t number;		 /* of the slot: third key */
+	bool opened;			 /* `fill` and `taken` tell what was delivered of it */
+	bool horizon;			 /* no source: the end of what can be put in order */
+	uint32_t fill;			 /* of the slot, that is open or was the last */
+	uint64_t taken;			 /* events of that, left out or delivered */
 	struct cursor *cursor;		 /* NULL = nothing open */
 	size_t block, block_end;	 /* left to open, in ring.by_slot */
 	const struct staging_slot *slot; /* comes last; NULL = none */
@@ -40,6 +44,8 @@ struct stream {
 	size_t heap_count;
 	size_t open_words;
 	uint64_t skipped;
+	const struct trace_taker
+		*rest; /* where what is behind the horizon goes; NULL = no horizon */
 };
 
 static struct cursor *cursor_take(struct stream *s)
@@ -118,6 +124,16 @@ static int open_block(struct stream *s, struct cursor *c, struct ring_block *b)
 	s->skipped += skipped;
 	rc = cursor_start(c, s->t, c->raw.words, c->raw.count, 0);
 	return rc ? rc : skip_events(s, c, b->folded);
+}
+
+static void source_opened(struct stream *s, struct source *src, uint32_t fill, uint64_t taken)
+{
+	src->opened = true;
+	src->fill = fill;
+	src->taken = taken;
+	if (s->rest && !cursor_at_end(src->cursor) &&
+	    cursor_time(src->cursor) < s->t->follow.reached)
+		s->t->follow.late++;
 }
 
 static int open_slot(struct stream *s, struct cursor *c, const struct staging_slot *slot)
@@ -232,13 +248,19 @@ static bool source_open(struct stream *s, struct source *src, int *rc)
 	}
 	src->cursor = c;
 	if (src->block < src->block_end) {
-		*rc = open_block(s, c, &ring->blocks[ring->by_slot[src->block++]]);
+		struct ring_block *b = &ring->blocks[ring->by_slot[src->block++]];
+
+		*rc = open_block(s, c, b);
+		if (!*rc)
+			source_opened(s, src, b->slot_seq, b->folded);
 		if (*rc || cursor_at_end(c)) {
 			*rc = *rc < 0 ? *rc : 0;
 			return !*rc && source_advance(s, src);
 		}
 	} else {
 		*rc = open_slot(s, c, src->slot);
+		if (!*rc)
+			source_opened(s, src, src->slot->seq, src->slot->folded);
 		src->slot = NULL;
 		if (*rc || cursor_at_end(c))
 			return !*rc && source_advance(s, src);
@@ -247,11 +269,25 @@ static bool source_open(struct stream *s, struct source *src, int *rc)
 	return true;
 }
 
+static int source_note(struct stream *s, const struct source *src)
+{
+	return follow_note(&s->t->follow, src->number, src->fill, src->taken);
+}
+
+/* The first source is used up. */
+static void source_end(struct stream *s, const struct source *src, int *rc)
+{
+	if (!*rc && s->rest && src->opened)
+		*rc = source_note(s, src);
+	s->heap[0] = s->heap[--s->heap_count];
+}
+
 /* Delivers from the first source while it stays first. */
 static int deliver_run(struct stream *s)
 {
 	struct source *src = &s->heap[0], *next = NULL;
 	bool alive = true;
+	uint64_t taken = 0;
 	int rc;
 
 	if (s->heap_count > 1)
@@ -262,6 +298,7 @@ static int deliver_run(struct stream *s)
 		rc = cursor_next(src->cursor, s->t, *s->place);
 		if (!rc)
 			rc = s->fn(s->arg, *s->place);
+		taken++;
 		if (cursor_at_end(src->cursor)) {
 			alive = source_advance(s, src);
 			break;
@@ -269,8 +306,30 @@ static int deliver_run(struct stream *s)
 		if (next)
 			source_look(src);
 	} while (!rc && (!next || !source_before(next, src)));
+	src->taken += taken;
 	if (!alive)
-		s->heap[0] = s->heap[--s->heap_count];
+		source_end(s, src, &rc);
+	return rc;
+}
+
+/*
+ * All that can be put in order has been delivered: keeps how far each source is. What follows goes
+ * elsewhere, and will be delivered again.
+ */
+static int pass_horizon(struct stream *s)
+{
+	int rc = 0;
+
+	for (size_t i = 1; i < s->heap_count && !rc; i++)
+		if (s->heap[i].opened)
+			rc = source_note(s, &s->heap[i]);
+	if (!rc)
+		follow_reached(&s->t->follow, &s->t->ring, s->heap[0].key);
+	s->heap[0] = s->heap[--s->heap_count];
+	s->fn = s->rest->fn;
+	s->arg = s->rest->arg;
+	s->place = s->rest->place;
+	s->rest = NULL;
 	return rc;
 }
 
@@ -281,10 +340,12 @@ static int merge_sources(struct stream *s)
 	for (size_t i = s->heap_count / 2; i-- > 0;)
 		heap_sink(s, i);
 	while (s->heap_count && !rc) {
-		if (s->heap[0].cursor)
+		if (s->heap[0].horizon)
+			rc = pass_horizon(s);
+		else if (s->heap[0].cursor)
 			rc = deliver_run(s);
 		else if (!source_open(s, &s->heap[0], &rc) && !rc)
-			s->heap[0] = s->heap[--s->heap_count];
+			source_end(s, &s->heap[0], &rc);
 		if (s->heap_count)
 			heap_sink(s, 0);
 	}
@@ -292,6 +353,20 @@ static int merge_sources(struct stream *s)
 		if (s->heap[i].cursor)
 			cursor_give(s, s->heap[i].cursor);
 	return rc;
+}
+
+/*
+ * Behind all whose time is before the horizon. Times lack their low bits: of those that the horizon
+ * is among, not all can be known yet.
+ */
+static uint64_t horizon_key(const struct trace *t)
+{
+	unsigned shift = t->file.header.time_shift;
+	uint64_t whole = t->follow.horizon >> shift << shift;
+
+	if (t->follow.horizon == UINT64_MAX || !shift)
+		return t->follow.horizon;
+	return whole ? (whole - (UINT64_C(1) << shift)) | 1 : 0;
 }
 
 /* One source for each slot that has blocks in the ring or records of its own. */
@@ -302,9 +377,12 @@ static int deliver_ordered(struct stream *s)
 	size_t block = 0, slot = 0;
 	int rc;
 
-	s->heap = calloc(ring->count + staging->count + 1, sizeof(*s->heap));
+	s->heap = calloc(ring->count + staging->count + 2, sizeof(*s->heap));
 	if (!s->heap)
 		return -ENOMEM;
+	if (s->rest)
+		s->heap[s->heap_count++] =
+			(struct source){ .horizon = true, .key = horizon_key(s->t) };
 	while (block < ring->count || slot < staging->count) {
 		struct source *src = &s->heap[s->heap_count];
 		uint32_t number = slot < staging->count ? staging->slots[slot].index : UINT32_MAX;
@@ -362,10 +440,12 @@ static int deliver_locks(struct stream *s)
 	return rc;
 }
 
-static int deliver(struct trace *t, bool ordered, bool all, struct event **place,
-		   trace_event_fn *fn, void *arg)
+static int deliver(struct trace *t, bool ordered, bool all, const struct trace_taker *to,
+		   const struct trace_taker *rest)
 {
-	struct stream s = { .t = t, .all = all, .fn = fn, .arg = arg, .place = place };
+	struct stream s = {
+		.t = t, .all = all, .fn = to->fn, .arg = to->arg, .place = to->place, .rest = rest
+	};
 	int rc;
 
 	s.ahead = readahead_start(&t->file, &t->ring, ordered, all);
@@ -388,19 +468,30 @@ static int deliver(struct trace *t, bool ordered, bool all, struct event **place
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct event e, *place = &e;
+	struct trace_taker to = { fn, arg, &place };
 
-	return deliver(t, ordered, false, &place, fn, arg);
+	return deliver(t, ordered, false, &to, NULL);
 }
 
 int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct event e, *place = &e;
+	struct trace_taker to = { fn, arg, &place };
 
-	return deliver(t, ordered, true, &place, fn, arg);
+	return deliver(t, ordered, true, &to, NULL);
 }
 
 int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
 			void *arg)
 {
-	return deliver(t, ordered, false, place, fn, arg);
+	struct trace_taker to = { fn, arg, place };
+
+	return deliver(t, ordered, false, &to, NULL);
+}
+
+int trace_follow(struct trace *t, const struct trace_taker *to, const struct trace_taker *rest)
+{
+	int rc = follow_begin(&t->follow, &t->checkpoint);
+
+	return rc ? rc : deliver(t, true, false, to, rest);
 }

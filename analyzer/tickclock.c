@@ -33,17 +33,33 @@ const struct lar_clock_pair *tickclock_last_pair(const struct lar_header *h)
 	return NULL;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t tickclock_now(const struct lar_header *h)
+{
+#ifdef __x86_64__
+	if (h->clock_source == LAR_CLOCK_TSC)
+		return __rdtsc();
+#endif
+	(void)h;
+	return monotonic_ns();
+}
+
 /* The rate since the trace's start as this machine sees it now, 0 when it cannot be. */
 static uint64_t rate_here(const struct lar_clock_pair *start)
 {
 #ifdef __x86_64__
 	struct lar_clock_pair now;
-	struct timespec ts;
 	uint64_t mult;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now.mono_ns = monotonic_ns();
 	now.ticks = __rdtsc();
-	now.mono_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 	mult = rate(start, &now);
 	/* 100 MHz to 20 GHz; all else tells of another boot */
 	return mult > ONE_TO_ONE / 20 && mult < ONE_TO_ONE * 10 ? mult : 0;

@@ -28,6 +28,9 @@ void tickclock_init(struct tickclock *clock, const struct lar_header *h, bool sa
 /* The newer of the two later pairs when it is whole and later than the first, else NULL. */
 const struct lar_clock_pair *tickclock_last_pair(const struct lar_header *h);
 
+/* What the clock of a trace of this machine shows now. */
+uint64_t tickclock_now(const struct lar_header *h);
+
 /* Both saturate; a time before the start is 0. */
 static inline uint64_t tickclock_span_ns(const struct tickclock *clock, uint64_t ticks)
 {

@@ -12,6 +12,8 @@
 #include "folded.h"
 #include "trace_impl.h"
 
+#define HELD_UP_NS 20000000u /* between an event's time and its commit: a block is sealed */
+
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	return a + b < a ? UINT64_MAX : a + b;
@@ -213,9 +215,22 @@ static void fill_facts(struct trace *t)
 	f->misuse_count = d->misuse_count;
 }
 
+/*
+ * What was recorded before `now`, which was before the file was read, is in what was read, but for
+ * an event whose thread was held up between its look at the clock and its commit.
+ */
+static void set_horizon(struct trace *t, uint64_t now)
+{
+	/* the processor's clock has 1 to 5 ticks a nanosecond; a shorter time is no mistake */
+	uint64_t slack = t->file.header.clock_source == LAR_CLOCK_TSC ? 3 * HELD_UP_NS : HELD_UP_NS;
+
+	t->follow.horizon = !t->facts.running ? UINT64_MAX : now > slack ? now - slack : 0;
+}
+
 /* Reads all but the events of an open file; the order keeps a live file's parts consistent. */
 static int read_tables(struct trace *t)
 {
+	uint64_t now = tickclock_now(&t->file.header);
 	int rc = staging_init(&t->staging, &t->file);
 
 	/* blocks after slots, so that a slot sealed in between is seen twice and not missed */
@@ -244,6 +259,9 @@ static int read_tables(struct trace *t)
 	if (rc)
 		return rc;
 	t->facts.running = alive_check(&t->file);
+	if (t->facts.running)
+		t->follow.started = alive_started(t->file.header.pid);
+	set_horizon(t, now);
 	count_events(t);
 	measure_time(t);
 	rc = add_reader_notes(t);
@@ -282,6 +300,7 @@ void trace_close(struct trace *t)
 {
 	if (!t)
 		return;
+	follow_fini(&t->follow);
 	unblock_fini(&t->unblock);
 	stacks_fini(&t->stacks);
 	modmap_fini(&t->modmap);
@@ -292,6 +311,88 @@ void trace_close(struct trace *t)
 	ringfile_close(&t->file);
 	free(t->path);
 	free(t);
+}
+
+/* What the file has, whoever took it: where an earlier look counted more, that stands. */
+static void recount_events(struct trace *t)
+{
+	struct trace_facts *f = &t->facts;
+	uint64_t overwritten = f->events_overwritten, folded = f->events_folded;
+	struct trace_damage damage = f->damage;
+	uint64_t written = 0;
+
+	f->events_kept = f->blocks_kept = f->events_dropped = 0;
+	f->events_stale = 0;
+	count_events(t);
+	f->events_overwritten = overwritten;
+	f->events_folded = folded;
+	f->damage = damage;
+	if (t->ring.count)
+		written = add_saturated(t->ring.blocks[t->ring.count - 1].events_before,
+					t->ring.blocks[t->ring.count - 1].events);
+	for (size_t i = 0; i < t->staging.count; i++)
+		if (!t->staging.slots[i].sealed)
+			written = add_saturated(written, t->staging.slots[i].events);
+	f->events_written = written;
+}
+
+static bool still_runs(const struct trace *t)
+{
+	const struct lar_header *h = &t->file.header;
+
+	return t->follow.started && (h->end == LAR_END_NONE || h->end == LAR_END_DETACHED) &&
+	       alive_started(h->pid) == t->follow.started;
+}
+
+/* The order is that of read_tables(), whether the process lives is asked before. */
+static int reread_tables(struct trace *t)
+{
+	uint64_t now = tickclock_now(&t->file.header);
+	int rc;
+
+	ringfile_refresh(&t->file);
+	t->facts.running = still_runs(t);
+	set_horizon(t, now);
+	rc = staging_init(&t->staging, &t->file);
+	if (!rc)
+		rc = ringindex_init(&t->ring, &t->file);
+	ringfile_refresh(&t->file);
+	if (!rc)
+		rc = dictionary_more(&t->dictionary, &t->file);
+	if (!rc)
+		rc = modmap_init(&t->modmap, t->dictionary.modules, t->dictionary.module_count,
+				 t->file.header.time_shift);
+	if (!rc)
+		rc = follow_mark(&t->follow, &t->ring, &t->staging);
+	return rc ? rc : drop_sealed_slots(t);
+}
+
+int trace_refresh(struct trace *t)
+{
+	int rc;
+
+	staging_fini(&t->staging);
+	ringindex_fini(&t->ring);
+	modmap_fini(&t->modmap);
+	rc = follow_begin(&t->follow, &t->checkpoint);
+	if (!rc)
+		rc = reread_tables(t);
+	if (rc)
+		return rc;
+	recount_events(t);
+	measure_time(t);
+	fill_facts(t);
+	return 0;
+}
+
+uint64_t trace_followed_ticks(const struct trace *t)
+{
+	return t->follow.horizon == UINT64_MAX ? t->last_ticks : t->follow.reached;
+}
+
+uint64_t trace_followed_late(const struct trace *t)
+{
+	return t->follow.late;
 }
 
 const struct trace_facts *trace_facts(const struct trace *t)

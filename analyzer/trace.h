@@ -152,6 +152,33 @@ int trace_events_placed(struct trace *t, bool ordered, struct event **place, tra
 /* The same with those that are in the checkpoint, as far as the file still has them. */
 int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 
+/* Where events go: each is made at **place, as with trace_events_placed(). */
+struct trace_taker {
+	trace_event_fn *fn;
+	void *arg;
+	struct event **place;
+};
+
+/*
+ * For a trace that may still be written: delivers in order of time what it has not delivered to
+ * `to` before, as far as the order can be known, which is up to the moment before the file was
+ * read. The few events behind that go to `rest`, as do the lock cells, and will be delivered again.
+ * When the process has ended all events go to `to`, only the lock cells to `rest`. After an error
+ * only trace_close() is of use.
+ */
+int trace_follow(struct trace *t, const struct trace_taker *to, const struct trace_taker *rest);
+
+/*
+ * Reads again what the file has now, for the next trace_follow(); facts and tables are renewed, but
+ * for those of what was lost before. -ESTALE when events that were not delivered are gone: then the
+ * trace must be opened anew.
+ */
+int trace_refresh(struct trace *t);
+
+/* Up to when trace_follow() has delivered, in ticks, and how often one came late behind that. */
+uint64_t trace_followed_ticks(const struct trace *t);
+uint64_t trace_followed_late(const struct trace *t);
+
 /* The figures of what trace_events() leaves out; NULL when there are none. Owned by the trace. */
 const struct checkpoint *trace_checkpoint(const struct trace *t);
 

@@ -5,6 +5,7 @@
 
 #include "checkpoint.h"
 #include "dictionary.h"
+#include "follow.h"
 #include "modmap.h"
 #include "ringfile.h"
 #include "ringindex.h"
@@ -24,6 +25,7 @@ struct trace {
 	struct stacks stacks;
 	struct unblock unblock;
 	struct tickclock clock;
+	struct follow follow;
 	struct trace_facts facts;
 	uint64_t last_ticks; /* the last sign of life */
 	char *path;
