@@ -231,7 +231,7 @@ static int heap_models_new(struct analysis *a, const struct site_rule *rule)
 		a->churn = calloc(1, sizeof(*a->churn));
 		err = a->churn ? churn_model_init(a->churn, a->heap) : -ENOMEM;
 	}
-	if (!err && a->parts & PART_HEAP) {
+	if (!err && !a->following && a->parts & PART_HEAP) {
 		a->misuse = calloc(1, sizeof(*a->misuse));
 		err = a->misuse ? misuse_model_init(a->misuse, a->heap, a->trace) : -ENOMEM;
 	}
@@ -487,8 +487,10 @@ int analysis_new_following(const struct cmd_context *c, const char *path, unsign
 {
 	int err = analysis_open(c, path, parts, out, error);
 
-	if (!err)
+	if (!err) {
+		(*out)->following = true;
 		err = analysis_begin(*out);
+	}
 	return err ? analysis_failed(out, err, error) : 0;
 }
 

@@ -60,6 +60,7 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
+	bool following;	   /* the trace grows: no model of what is known at the start only */
 	bool sums;	   /* the figures have those of the checkpoint in them */
 	bool window_cut;   /* the window has a part of which only such figures are known */
 	uint64_t events;   /* given to the models */

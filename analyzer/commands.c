@@ -68,6 +68,13 @@ const struct command commands[] = {
 	  .help = "run a program repeatedly: figures with their spread, or against another",
 	  .arguments = "[OPTIONS] -- CMD [ARG...] [-- CMD2 [ARG...]]",
 	  .fn_argv = cmd_bench },
+	{ .name = "top",
+	  .help = "a running program as it goes: what it holds, and what it does now",
+	  .arguments = "TRACE|PID|FOLDER...",
+	  .options = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
+		     CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS | CMD_OPT_TOP,
+	  .sort_keys = top_sort_keys,
+	  .fn = cmd_top },
 	{ .name = "info",
 	  .help = "what a trace holds, and what is lost, dropped or damaged",
 	  .arguments = "TRACE...",

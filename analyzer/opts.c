@@ -20,6 +20,11 @@
 #define TEXT_LIMIT  20
 #define OTHER_LIMIT 100
 
+/* Between two refreshes of the live view. */
+#define INTERVAL_NS	2000000000u
+#define MIN_INTERVAL_NS 10000000u
+#define MAX_INTERVAL_NS 3600000000000000u
+
 /* What parsing fills beside the context. */
 struct parse {
 	struct cmd_context *c;
@@ -223,6 +228,45 @@ static int set_summary(struct parse *p, const char *value)
 	return 0;
 }
 
+static int set_batch(struct parse *p, const char *value)
+{
+	(void)value;
+	p->c->top.batch = true;
+	return 0;
+}
+
+static int set_iterations(struct parse *p, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	p->c->top.iterations = strtoull(value, &end, 10);
+	if (isdigit((unsigned char)*value) && !*end && !errno && p->c->top.iterations)
+		return 0;
+	snprintf(p->why, sizeof(p->why), "a number from 1 up");
+	return -EINVAL;
+}
+
+static int set_interval(struct parse *p, const char *value)
+{
+	int err = opts_parse_time(value, &p->c->top.interval_ns);
+
+	if (!err && p->c->top.interval_ns >= MIN_INTERVAL_NS &&
+	    p->c->top.interval_ns <= MAX_INTERVAL_NS)
+		return 0;
+	snprintf(p->why, sizeof(p->why), "a time from 10ms to 1000h, such as 2s");
+	return -EINVAL;
+}
+
+static int set_view(struct parse *p, const char *value)
+{
+	int n = choose(p, top_view_names, value);
+
+	if (n >= 0)
+		p->c->top.view = (unsigned)n;
+	return n < 0 ? n : 0;
+}
+
 static int set_help(struct parse *p, const char *value)
 {
 	(void)value;
@@ -253,6 +297,11 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_GATE, "summary", "FILE", "append the results as Markdown", set_summary },
 	{ CMD_OPT_DIFF, "per", "WHAT",
 	  "divide figures by: second, allocation, or a field of the JSON report", set_per },
+	{ CMD_OPT_TOP, "interval", "TIME", "between two refreshes (default: 2s)", set_interval },
+	{ CMD_OPT_TOP, "iterations", "N", "end after N refreshes", set_iterations },
+	{ CMD_OPT_TOP, "view", "NAME", "the table: heap, io, locks or threads (default: heap)",
+	  set_view },
+	{ CMD_OPT_TOP, "batch", NULL, "plain text, also on a terminal", set_batch },
 	{ CMD_OPT_LIMIT_BYTES, "limit-bytes", "SIZE",
 	  "memory there is, for when it is used up (default: the cgroup's or machine's)",
 	  set_limit_bytes },
@@ -433,6 +482,8 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 		return code;
 	c->paths = (const char *const *)sides.paths.path;
 	c->path_count = sides.paths.count;
+	c->names = (const char *const *)argv + optind;
+	c->name_count = (size_t)(argc - optind);
 	c->diff.first = sides.first;
 	c->diff.until_ns = sides.until_ns;
 	signal(SIGINT, interrupted);
@@ -453,9 +504,11 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 
 int opts_run_command(const struct command *command, int argc, char **argv)
 {
-	struct cmd_context c = {
-		.command = command, .out = stdout, .err = stderr, .until_ns = UINT64_MAX
-	};
+	struct cmd_context c = { .command = command,
+				 .out = stdout,
+				 .err = stderr,
+				 .until_ns = UINT64_MAX,
+				 .top = { .interval_ns = INTERVAL_NS } };
 	struct parse p = { .c = &c };
 	int code = parse_options(&p, argc, argv);
 

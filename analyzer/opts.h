@@ -41,6 +41,7 @@ enum cmd_option {
 	CMD_OPT_SUPPRESSIONS = 1 << 10,
 	CMD_OPT_DIFF = 1 << 12, /* two sides of traces, --per, --format folded */
 	CMD_OPT_GATE = 1 << 11, /* --assert, --baseline and the files that a gate writes */
+	CMD_OPT_TOP = 1 << 20,	/* how the live view goes */
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 };
@@ -65,11 +66,21 @@ struct cmd_diff_options {
 	const uint64_t *until_ns; /* per trace: how far to read it */
 };
 
+/* The options of the live view. */
+struct cmd_top_options {
+	bool batch;
+	uint64_t iterations; /* 0 = until the end */
+	uint64_t interval_ns;
+	unsigned view; /* a number of top_view_names */
+};
+
 /* What was asked for. */
 struct cmd_context {
 	const struct command *command;
 	const char *const *paths; /* trace files: folders and pids are already expanded */
 	size_t path_count;	  /* at least 1 */
+	const char *const *names; /* as they were given */
+	size_t name_count;
 	FILE *out, *err;
 	enum cmd_format format;
 	enum cmd_fold by;
@@ -85,6 +96,7 @@ struct cmd_context {
 	struct suppressions *suppress; /* NULL = none */
 	struct cmd_gate_options gate;
 	struct cmd_diff_options diff;
+	struct cmd_top_options top;
 	bool color;	/* escape sequences may be written to `out` */
 	bool progress;	/* `err` is a terminal: show progress of long work */
 	unsigned width; /* columns of the output, 40 and up */
@@ -109,11 +121,14 @@ struct command {
 	int (*fn_argv)(int argc, char **argv);
 };
 
+/* The tables of the live view, for --view; ends with NULL. */
+extern const char *const top_view_names[];
+
 /* Ends with a row whose name is NULL; stands in commands.c. */
 extern const struct command commands[];
 
 cmd_fn cmd_report, cmd_alloc, cmd_leaks, cmd_growth, cmd_gate, cmd_diff, cmd_io, cmd_locks,
-	cmd_threads, cmd_info, cmd_dump;
+	cmd_threads, cmd_info, cmd_dump, cmd_top;
 int cmd_run(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 

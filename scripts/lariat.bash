@@ -29,6 +29,7 @@ __lariat_values() {
 		;;
 	--per) echo second allocation ;;
 	--by) echo function file module thread ;;
+	--view) echo heap io locks threads ;;
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;
