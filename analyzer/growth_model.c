@@ -16,6 +16,7 @@
 #define ARENA_SHIFT    26
 #define REGIONS	       (1u << 20)
 #define MAPPINGS_START (UINT64_C(0x7) << 44) /* above are mappings, below programs and brk */
+#define MAX_THREADS    (1u << 20)
 
 static int block_born(void *arg, const struct live_block *b, const struct event *e);
 static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
@@ -35,6 +36,7 @@ void growth_model_fini(struct growth_model *g)
 	live_fini(&g->pages);
 	keymap_fini(&g->regions);
 	free(g->reach);
+	free(g->last_ns);
 	free(g->event);
 	memset(g, 0, sizeof(*g));
 }
@@ -110,6 +112,7 @@ static int page_get(struct growth_model *g, uint64_t page)
 		if (!p)
 			return -ENOMEM;
 		p->size_bytes = 0;
+		g->main_pages += page < MAPPINGS_START >> PAGE_SHIFT;
 	}
 	p->size_bytes++;
 	return 0;
@@ -119,8 +122,10 @@ static void page_put(struct growth_model *g, uint64_t page)
 {
 	struct live_block *p = live_find(&g->pages, page);
 
-	if (p && !--p->size_bytes)
-		live_remove(&g->pages, p);
+	if (!p || --p->size_bytes)
+		return;
+	g->main_pages -= page < MAPPINGS_START >> PAGE_SHIFT;
+	live_remove(&g->pages, p);
 }
 
 /* The first and last page of a block; those between are its own. */
@@ -145,8 +150,38 @@ uint64_t growth_held_bytes(const struct growth_model *g)
 static void held_changed(struct growth_model *g)
 {
 	g->heap->held_bytes = growth_held_bytes(g);
+	g->heap->main_held_bytes = g->main_pages * PAGE;
+	g->heap->own_mapped_bytes = g->mapped_bytes;
 	if (g->heap->held_bytes > g->held_peak_bytes)
 		g->held_peak_bytes = g->heap->held_bytes;
+}
+
+/* Pages between the first and the last are the block's own. */
+static void inner_changed(struct growth_model *g, struct span s, bool more)
+{
+	uint64_t inner = s.last > s.first ? s.last - s.first - 1 : 0;
+	bool main_heap = s.first < MAPPINGS_START >> PAGE_SHIFT;
+
+	g->inner_pages += more ? inner : -inner;
+	if (main_heap)
+		g->main_pages += more ? inner : -inner;
+}
+
+/*
+ * Since the thread's last heap event: what extended the heap in between took no longer. 0 = not
+ * known. Notes this event.
+ */
+static uint64_t since_last(struct growth_model *g, const struct event *e)
+{
+	uint64_t before;
+
+	if (e->thread >= MAX_THREADS ||
+	    (e->thread >= g->last_size &&
+	     array_reserve((void **)&g->last_ns, &g->last_size, e->thread, sizeof(*g->last_ns))))
+		return 0;
+	before = g->last_ns[e->thread];
+	g->last_ns[e->thread] = e->time_ns;
+	return before && e->time_ns > before ? e->time_ns - before : 0;
 }
 
 /* ---- regions ---- */
@@ -163,13 +198,14 @@ static uint64_t page_up(uint64_t v)
 }
 
 static int region_grows(struct growth_model *g, uint32_t region, bool main_heap, uint64_t start,
-			uint64_t end, const struct event *e)
+			uint64_t end, const struct event *e, uint64_t took_ns)
 {
 	uint64_t reach = page_up(end + (main_heap ? TOP_PAD + CHUNK_LEAST : 0));
 	struct growth_event new =
 		event_of(g, e, main_heap ? GROWTH_BRK : GROWTH_ARENA, reach - start);
 
 	g->reach[region] = reach;
+	new.took_ns = took_ns;
 	return event_add(g, &new);
 }
 
@@ -194,7 +230,8 @@ static int region_of(struct growth_model *g, const struct live_block *b, uint32_
 }
 
 /* Does the block lie beyond what its region has? Then the region was extended for it. */
-static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e)
+static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e,
+			uint64_t took_ns)
 {
 	bool main_heap = b->address < MAPPINGS_START;
 	uint64_t end = b->address + b->size_bytes, start = b->address & ~(uint64_t)(PAGE - 1);
@@ -205,13 +242,13 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 		return err;
 	/* before its first block malloc makes room for its own cache */
 	if (main_heap && !g->reach[region])
-		err = region_grows(g, region, main_heap, start, start + TCACHE, e);
+		err = region_grows(g, region, main_heap, start, start + TCACHE, e, took_ns);
 	if (err || end <= g->reach[region])
 		return err;
 	/* a part far away is not an extension but another region under the same number */
 	if (g->reach[region] && start < g->reach[region] + (UINT64_C(1) << ARENA_SHIFT))
 		start = g->reach[region];
-	return region_grows(g, region, main_heap, start, end, e);
+	return region_grows(g, region, main_heap, start, end, e, took_ns);
 }
 
 static int pages_take(struct growth_model *g, const struct live_block *b)
@@ -220,8 +257,7 @@ static int pages_take(struct growth_model *g, const struct live_block *b)
 
 	if (page_get(g, s.first) || (s.last > s.first && page_get(g, s.last)))
 		return -ENOMEM;
-	if (s.last > s.first)
-		g->inner_pages += s.last - s.first - 1;
+	inner_changed(g, s, true);
 	held_changed(g);
 	return 0;
 }
@@ -246,14 +282,17 @@ int growth_model_know(struct growth_model *g, const struct live_block *b)
 static int block_born(void *arg, const struct live_block *b, const struct event *e)
 {
 	struct growth_model *g = arg;
+	uint64_t took_ns = since_last(g, e);
 	struct growth_event new;
 
+	if (has_own_mapping(b))
+		g->mapped_bytes += b->size_bytes;
 	if (pages_take(g, b))
 		return -ENOMEM;
 	if (!has_own_mapping(b))
-		return region_reach(g, b, e);
-	g->mapped_bytes += b->size_bytes;
+		return region_reach(g, b, e, took_ns);
 	new = event_of(g, e, GROWTH_MMAP, page_up(b->size_bytes + MMAP_OFFSET));
+	new.took_ns = took_ns;
 	return event_add(g, &new);
 }
 
@@ -262,16 +301,18 @@ static void block_died(void *arg, const struct live_block *b, const struct event
 	struct growth_model *g = arg;
 	struct span s = span_of(b);
 
-	(void)e;
 	(void)now;
 	page_put(g, s.first);
 	if (s.last > s.first) {
 		page_put(g, s.last);
-		g->inner_pages -= s.last - s.first - 1;
+	}
+	inner_changed(g, s, false);
+	if (has_own_mapping(b)) {
+		g->mapped_bytes -= b->size_bytes;
+		g->unmapped_bytes += b->size_bytes;
 	}
 	held_changed(g);
-	if (has_own_mapping(b))
-		g->mapped_bytes -= b->size_bytes;
+	since_last(g, e);
 }
 
 int growth_model_event(struct growth_model *g, const struct event *e)

@@ -28,7 +28,7 @@ enum growth_kind {
 struct growth_event {
 	uint64_t at_ns;
 	uint64_t bytes;
-	uint64_t took_ns;    /* of a recorded call */
+	uint64_t took_ns; /* of a recorded call; else at most: since the thread's last heap event */
 	uint64_t heap_bytes; /* live bytes then */
 	uint32_t stack, thread;
 	uint8_t kind;
@@ -46,9 +46,13 @@ struct growth_model {
 	struct live_table pages;  /* number of a page -> how many blocks it has, as size_bytes */
 	uint64_t inner_pages;	  /* that one block has for itself */
 	uint64_t held_peak_bytes; /* most that pages with live blocks came to */
+	uint64_t main_pages;	  /* with live blocks, below the break */
 	uint64_t mapped_bytes;	  /* live blocks in mappings of their own */
-	struct keymap regions;	  /* of addresses */
-	uint64_t *reach;	  /* per region: end of what is used of it */
+	uint64_t unmapped_bytes;  /* of such blocks that were freed, in all */
+	uint64_t *last_ns;	  /* per thread: its last heap event */
+	uint32_t last_size;
+	struct keymap regions; /* of addresses */
+	uint64_t *reach;       /* per region: end of what is used of it */
 	uint32_t reach_size;
 	struct growth_totals total[GROWTH_KINDS][2]; /* [recorded] */
 	struct growth_event *event;

@@ -14,6 +14,17 @@ static uint64_t sample_end(const struct timeline *line, uint32_t i)
 	return line->start_ns + ((uint64_t)(i + 1) << line->shift);
 }
 
+/* What the heap had of the system at most in the cycle, less what it has at its end. */
+static uint64_t given_back(const struct timeline *line, const struct cycle *c)
+{
+	uint64_t most = 0, left = line->sample[c->trough].system_bytes;
+
+	for (uint32_t i = c->start; i <= c->trough; i++)
+		if (line->sample[i].system_bytes > most)
+			most = line->sample[i].system_bytes;
+	return most - left;
+}
+
 uint32_t heap_cycles(const struct timeline *line, struct heap_cycle *out)
 {
 	double low[TIMELINE_SAMPLES], high[TIMELINE_SAMPLES], most = 0, deepest;
@@ -42,6 +53,8 @@ uint32_t heap_cycles(const struct timeline *line, struct heap_cycle *out)
 			.retained_bytes = s[c->trough].live_min,
 			.allocated_bytes =
 				s[c->trough].allocated_bytes - s[c->start].allocated_bytes,
+			.given_back_bytes = given_back(line, c),
+			.trim_bytes = s[c->trough].trim_bytes,
 		};
 	}
 	return n;

@@ -8,8 +8,10 @@
 struct heap_cycle {
 	uint64_t start_ns, peak_ns, trough_ns; /* ends of samples */
 	uint64_t start_bytes, peak_bytes;
-	uint64_t retained_bytes;  /* left at the trough */
-	uint64_t allocated_bytes; /* from start to trough */
+	uint64_t retained_bytes;   /* left at the trough */
+	uint64_t allocated_bytes;  /* from start to trough */
+	uint64_t given_back_bytes; /* to the system, from the most that the heap had of it */
+	uint64_t trim_bytes;	   /* free at the trough and still held */
 };
 
 #define HEAP_CYCLES (TIMELINE_SAMPLES / 2)

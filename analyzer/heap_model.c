@@ -54,6 +54,8 @@ static struct timeline_sample sample_now(const struct heap_model *m)
 					 .unpaired_frees = t->unpaired_frees + m->outside_frees,
 					 .mapped_bytes = m->mapped_now,
 					 .held_bytes = m->held_bytes,
+					 .system_bytes = m->tick.heap_bytes + m->own_mapped_bytes,
+					 .trim_bytes = m->tick.trim_bytes,
 					 .io_calls = m->io_calls,
 					 .io_bytes = m->io_bytes,
 					 .rss_bytes = m->tick.rss_bytes,
@@ -478,7 +480,11 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 			m->tick.rss_bytes = e->field[1];
 			m->tick.rss_is_peak = e->flags & LAR_TICK_MOST;
 		}
+		if (e->field[2] < m->tick.heap_bytes)
+			m->break_fell_bytes += m->tick.heap_bytes - e->field[2];
 		m->tick.heap_bytes = e->field[2];
+		m->tick.trim_bytes =
+			e->field[2] > m->main_held_bytes ? e->field[2] - m->main_held_bytes : 0;
 		m->tick.threads = e->field[4];
 		return 0;
 	default:

@@ -122,12 +122,18 @@ struct heap_model {
 	uint64_t mapped_now;	     /* bytes that mmap and kin hold */
 	uint64_t io_calls, io_bytes; /* for the timeline */
 	uint64_t outside_frees;	     /* of blocks from before since_ns */
-	uint64_t held_bytes;	     /* for the timeline, from a watch: pages with live blocks */
+	/* for the timeline, from a watch: pages with live blocks, of which those below the break;
+	 * blocks in mappings of their own */
+	uint64_t held_bytes, main_held_bytes, own_mapped_bytes;
+	uint64_t break_fell_bytes; /* in all, as far as samples tell */
 	struct heap_watch watch[HEAP_WATCHES];
 	uint32_t watches;
 	struct heap_look look;
 	struct {
 		uint64_t rss_bytes, heap_bytes, threads;
+		/* below the break, on whose pages no block lay: malloc_trim() gives it back; with
+		 * a watch that knows the pages */
+		uint64_t trim_bytes;
 		bool rss_is_peak; /* the most so far, for want of what is resident now */
 	} tick;			  /* the last sample that the recorder took */
 };

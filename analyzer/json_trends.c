@@ -59,6 +59,8 @@ static json_t *sample_json(const struct timeline *line, uint32_t i, bool held)
 		     s->allocated_bytes - (before ? before->allocated_bytes : 0));
 	json_set(o, "held_bytes", held ? json_u64(s->held_bytes) : json_null());
 	json_set(o, "heap_bytes", s->heap_bytes ? json_u64(s->heap_bytes) : json_null());
+	json_set(o, "system_bytes", s->heap_bytes ? json_u64(s->system_bytes) : json_null());
+	json_set(o, "trim_bytes", held && s->heap_bytes ? json_u64(s->trim_bytes) : json_null());
 	json_set_u64(o, "mapped_bytes", s->mapped_bytes);
 	json_set_u64(o, "io_calls", s->io_calls - (before ? before->io_calls : 0));
 	json_set_u64(o, "io_bytes", s->io_bytes - (before ? before->io_bytes : 0));
@@ -67,7 +69,7 @@ static json_t *sample_json(const struct timeline *line, uint32_t i, bool held)
 	return o;
 }
 
-static json_t *cycles_json(const struct timeline *line)
+static json_t *cycles_json(const struct timeline *line, bool held)
 {
 	struct heap_cycle cycle[HEAP_CYCLES];
 	uint32_t n = heap_cycles(line, cycle);
@@ -86,6 +88,8 @@ static json_t *cycles_json(const struct timeline *line)
 		json_set_u64(o, "retained_bytes", c->retained_bytes);
 		json_set_u64(o, "released_bytes", c->peak_bytes - c->retained_bytes);
 		json_set_u64(o, "allocated_bytes", c->allocated_bytes);
+		json_set(o, "given_back_bytes", held ? json_u64(c->given_back_bytes) : json_null());
+		json_set(o, "trim_bytes", held ? json_u64(c->trim_bytes) : json_null());
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -100,6 +104,7 @@ static json_t *extension_json(struct analysis *a, const struct growth_event *e)
 	json_set_u64(o, "bytes", e->bytes);
 	json_set(o, "recorded", json_boolean(e->recorded));
 	json_set(o, "took_ns", e->recorded ? json_u64(e->took_ns) : json_null());
+	json_set(o, "took_at_most_ns", e->took_ns ? json_u64(e->took_ns) : json_null());
 	json_set_u64(o, "live_bytes", e->heap_bytes);
 	json_set_u64(o, "thread", e->thread);
 	json_set_stack(a, o, e->stack);
@@ -123,11 +128,53 @@ static void set_extensions(struct analysis *a, json_t *o)
 		json_set_u64(total, "bytes", t->bytes);
 		json_set(total, "took_ns", k % 2 ? json_u64(t->took_ns) : json_null());
 		json_set(total, "longest_ns", k % 2 ? json_u64(t->longest_ns) : json_null());
+		json_set_u64(total, "took_at_most_ns", t->took_ns);
 		json_array_append_new(totals, total);
 	}
 	json_set_u64(o, "extension_count", g->count + g->left_out);
 	json_set(o, "extensions", list);
 	json_set(o, "extension_totals", totals);
+}
+
+/* What the heap holds and does not need; of the break as samples tell it. */
+static json_t *trim_json(const struct analysis *a)
+{
+	const struct timeline *line = a->heap->line;
+	json_t *o = json_object();
+	uint64_t most = 0, at = 0;
+
+	if (!a->growth || !a->heap->tick.heap_bytes) {
+		json_decref(o);
+		return json_null();
+	}
+	for (uint32_t i = 0; i < line->count; i++)
+		if (line->sample[i].trim_bytes > most) {
+			most = line->sample[i].trim_bytes;
+			at = line->start_ns + ((uint64_t)(i + 1) << line->shift);
+		}
+	json_set_u64(o, "bytes", a->heap->tick.trim_bytes);
+	json_set_u64(o, "most_bytes", most);
+	json_set_u64(o, "most_at_ns", at);
+	return o;
+}
+
+/* Bytes that went back to the system. */
+static json_t *given_back_json(const struct analysis *a)
+{
+	json_t *o = json_object();
+
+	json_set(o, "own_mappings_bytes",
+		 a->growth ? json_u64(a->growth->unmapped_bytes) : json_null());
+	json_set_u64(o, "break_bytes", a->heap->break_fell_bytes);
+	json_set_u64(o, "unmapped_bytes", a->heap->mapped.unmapped_bytes);
+	return o;
+}
+
+static json_t *fragmentation_json(const struct analysis *a)
+{
+	uint64_t held = growth_held_bytes(a->growth), live = a->heap->total.live_bytes;
+
+	return held ? json_real(live < held ? 1 - (double)live / (double)held : 0) : json_null();
 }
 
 json_t *json_growth(struct analysis *a)
@@ -143,12 +190,19 @@ json_t *json_growth(struct analysis *a)
 	json_set(o, "held_peak_bytes",
 		 a->growth ? json_u64(a->growth->held_peak_bytes) : json_null());
 	json_set(o, "rss_is_peak", json_boolean(a->heap->tick.rss_is_peak));
+	json_set(o, "fragmentation", a->growth ? fragmentation_json(a) : json_null());
+	json_set(o, "heap_bytes",
+		 a->heap->tick.heap_bytes ? json_u64(a->heap->tick.heap_bytes) : json_null());
+	json_set(o, "rss_bytes",
+		 a->heap->tick.rss_bytes ? json_u64(a->heap->tick.rss_bytes) : json_null());
+	json_set(o, "trim", trim_json(a));
+	json_set(o, "given_back", given_back_json(a));
 	json_set_u64(limit, "bytes", a->limit.bytes);
 	json_set(limit, "source", json_string(a->limit.source));
 	json_set(o, "limit", limit);
 	set_trend(trend, &a->trends.process);
 	json_set(o, "trend", trend);
-	json_set(o, "cycles", cycles_json(line));
+	json_set(o, "cycles", cycles_json(line, a->growth != NULL));
 	for (uint32_t i = 0; i < line->count; i++)
 		json_array_append_new(samples, sample_json(line, i, a->growth != NULL));
 	json_set(o, "samples", samples);

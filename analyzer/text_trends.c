@@ -8,6 +8,7 @@
 
 #define HOUR_S	   3600.0
 #define CHART_ROWS 8
+#define TRIM_LEAST (1u << 20) /* less is malloc's own reserve */
 
 static const char *time_of_seconds(char *buf, double s)
 {
@@ -133,8 +134,8 @@ static void print_chart(struct analysis *a)
 
 static void print_cycles(struct analysis *a)
 {
-	static const char *const titles[] = { "START", "TOOK",	   "FROM",	"PEAK",
-					      "LEFT",  "RELEASED", "ALLOCATED", NULL };
+	static const char *const titles[] = { "START",	  "TOOK",      "FROM",	     "PEAK", "LEFT",
+					      "RELEASED", "ALLOCATED", "GIVEN BACK", "TRIM", NULL };
 	struct heap_cycle cycle[HEAP_CYCLES];
 	uint32_t n = heap_cycles(a->heap->line, cycle);
 	uint32_t shown = text_shown(a, false, n);
@@ -155,6 +156,12 @@ static void print_cycles(struct analysis *a)
 		cell_bytes(t, c->retained_bytes);
 		cell_bytes(t, c->peak_bytes - c->retained_bytes);
 		cell_bytes(t, c->allocated_bytes);
+		cell_bytes(t, c->given_back_bytes);
+		cell_bytes(t, c->trim_bytes);
+	}
+	if (!a->growth) {
+		table_drop(t, 7);
+		table_drop(t, 8);
 	}
 	table_print(t);
 }
@@ -172,7 +179,7 @@ static void print_extensions(struct analysis *a)
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct growth_event *e = &g->event[i];
-		char kind[24];
+		char kind[24], took[FORMAT_SIZE + 4], x[FORMAT_SIZE];
 
 		snprintf(kind, sizeof(kind), "%s%s", growth_kind_name(e->kind),
 			 e->recorded ? "" : " (address)");
@@ -180,16 +187,47 @@ static void print_extensions(struct analysis *a)
 		cell_time(t, e->at_ns);
 		cell_bytes(t, e->bytes);
 		table_cell(t, kind);
-		if (e->recorded)
-			cell_time(t, e->took_ns);
-		else
-			table_cell(t, "-");
+		snprintf(took, sizeof(took), "%s%s", e->recorded ? "" : "< ",
+			 format_time(x, e->took_ns));
+		table_cell(t, e->took_ns || e->recorded ? took : "-");
 		cell_bytes(t, e->heap_bytes);
 		text_stack(a, t, e->stack, 1);
 	}
 	table_print(t);
 	text_say(a, "(address): seen from where blocks lie; the C library's own calls for memory "
-		    "are not recorded, and how long they took is not known.");
+		    "are not recorded, and took less than the time since the thread's last heap "
+		    "call.");
+}
+
+/* What the heap had of the system, gave back, and holds without need. */
+static void say_ratio(struct analysis *a)
+{
+	const struct heap_model *m = a->heap;
+	uint64_t system_bytes = m->tick.heap_bytes + a->growth->mapped_bytes, most = 0, at = 0;
+	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	if (!m->tick.heap_bytes)
+		return;
+	for (uint32_t i = 0; i < m->line->count; i++)
+		if (m->line->sample[i].trim_bytes > most) {
+			most = m->line->sample[i].trim_bytes;
+			at = m->line->start_ns + ((uint64_t)(i + 1) << m->line->shift);
+		}
+	text_say(a, "In use : on pages : held : resident = %s : %s : %s : %s",
+		 format_bytes(w, m->total.live_bytes),
+		 format_bytes(x, growth_held_bytes(a->growth)), format_bytes(y, system_bytes),
+		 format_bytes(z, m->tick.rss_bytes));
+	if (most >= TRIM_LEAST)
+		text_say(a,
+			 "malloc_trim() could have given back %s at %s, and %s at the last sample",
+			 format_bytes(x, most), format_time(y, at),
+			 format_bytes(z, m->tick.trim_bytes));
+	if (m->break_fell_bytes || a->growth->unmapped_bytes)
+		text_say(a,
+			 "Given back to the system: %s by the break, %s of blocks with mappings "
+			 "of their own",
+			 format_bytes(x, m->break_fell_bytes),
+			 format_bytes(y, a->growth->unmapped_bytes));
 }
 
 static void say_held(struct analysis *a)
@@ -211,6 +249,7 @@ static void say_held(struct analysis *a)
 	text_say(a, "Pages with live blocks: %s, %s of it in use; at most %s",
 		 format_bytes(x, held), format_percent(y, total->live_bytes, held),
 		 format_bytes(z, a->growth->held_peak_bytes));
+	say_ratio(a);
 }
 
 static void say_process_trend(struct analysis *a)

@@ -22,6 +22,7 @@ struct timeline_sample {
 	uint64_t allocations, allocated_bytes;	 /* sums */
 	uint64_t frees, freed_bytes, unpaired_frees;
 	uint64_t mapped_bytes, held_bytes;
+	uint64_t system_bytes, trim_bytes;	 /* what the heap has of the system; free in it */
 	uint64_t io_calls, io_bytes;		 /* sums; bytes read and written */
 	uint64_t rss_bytes, heap_bytes, threads; /* where the process was sampled, else 0 */
 };

@@ -43,6 +43,59 @@ same "the chart is there" 8 "$("$lariat" growth "$(trace_of freed_at_exit)" | gr
 same "without UTF-8 too" 8 "$(LC_ALL=C "$lariat" growth "$(trace_of freed_at_exit)" |
 	sed -n '/Live heap/,/^ *0 ns/p' | sed '1d;$d' | grep -cE '^ .{11}.*[:#_o.]')"
 
+# What the heap keeps although nothing is in it: 20,000 blocks below one that stays, so that the
+# break cannot fall; then a block with a mapping of its own, which goes back at once.
+cat >kept.c <<'END'
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void *volatile p[20000], *volatile top, *volatile sink;
+static void churn(void)
+{
+	for (int k = 0; k < 25; k++) {
+		for (int i = 0; i < 20000; i++) {
+			sink = malloc(24);
+			free(sink);
+		}
+		usleep(10000);
+	}
+}
+int main(void)
+{
+	for (int i = 0; i < 20000; i++)
+		memset(p[i] = malloc(1000), 1, 1000);
+	top = malloc(1000);
+	churn();
+	for (int i = 0; i < 20000; i++)
+		free(p[i]);
+	churn();
+	sink = malloc(50 << 20);
+	memset(sink, 1, 50 << 20);
+	free(sink);
+	churn();
+	return 0;
+}
+END
+gcc -O1 -w -o kept kept.c
+record kept ./kept
+"$lariat" growth --format json --limit 0 "$(trace_of kept)" >"$work/growth.json"
+same "what could be given back: all pages of the 20 MB" '[true,true,true]' "$(jq -c '.growth | .trim |
+	[.bytes > 20160000 and .bytes < 20480000, .bytes == .most_bytes, .most_at_ns > 0]' \
+	"$work/growth.json")"
+same "what was" '[52428800,0]' "$(jq -c '.growth.given_back | [.own_mappings_bytes, .break_bytes]' \
+	"$work/growth.json")"
+same "in use, of the pages with blocks" 1000 "$(jq '.growth | .live_bytes' "$work/growth.json")"
+same "held and resident are more" true "$(jq '.growth | .heap_bytes > 20000000 and
+	.rss_bytes > .held_bytes and .fragmentation > 0.5 and .fragmentation < 1' "$work/growth.json")"
+same "the last cycle gave the mapping back" true "$(jq '.growth.cycles[-1] |
+	.given_back_bytes > 51000000 and .trim_bytes > 20160000' "$work/growth.json")"
+same "extensions have a bound of how long they took" true "$(jq '.growth |
+	([.extensions[1:][].took_at_most_ns] | all(. > 0)) and
+	(.extension_totals[0].took_at_most_ns >= ([.extensions[] | select(.kind == "brk" and
+	(.recorded | not)).took_at_most_ns // 0] | add))' "$work/growth.json")"
+same "the text says it" 2 "$("$lariat" growth "$(trace_of kept)" |
+	grep -cE 'malloc_trim\(\) could have given back 19\.|on pages : held : resident = 1000 B')"
+
 # What was resident: more than the 128 MiB while they were there, little before and after.
 for threads in '' two; do
 	options="LARIAT_RECORD=heap LARIAT_INTERVAL=1ms LARIAT_SIZE=1M"

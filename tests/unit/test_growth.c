@@ -100,6 +100,7 @@ static void pages_are_held_by_live_blocks(void **state)
 	assert_int_equal(growth_held_bytes(&g), 7 * 4096);
 	alloc(1, BRK + 0x10000, 0);
 	assert_int_equal(growth_held_bytes(&g), 8 * 4096);
+	assert_int_equal(g.main_pages, 8);
 	release(BRK + 100);
 	release(BRK + 4000);
 	/* the second page had only the one */
@@ -108,6 +109,7 @@ static void pages_are_held_by_live_blocks(void **state)
 	release(BRK + 8192 + 16);
 	release(BRK + 0x10000);
 	assert_int_equal(growth_held_bytes(&g), 0);
+	assert_int_equal(g.main_pages, 0);
 	assert_int_equal(g.held_peak_bytes, 8 * 4096);
 }
 
