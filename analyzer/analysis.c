@@ -111,9 +111,7 @@ static inline int to_models(struct analysis *a, const struct event *e)
 		/* its rate stands on the timeline */
 		return !err && a->heap && a->heap->line ? to_heap(a) : err;
 	}
-	if (a->locks && (e->kind == LAR_EV_LOCK || e->kind == LAR_EV_LOCKSUM))
-		return lock_model_event(a->locks, e);
-	return 0;
+	return a->locks ? lock_model_event(a->locks, e) : 0;
 }
 
 /* Of what was before, only idle threads' last events are left: no history to see a trend in. */
@@ -194,7 +192,8 @@ static int take_event(void *arg, const struct event *at_place)
 	if (++a->events >= a->progress_next)
 		progress(a);
 	/* sums of locks are of the whole run, whatever the window */
-	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM)
+	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM &&
+	    e->kind != LAR_EV_LOCKHOLDS)
 		return 0;
 	/* the growth model wants them in nanoseconds */
 	if (e->kind == LAR_EV_MAP)
@@ -443,8 +442,8 @@ static int analysis_run(struct analysis *a)
 		err = heap_finish(a);
 	if (a->io)
 		io_model_finish(a->io);
-	if (a->locks)
-		lock_model_finish(a->locks);
+	if (a->locks && !err)
+		err = lock_model_finish(a->locks);
 	if (a->threads)
 		thread_model_finish(a->threads);
 	return err;

@@ -163,6 +163,8 @@ int io_rank_targets(struct analysis *a, struct ranking *r);
 int lock_rank_sites(struct analysis *a, struct ranking *r);
 int lock_rank_locks(struct analysis *a, struct ranking *r);
 int lock_rank_conditions(struct analysis *a, struct ranking *r);
+int lock_rank_blame(struct analysis *a, struct ranking *r);
+int lock_rank_causes(struct analysis *a, struct ranking *r);
 int thread_rank(struct analysis *a, struct ranking *r);
 
 /*

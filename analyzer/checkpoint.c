@@ -34,8 +34,8 @@ static const struct shape {
 	[LAR_TABLE_IO_SITES] = { "d", 1, HISTOGRAM_FINE },
 	[LAR_TABLE_IO_SLOWEST] = { "-d", 0, 0 },
 	[LAR_TABLE_IO_ERRORS] = { "", 0, 0 },
-	[LAR_TABLE_LOCKS] = { "d", 1, HISTOGRAM_FINE },
-	[LAR_TABLE_LOCK_SITES] = { "d", 1, HISTOGRAM_FINE },
+	[LAR_TABLE_LOCKS] = { "d", 2, HISTOGRAM_FINE },
+	[LAR_TABLE_LOCK_SITES] = { "d", 2, HISTOGRAM_FINE },
 	[LAR_TABLE_LOCK_PAIRS] = { "", 0, 0 },
 	[LAR_TABLE_CONDITIONS] = { "d", 1, HISTOGRAM_FINE },
 	[LAR_TABLE_POSITIONS] = { "d", 0, 0 },
@@ -45,6 +45,9 @@ static const struct shape {
 	[LAR_TABLE_THREAD_TOTALS] = { "", 0, 0 },
 	[LAR_TABLE_IO_SPANS] = { "--d", 0, 0 },
 	[LAR_TABLE_LOCK_TOTALS] = { "", 0, 0 },
+	[LAR_TABLE_LOCK_ORDER] = { "", 0, 0 },
+	[LAR_TABLE_LOCK_BLAME] = { "", 0, 0 },
+	[LAR_TABLE_LOCK_WAITING] = { "", 0, 0 },
 };
 
 /* Bytes that were checked before. */

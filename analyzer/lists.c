@@ -226,6 +226,40 @@ int lock_rank_conditions(struct analysis *a, struct ranking *r)
 	return analysis_rank(a, &what, r);
 }
 
+/* By time, whatever --sort says. */
+int lock_rank_blame(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key by_time[] = {
+		{ "wait_ns", offsetof(struct lock_blame, ticks) },
+		{ NULL, 0 },
+	};
+	const struct lock_waits *w = &a->locks->waits;
+	struct rankable what = { .array = w->blame,
+				 .stride = sizeof(*w->blame),
+				 .count = w->blame_map.count,
+				 .keys = by_time,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
+int lock_rank_causes(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key by_time[] = {
+		{ "caused_wait_ns", offsetof(struct lock_site, caused_ticks) },
+		{ NULL, 0 },
+	};
+	const struct lock_model *m = a->locks;
+	struct rankable what = { .array = m->site,
+				 .stride = sizeof(*m->site),
+				 .count = m->sites.count,
+				 .keys = by_time,
+				 .sites = &m->sites,
+				 .needed = offsetof(struct lock_site, caused) };
+
+	return analysis_rank(a, &what, r);
+}
+
 const struct sort_key thread_sort_keys[] = {
 	{ "cpu_ns", offsetof(struct thread_figures, cpu_ns) },
 	{ "allocations", offsetof(struct thread_figures, allocations) },

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lock figures from a stream of events in time order: totals, by lock, by site, and waits on
- * conditions apart. Durations are in ticks. One thread at a time. Memory grows
- * with sites, locks and (thread, lock) pairs.
+ * Lock figures from a stream of events in time order: totals, by lock, by site; waits on conditions
+ * and the like apart. Durations are in ticks. One thread at a time. Memory grows with sites, locks
+ * and first uses of a lock by a thread at a place.
  *
- * An uncontended acquisition makes no event: LOCKSUM events count all of them per thread and lock,
- * and the LOCK event of the thread's first names the site they belong to. Behind a LOCKSUM the
- * thread's next use of the lock is a first one again. A LOCKSUM can stand for threads that ended
- * before; where its own thread was not first, the latest thread's that was has them.
+ * An uncontended acquisition makes no event: LOCKSUM events count all of them per thread, lock and
+ * return address, and a LOCK event of the first names the site that they belong to. Behind a
+ * LOCKSUM the next use is a first one again. One whose first is lost belongs to the empty stack.
  */
 #ifndef LARIAT_LOCK_MODEL_H
 #define LARIAT_LOCK_MODEL_H
@@ -15,52 +14,64 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../preload/format/event.h"
 #include "histogram.h"
 #include "keymap.h"
+#include "lock_order.h"
+#include "lock_wait.h"
 #include "sites.h"
 #include "trace.h"
 
 struct lock_figures {
 	uint64_t acquisitions, contended, failed_try, timeouts, errors;
 	uint64_t hold_ticks, hold_max_ticks;
+	uint64_t owner_died;   /* acquisitions from an owner that had died */
+	uint64_t waiters;      /* times that others waited when it was released */
 	struct histogram wait; /* of contended acquisitions */
+	struct histogram
+		held; /* holds that are over: count and buckets are right, the sum is not */
 };
 
 struct lock_one {
 	uint64_t address;
-	uint16_t call;	      /* a call of calls.def on it: tells its kind */
-	uint32_t first_site;  /* of the first event on it */
-	uint32_t latest_site; /* of the latest thread that was first on it */
-	uint64_t elsewhere;   /* acquisitions counted at both that site and another */
+	uint16_t call;	     /* a call of calls.def on it: tells its kind */
+	uint32_t first_site; /* of the first event on it */
+	uint64_t shared;     /* acquisitions by readers */
 	struct lock_figures f;
 };
 
 struct lock_site {
 	uint32_t lock; /* index of the lock met first */
+	uint16_t call; /* of the event met first; 0 = not known */
 	bool more_locks;
 	bool used;
+	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
 	struct lock_figures f;
 };
 
-/* A thread that has been first on a lock, until a LOCKSUM tells of its acquisitions. */
+/* A thread's first use of a lock at a place, until a LOCKSUM tells of those behind it. */
 struct lock_pair {
-	uint32_t lock;
-	uint32_t first_site; /* where it was first; SITE_NONE = there is no pair */
-	uint64_t elsewhere;  /* acquisitions since that other sites have, too */
+	uint32_t stack;
+	bool open;
 };
 
+/* Where threads wait for what is no lock, or let others go on. */
 struct condition_site {
+	uint16_t call; /* of the event met first */
 	uint64_t waits, timeouts, errors;
+	uint64_t signals, in_vain;
 	struct histogram wait;
 };
 
 struct lock_model {
 	struct lock_figures total;
+	uint64_t shared; /* acquisitions by readers */
 	uint64_t unowned_unlocks;
+	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
 	struct keymap lock_map; /* address -> index */
 	struct lock_one *lock;
 	uint32_t lock_size;
-	struct keymap pair_map; /* thread, lock -> index */
+	struct keymap pair_map; /* thread, address, return address -> index */
 	struct lock_pair *pair;
 	uint32_t pair_size;
 	struct sites sites, condition_sites;
@@ -68,7 +79,10 @@ struct lock_model {
 	uint32_t site_size;
 	struct condition_site *condition;
 	uint32_t condition_size;
-	struct condition_site condition_total;
+	struct condition_site condition_total; /* conditions only */
+	struct condition_site other_total;     /* barriers, once, futexes */
+	struct lock_waits waits;
+	struct lock_order order;
 	uint64_t since_ns;
 };
 
@@ -81,16 +95,21 @@ void lock_model_fini(struct lock_model *m);
  */
 uint32_t lock_model_lock(struct lock_model *m, uint64_t address, unsigned call);
 uint32_t lock_model_site(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock);
-struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint32_t lock);
-struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread);
+struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint64_t address,
+				  uint64_t caller);
+struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread,
+					    unsigned call);
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int lock_model_event(struct lock_model *m, const struct event *e);
 
-/* After the last event: settles what LOCKSUMs of other threads stood for. */
-void lock_model_finish(struct lock_model *m);
+/* After the last event: circles, in the order of locks and of waiting threads. 0 or -ENOMEM. */
+int lock_model_finish(struct lock_model *m);
 
 /* "mutex", "condition", ...: what a lock call works on. */
 const char *lock_kind(unsigned call);
+
+/* A wait on a condition: not one for a barrier, a futex or what is done once. */
+bool lock_call_condition(unsigned call);
 
 #endif

@@ -61,6 +61,18 @@ void json_set_churn(struct analysis *a, json_t *object);
 /* Wrong frees. */
 json_t *json_misuse(struct analysis *a);
 
+/* "lock", "kind" of a lock. */
+void json_set_lock(json_t *object, const struct lock_one *l);
+
+/* The stacks that a site waited for, with the time: the longest first. */
+json_t *json_blamed(struct analysis *a, uint32_t site);
+
+/* A site by the waits of others that it has caused. */
+json_t *json_lock_cause(struct analysis *a, uint32_t site);
+
+/* Adds who waited for whom, the order of locks, who waits now, and circles of those. */
+void json_set_lock_waits(struct analysis *a, json_t *object);
+
 /* { "kind", "name" } of a target. */
 void json_set_target(struct analysis *a, json_t *object, uint32_t id);
 

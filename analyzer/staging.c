@@ -104,7 +104,8 @@ static int copy_records(struct staging *st, const struct ringfile *rf, uint64_t 
 	return 0;
 }
 
-static int copy_locks(struct staging_slot *s, struct lar_slot *header)
+static int copy_locks(struct staging_slot *s, struct lar_slot *header,
+		      const struct lar_slot_holds *holds)
 {
 	uint32_t n = 0;
 
@@ -117,11 +118,16 @@ static int copy_locks(struct staging_slot *s, struct lar_slot *header)
 	if (!n)
 		return 0;
 	s->locks = malloc(n * sizeof(*s->locks));
-	if (!s->locks)
+	s->holds = holds ? malloc(n * sizeof(*s->holds)) : NULL;
+	if (!s->locks || (holds && !s->holds))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++)
-		if (header->locks[i].addr)
-			s->locks[s->lock_count++] = header->locks[i];
+	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++) {
+		if (!header->locks[i].addr)
+			continue;
+		if (holds)
+			s->holds[s->lock_count] = holds->cell[i];
+		s->locks[s->lock_count++] = header->locks[i];
+	}
 	return 0;
 }
 
@@ -146,7 +152,9 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 {
 	uint32_t room = unit - rf->header.slot_header_size;
 	struct staging_slot s = { .index = index };
+	struct lar_slot_holds holds;
 	struct lar_slot header;
+	bool has_holds = rf->header.slot_header_size >= sizeof(header) + sizeof(holds);
 	uint32_t head;
 	int rc = 0;
 
@@ -168,7 +176,10 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 	if (head)
 		rc = copy_records(st, rf, offset, head, &s);
 	if (!rc)
-		rc = copy_locks(&s, &header);
+		has_holds &= ringfile_read(rf, offset + sizeof(header), &holds, sizeof(holds)) ==
+			     sizeof(holds);
+	if (!rc)
+		rc = copy_locks(&s, &header, has_holds ? &holds : NULL);
 	if (!rc && (s.word_count || s.lock_count)) {
 		rc = append(st, &s);
 		if (!rc) {
@@ -178,6 +189,7 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 	}
 	free(s.words);
 	free(s.locks);
+	free(s.holds);
 	return rc;
 }
 
@@ -217,6 +229,7 @@ void staging_fini(struct staging *staging)
 	for (size_t i = 0; i < staging->count; i++) {
 		free(staging->slots[i].words);
 		free(staging->slots[i].locks);
+		free(staging->slots[i].holds);
 	}
 	free(staging->slots);
 	memset(staging, 0, sizeof(*staging));

@@ -22,7 +22,8 @@ struct staging_slot {
 	uint64_t events;
 	uint64_t folded; /* events at its start that the checkpoint has */
 	uint64_t last_ticks;
-	struct lar_lock_cell *locks; /* used cells only */
+	struct lar_lock_cell *locks;  /* used cells only */
+	struct lar_lock_holds *holds; /* of each; NULL = the trace does not have them */
 	uint32_t lock_count;
 	bool sealed; /* the ring has these records too */
 };

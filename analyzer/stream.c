@@ -408,6 +408,56 @@ static int deliver_ordered(struct stream *s)
 	return rc;
 }
 
+static int deliver_made(struct stream *s, const struct event *e)
+{
+	**s->place = *e;
+	return s->fn(s->arg, *s->place);
+}
+
+static int deliver_holds(struct stream *s, struct event e, const struct lar_lock_cell *cell,
+			 const struct lar_lock_holds *holds)
+{
+	uint64_t waiters = cell->waiters;
+	int rc = 0;
+
+	e.kind = LAR_EV_LOCKHOLDS;
+	for (unsigned i = 0; i < LAR_HOLD_BUCKETS && !rc; i += 12) {
+		unsigned n = LAR_HOLD_BUCKETS - i < 12 ? LAR_HOLD_BUCKETS - i : 12;
+
+		memset(&e.field[4], 0, 3 * sizeof(e.field[4]));
+		memcpy(&e.field[4], &holds->bucket[i], n * sizeof(holds->bucket[i]));
+		if (!(e.field[4] | e.field[5] | e.field[6] | waiters))
+			continue;
+		e.field[1] = cell->addr;
+		e.field[2] = cell->caller;
+		e.field[3] = i | waiters << 16;
+		waiters = 0;
+		rc = deliver_made(s, &e);
+	}
+	return rc;
+}
+
+static int deliver_cell(struct stream *s, struct event e, const struct lar_lock_cell *cell,
+			const struct lar_lock_holds *holds)
+{
+	int rc = 0;
+
+	e.call = cell->call;
+	if (holds)
+		rc = deliver_holds(s, e, cell, holds);
+	if (rc)
+		return rc;
+	if (cell->held_since)
+		e.flags |= TRACE_CELL_HELD;
+	e.field[1] = cell->addr;
+	e.field[2] = cell->acquisitions;
+	e.field[3] = cell->hold_ticks;
+	e.field[4] = cell->hold_max_ticks;
+	e.field[5] = cell->failed_try;
+	e.field[6] = cell->caller;
+	return deliver_made(s, &e);
+}
+
 /* What the lock cells hold and no event has said. */
 static int deliver_locks(struct stream *s)
 {
@@ -424,18 +474,9 @@ static int deliver_locks(struct stream *s)
 
 		e.thread = slot->thread;
 		e.tid = slot->tid;
-		for (uint32_t k = 0; k < slot->lock_count && !rc; k++) {
-			const struct lar_lock_cell *cell = &slot->locks[k];
-
-			e.call = cell->call;
-			e.field[1] = cell->addr;
-			e.field[2] = cell->acquisitions;
-			e.field[3] = cell->hold_ticks;
-			e.field[4] = cell->hold_max_ticks;
-			e.field[5] = cell->failed_try;
-			**s->place = e;
-			rc = s->fn(s->arg, *s->place);
-		}
+		for (uint32_t k = 0; k < slot->lock_count && !rc; k++)
+			rc = deliver_cell(s, e, &slot->locks[k],
+					  slot->holds ? &slot->holds[k] : NULL);
 	}
 	return rc;
 }

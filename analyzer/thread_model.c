@@ -171,7 +171,7 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 			t->io_bytes += e->field[3];
 		break;
 	case LAR_EV_LOCK:
-		if (!(e->flags & LAR_LOCK_CONTENDED) || call_operation(e->call) != LAR_OP_LOCK)
+		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(call_operation(e->call)))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
@@ -185,7 +185,8 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 {
 	struct thread_figures *t;
 
-	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_TICK) /* not a thread at work */
+	/* not a thread at work */
+	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS || e->kind == LAR_EV_TICK)
 		return 0;
 	if (e->thread) {
 		t = thread_get(m, e->thread);

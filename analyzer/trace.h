@@ -128,6 +128,7 @@ struct event {
 
 /* In the flags of a LOCKSUM event made from a lock cell that was still in its slot. */
 #define TRACE_FROM_LOCK_CELL 0x80
+#define TRACE_CELL_HELD	     0x40 /* ... of a lock that the thread holds */
 
 /* Return non-zero to stop; trace_events() then returns that value. */
 typedef int trace_event_fn(void *arg, const struct event *e);
@@ -137,8 +138,8 @@ typedef int trace_event_fn(void *arg, const struct event *e);
  * what the slots hold. With `ordered` the events of all threads come merged by time (ties: frees
  * before allocations); without, each thread's are in order but threads are not. Can be called
  * again. A thread's events keep their order even where one's time is a little before that of the
- * one before. Lock cells still in slots are delivered as LOCKSUM events at the end, with
- * TRACE_FROM_LOCK_CELL; they are not among the events that the facts count.
+ * one before. Lock cells still in slots are delivered as LOCKHOLDS and LOCKSUM events at the end,
+ * with TRACE_FROM_LOCK_CELL; they are not among the events that the facts count.
  */
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 

@@ -3,30 +3,24 @@
  * Lock figures of folded events, by the rules of the analyzer's lock model: what one of them counts
  * for an event, the other does.
  */
+#include "fold_lock.h"
+
 #include <errno.h>
 
-#include "fold_rows.h"
-
-#define WAIT_BITS     4
 #define PAIRS_MOST(l) (4 * (l)->most)
-
-/* Locks and sites that have no row of their own share the last. */
-#define OTHERS FOLD_NONE
 
 struct figures {
 	uint64_t acquisitions, failed_try, timeouts, errors;
-	uint64_t hold, hold_max;
+	uint64_t hold, hold_max, owner_died, waiters;
 	struct fold_histogram wait; /* of contended acquisitions */
+	struct fold_histogram held;
 };
-
-/* Which site: 0 = none, 1 = others, else its node + 2. */
-typedef uint64_t site_name;
 
 struct lock {
 	uint64_t address;
 	uint32_t call;
-	site_name first_site, latest_site;
-	uint64_t elsewhere; /* acquisitions that the latest site is to be relieved of */
+	site_name first_site;
+	uint64_t shared; /* acquisitions by readers */
 	struct figures f;
 };
 
@@ -34,19 +28,14 @@ struct site {
 	uint32_t node;
 	uint32_t lock; /* the one met first */
 	bool used, more_locks;
+	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
 	struct figures f;
 };
 
-/* A thread that has been first on a lock and whose acquisitions no LOCKSUM has told yet. */
-struct pair {
-	uint32_t thread, lock;
-	site_name first_site;
-	uint64_t elsewhere;
-};
-
 struct condition {
-	uint32_t node;
-	uint64_t timeouts, errors;
+	uint32_t node, call;
+	bool used;
+	uint64_t timeouts, errors, signals, in_vain;
 	struct fold_histogram wait;
 };
 
@@ -56,27 +45,33 @@ struct locks {
 	struct fold_rows locks, sites, conditions;
 	struct lock other_locks;
 	struct site other_sites;
-	struct condition other_conditions;
-	struct fold_index pairs;
-	struct pair *pair;
+	struct condition other_conditions[2]; /* conditions, and barriers and the like */
+	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
+	struct fold_pairs pairs;
+	struct fold_waits waits;
 };
 
 static struct lock *lock_at(struct locks *l, uint32_t n)
 {
-	return n == OTHERS ? &l->other_locks : (struct lock *)l->locks.row + n;
+	return n == LOCK_OTHERS ? &l->other_locks : (struct lock *)l->locks.row + n;
 }
 
 static uint32_t lock_number(struct fold *f, struct locks *l, uint64_t address, unsigned call)
 {
-	uint32_t n =
-		address ? fold_row(f, &l->locks, sizeof(struct lock), address, l->most) : OTHERS;
+	uint32_t n = address ? fold_row(f, &l->locks, sizeof(struct lock), address, l->most)
+			     : LOCK_OTHERS;
 	struct lock *lock = lock_at(l, n);
 
 	if (!lock->call) {
 		lock->call = call;
-		lock->address = n == OTHERS ? 0 : address;
+		lock->address = n == LOCK_OTHERS ? 0 : address;
 	}
 	return n;
+}
+
+static uint64_t lock_name(uint32_t lock)
+{
+	return lock == LOCK_OTHERS ? 0 : lock + 1ull;
 }
 
 static struct site *site_at(struct locks *l, site_name name)
@@ -86,68 +81,101 @@ static struct site *site_at(struct locks *l, site_name name)
 	return n == FOLD_NONE ? &l->other_sites : (struct site *)l->sites.row + n;
 }
 
-static site_name site_get(struct fold *f, struct locks *l, uint32_t node, uint32_t lock)
+static struct site *site_use(struct site *s, uint32_t node, uint32_t lock)
 {
-	uint32_t n = fold_row(f, &l->sites, sizeof(struct site), node + 1ull, l->most);
-	site_name name = n == FOLD_NONE ? 1 : node + 2ull;
-	struct site *s = site_at(l, name);
-
 	if (!s->used) {
 		s->used = true;
 		s->node = node;
 		s->lock = lock;
 	}
 	s->more_locks |= s->lock != lock;
+	return s;
+}
+
+static site_name site_get(struct fold *f, struct locks *l, uint32_t node, uint32_t lock)
+{
+	uint32_t n = fold_row(f, &l->sites, sizeof(struct site), node + 1ull, l->most);
+	site_name name = n == FOLD_NONE ? 1 : node + 2ull;
+
+	site_use(site_at(l, name), node, lock);
 	return name;
 }
 
-/* ---- pairs: few, since the cells that they stand for are few ---- */
-
-static uint64_t pair_key(uint32_t thread, uint32_t lock)
+static struct condition *condition_other(struct locks *l, unsigned call)
 {
-	return ((uint64_t)thread << 32 | lock) + 1;
+	struct condition *c = &l->other_conditions[fold_operation(call) != LAR_OP_CONDWAIT];
+
+	c->used = true;
+	c->call = call;
+	return c;
 }
 
-static struct pair *pair_find(struct locks *l, uint32_t thread, uint32_t lock)
+static struct condition *condition_get(struct fold *f, struct locks *l, uint32_t node,
+				       unsigned call)
 {
-	uint32_t n = fold_index_get(&l->pairs, pair_key(thread, lock));
+	uint32_t n = fold_row(f, &l->conditions, sizeof(struct condition), node + 1ull, l->most);
+	struct condition *c = n == FOLD_NONE ? condition_other(l, call)
+					     : (struct condition *)l->conditions.row + n;
 
-	return n == FOLD_NONE ? NULL : &l->pair[n];
+	if (!c->used) {
+		c->used = true;
+		c->node = node;
+		c->call = call;
+	}
+	return c;
 }
 
-/* Where it was first, others' acquisitions are not to be counted once more. */
-static void pair_remove(struct fold *f, struct locks *l, struct pair *pair)
-{
-	struct pair *end = &l->pair[l->pairs.count - 1];
+/* ---- pairs ---- */
 
-	site_at(l, pair->first_site)->f.acquisitions -= pair->elsewhere;
-	fold_index_remove(&l->pairs, pair_key(pair->thread, pair->lock));
+static uint64_t pair_key(uint32_t thread, uint64_t address, uint64_t caller)
+{
+	uint64_t h = address * 0x9e3779b97f4a7c15ull ^ caller;
+
+	return ((h ^ h >> 29) * 0xc2b2ae3d27d4eb4full + thread * 0x165667b19e3779f9ull) | 1;
+}
+
+const struct fold_pair *fold_pair_find(const struct fold_pairs *p, uint32_t thread,
+				       uint64_t address, uint64_t caller)
+{
+	uint32_t n = fold_index_get(&p->index, pair_key(thread, address, caller));
+
+	return n == FOLD_NONE ? NULL : &p->pair[n];
+}
+
+/* There are as many as cells in use. Where there is no room, what the cell counts has no stack. */
+static void pair_put(struct fold *f, struct locks *l, const struct fold_event *e)
+{
+	struct fold_pairs *p = &l->pairs;
+	uint64_t key = pair_key(e->thread, e->field[2], e->field[3]);
+	uint32_t n = fold_index_get(&p->index, key);
+
+	if (!p->pair)
+		p->pair = fold_alloc(f, PAIRS_MOST(l) * sizeof(*p->pair));
+	if (!p->pair)
+		return;
+	if (n == FOLD_NONE) {
+		n = p->index.count;
+		if (!fold_index_put(f, &p->index, key, n, PAIRS_MOST(l)))
+			return;
+	}
+	p->pair[n] = (struct fold_pair){ .key = key,
+					 .address = e->field[2],
+					 .caller = e->field[3],
+					 .thread = e->thread,
+					 .node = e->node };
+}
+
+static void pair_remove(struct fold *f, struct locks *l, const struct fold_pair *pair)
+{
+	struct fold_pairs *p = &l->pairs;
+	struct fold_pair *end = &p->pair[p->index.count - 1];
+	uint32_t n = (uint32_t)(pair - p->pair);
+
+	fold_index_remove(&p->index, pair->key);
 	if (pair == end)
 		return;
-	*pair = *end;
-	fold_index_put(f, &l->pairs, pair_key(pair->thread, pair->lock), (uint32_t)(pair - l->pair),
-		       PAIRS_MOST(l));
-}
-
-static struct pair *pair_get(struct fold *f, struct locks *l, uint32_t thread, uint32_t lock)
-{
-	struct pair *pair = pair_find(l, thread, lock);
-	uint32_t n;
-
-	if (pair)
-		return pair;
-	if (!l->pair)
-		l->pair = fold_alloc(f, PAIRS_MOST(l) * sizeof(*l->pair));
-	if (!l->pair)
-		return NULL;
-	/* one of them is of a thread that ended without a word */
-	if (l->pairs.count == PAIRS_MOST(l))
-		pair_remove(f, l, &l->pair[(thread + lock) % PAIRS_MOST(l)]);
-	n = l->pairs.count;
-	if (!fold_index_put(f, &l->pairs, pair_key(thread, lock), n, PAIRS_MOST(l)))
-		return NULL;
-	l->pair[n] = (struct pair){ .thread = thread, .lock = lock };
-	return &l->pair[n];
+	p->pair[n] = *end;
+	fold_index_put(f, &p->index, end->key, n, PAIRS_MOST(l));
 }
 
 /* ---- the rules ---- */
@@ -155,7 +183,13 @@ static struct pair *pair_get(struct fold *f, struct locks *l, uint32_t thread, u
 static void figures_add(struct fold *f, struct figures *g, const struct fold_event *e,
 			bool acquired)
 {
+	if (e->flags & LAR_LOCK_HELD) {
+		g->held.bits = LOCK_WAIT_BITS;
+		fold_histogram_add(f, &g->held, e->field[1]);
+		return;
+	}
 	g->acquisitions += acquired && e->flags & LAR_LOCK_NO_CELL;
+	g->owner_died += e->field[3] == EOWNERDEAD;
 	if (e->flags & LAR_LOCK_TRY && !acquired)
 		g->failed_try++;
 	else if (e->field[3] == ETIMEDOUT)
@@ -163,101 +197,226 @@ static void figures_add(struct fold *f, struct figures *g, const struct fold_eve
 	else if (!acquired)
 		g->errors++;
 	if (e->flags & LAR_LOCK_CONTENDED && !(e->flags & LAR_LOCK_TRY)) {
-		g->wait.bits = WAIT_BITS;
+		g->wait.bits = LOCK_WAIT_BITS;
 		fold_histogram_add(f, &g->wait, e->field[1]);
 	}
 }
 
-/* Such an acquisition is in a LOCKSUM, too. */
-static bool is_told_twice(const struct fold_event *e)
+/* A wait is over: those who had what it waited for have caused it. */
+static void take_blame(struct fold *f, struct locks *l, const struct fold_event *e, uint32_t number,
+		       site_name waits)
 {
-	return (e->flags & (LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL)) == LAR_LOCK_CONTENDED;
+	struct fold_blame b = { .waits = waits, .lock = lock_name(number), .ticks = e->field[1] };
+	struct fold_waiting was;
+	struct site *s;
+
+	if (!fold_wait_end(f, &l->waits, e->thread, &was) || was.address != e->field[2] ||
+	    !(e->flags & LAR_LOCK_CONTENDED))
+		return;
+	if (was.holder) {
+		b.holds = site_get(f, l, (uint32_t)(was.holder - 1), number);
+		s = site_at(l, b.holds);
+		s->caused++;
+		s->caused_ticks += b.ticks;
+	}
+	fold_blame_add(f, &l->waits, &b);
 }
 
 static void take_lock(struct fold *f, struct locks *l, const struct fold_event *e)
 {
 	bool acquired = !e->field[3] || e->field[3] == EOWNERDEAD;
-	uint32_t number = lock_number(f, l, e->field[2], e->call);
-	site_name site = site_get(f, l, e->node, number);
-	struct lock *lock = lock_at(l, number);
-	struct pair *pair;
+	uint32_t number;
+	site_name site;
+	struct lock *lock;
 
-	if (e->flags & LAR_LOCK_FIRST) {
-		lock->latest_site = site;
-		pair = pair_get(f, l, e->thread, number);
-		if (pair)
-			pair->first_site = site;
-	} else {
-		pair = pair_find(l, e->thread, number);
+	if (e->flags & LAR_LOCK_FIRST && !(e->flags & LAR_LOCK_CONTENDED)) {
+		pair_put(f, l, e);
+		acquired = true;
 	}
+	number = lock_number(f, l, e->field[2], e->call);
+	site = site_get(f, l, e->node, number);
+	lock = lock_at(l, number);
 	if (!lock->first_site)
 		lock->first_site = site;
-	if (acquired && is_told_twice(e) && (!pair || site != pair->first_site)) {
-		site_at(l, site)->f.acquisitions++;
-		*(pair ? &pair->elsewhere : &lock->elsewhere) += 1;
-	}
+	if (e->flags & LAR_LOCK_FIRST && !(e->flags & LAR_LOCK_CONTENDED))
+		return;
+	if (fold_operation(e->call) == LAR_OP_RDLOCK)
+		lock->shared += acquired && e->flags & LAR_LOCK_NO_CELL;
+	take_blame(f, l, e, number, site);
 	figures_add(f, &lock->f, e, acquired);
 	figures_add(f, &site_at(l, site)->f, e, acquired);
 }
 
-static void sum_add(struct figures *g, const struct fold_event *e, uint64_t acquisitions)
+static void sum_add(struct figures *g, const struct fold_event *e)
 {
-	g->acquisitions += acquisitions;
+	g->acquisitions += e->field[2];
 	g->failed_try += e->field[5]; /* those that made no event */
 	g->hold += e->field[3];
 	if (e->field[4] > g->hold_max)
 		g->hold_max = e->field[4];
 }
 
-/* The site of a thread's first acquisition has all of them that no event of another site has. */
+static void holds_add(struct fold *f, struct figures *g, const struct fold_event *e)
+{
+	uint32_t first = e->field[3] & 0xffff;
+
+	g->waiters += e->field[3] >> 16;
+	g->held.bits = LOCK_WAIT_BITS;
+	for (uint32_t i = 0; i < 12 && first + i < LAR_HOLD_BUCKETS; i++) {
+		uint32_t n = (uint32_t)(e->field[4 + i / 4] >> 16 * (i % 4)) & 0xffff;
+
+		if (n)
+			fold_histogram_add_many(f, &g->held, lar_hold_middle(first + i), n);
+	}
+}
+
+/* Where the figures of a cell belong. */
+static struct site *site_of_cell(struct fold *f, struct locks *l, const struct fold_pair *pair,
+				 uint32_t lock)
+{
+	return site_at(l, site_get(f, l, pair ? pair->node : 0, lock));
+}
+
+/* What an event is about; a futex call wakes others where it made a cell, else it waits. */
+static unsigned operation(const struct fold_event *e)
+{
+	bool wakes = e->kind != LAR_EV_LOCK || e->flags & (LAR_LOCK_FIRST | LAR_LOCK_NO_CELL);
+
+	if (e->call == LAR_CALL_syscall)
+		return wakes ? LAR_OP_SIGNAL : LAR_OP_CONDWAIT;
+	return fold_operation(e->call);
+}
+
+static void take_signals(struct fold *f, struct locks *l, const struct fold_event *e,
+			 const struct fold_pair *pair)
+{
+	struct condition *c = condition_get(f, l, pair ? pair->node : 0, e->call);
+
+	c->signals += e->field[2];
+	c->in_vain += e->field[5];
+	l->signals[lar_call_signal(e->call)] += e->field[2];
+	l->in_vain[lar_call_signal(e->call)] += e->field[5];
+}
+
 static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e)
 {
-	uint32_t number = lock_number(f, l, e->field[1], e->call);
-	struct lock *lock = lock_at(l, number);
-	struct pair *pair = pair_find(l, e->thread, number);
-	site_name site = pair ? pair->first_site : lock->latest_site;
+	bool holds = e->kind == LAR_EV_LOCKHOLDS;
+	const struct fold_pair *pair =
+		fold_pair_find(&l->pairs, e->thread, e->field[1], e->field[holds ? 2 : 6]);
+	struct site *site;
+	uint32_t number;
 
-	if (!site)
-		site = lock->latest_site = site_get(f, l, 0, number);
-	if (pair) {
-		pair_remove(f, l, pair);
+	if (operation(e) == LAR_OP_SIGNAL) {
+		if (!holds)
+			take_signals(f, l, e, pair);
+	} else {
+		number = lock_number(f, l, e->field[1], e->call);
+		site = site_of_cell(f, l, pair, number);
+		if (holds) {
+			holds_add(f, &lock_at(l, number)->f, e);
+			holds_add(f, &site->f, e);
+		} else {
+			if (fold_operation(e->call) == LAR_OP_RDLOCK)
+				lock_at(l, number)->shared += e->field[2];
+			sum_add(&lock_at(l, number)->f, e);
+			sum_add(&site->f, e);
+		}
 	}
-	sum_add(&lock->f, e, e->field[2]);
-	sum_add(&site_at(l, site)->f, e, e->field[2]);
+	if (pair && !holds)
+		pair_remove(f, l, pair);
+}
+
+/* A hold that made an event: the site that took it is that of the cell. */
+static void take_hold(struct fold *f, struct locks *l, const struct fold_event *e)
+{
+	const struct fold_pair *pair =
+		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
+	uint32_t number = lock_number(f, l, e->field[2], e->call);
+
+	figures_add(f, &lock_at(l, number)->f, e, true);
+	figures_add(f, &site_of_cell(f, l, pair, number)->f, e, true);
 }
 
 static void take_condition(struct fold *f, struct locks *l, const struct fold_event *e)
 {
-	uint32_t n = fold_row(f, &l->conditions, sizeof(struct condition), e->node + 1ull, l->most);
-	struct condition *c =
-		n == FOLD_NONE ? &l->other_conditions : (struct condition *)l->conditions.row + n;
+	struct condition *c = condition_get(f, l, e->node, e->call);
+	struct fold_waiting was;
 
-	c->node = e->node;
+	fold_wait_end(f, &l->waits, e->thread, &was);
 	if (e->field[3] == ETIMEDOUT)
 		c->timeouts++;
 	else if (e->field[3])
 		c->errors++;
-	c->wait.bits = WAIT_BITS;
+	c->wait.bits = LOCK_WAIT_BITS;
 	fold_histogram_add(f, &c->wait, e->field[1]);
+}
+
+static void take_signal(struct fold *f, struct locks *l, const struct fold_event *e)
+{
+	struct condition *c;
+
+	if (e->flags & LAR_LOCK_FIRST) {
+		pair_put(f, l, e);
+		return;
+	}
+	c = condition_get(f, l, e->node, e->call);
+	c->signals++;
+	c->in_vain += !!(e->flags & LAR_LOCK_TRY);
+	l->signals[lar_call_signal(e->call)]++;
+	l->in_vain[lar_call_signal(e->call)] += !!(e->flags & LAR_LOCK_TRY);
+}
+
+static void take_order(struct fold *f, struct locks *l, const struct fold_event *e)
+{
+	const struct fold_pair *pair =
+		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
+	struct fold_order o = { .lock = lock_name(lock_number(f, l, e->field[1], e->call)),
+				.held = lock_name(lock_number(f, l, e->field[2], e->call)),
+				.node = e->node,
+				.held_node = pair ? pair->node : 0,
+				.thread = e->thread,
+				.info = e->field[4],
+				.ticks = e->ticks };
+
+	if (o.lock && o.held)
+		fold_order_add(f, &l->waits, &o);
+	else
+		l->waits.orders_left_out++;
 }
 
 static void take_event(struct fold *f, struct locks *l, const struct fold_event *e)
 {
-	if (e->kind == LAR_EV_LOCKSUM) {
+	switch (e->kind) {
+	case LAR_EV_LOCKSUM:
+	case LAR_EV_LOCKHOLDS:
 		take_sum(f, l, e);
 		return;
+	case LAR_EV_LOCKWAIT:
+		fold_wait_begin(f, &l->waits, &l->pairs, e);
+		return;
+	case LAR_EV_LOCKORDER:
+		take_order(f, l, e);
+		return;
 	}
-	switch (fold_operation(e->call)) {
-	case LAR_OP_CONDWAIT:
-		take_condition(f, l, e);
-		break;
+	if (e->flags & LAR_LOCK_HELD) {
+		take_hold(f, l, e);
+		return;
+	}
+	switch (operation(e)) {
 	case LAR_OP_UNLOCK:
 		l->unowned_unlocks += !!(e->flags & LAR_LOCK_UNOWNED);
+		break;
+	case LAR_OP_LOCK:
+	case LAR_OP_RDLOCK:
+		take_lock(f, l, e);
+		break;
+	case LAR_OP_SIGNAL:
+		take_signal(f, l, e);
 		break;
 	case LAR_OP_DESTROY:
 		break;
 	default:
-		take_lock(f, l, e);
+		take_condition(f, l, e);
 	}
 }
 
@@ -265,12 +424,13 @@ void fold_lock_event(struct fold *f, void **state, const struct fold_event *e)
 {
 	struct locks *l = *state;
 
-	if (e->kind != LAR_EV_LOCK && e->kind != LAR_EV_LOCKSUM)
+	if (e->kind != LAR_EV_LOCK && e->kind != LAR_EV_LOCKSUM && e->kind != LAR_EV_LOCKHOLDS &&
+	    e->kind != LAR_EV_LOCKORDER && e->kind != LAR_EV_LOCKWAIT)
 		return;
 	if (!l) {
 		l = *state = fold_alloc(f, sizeof(*l));
 		if (l)
-			l->most = fold_rows_most();
+			l->most = l->waits.most = fold_rows_most();
 	}
 	if (l)
 		take_event(f, l, e);
@@ -287,7 +447,10 @@ static void put_figures(struct fold_out *o, const struct figures *g)
 	fold_put(o, g->errors);
 	fold_put(o, g->hold);
 	fold_put(o, g->hold_max);
+	fold_put(o, g->owner_died);
+	fold_put(o, g->waiters);
 	fold_put_histogram(o, &g->wait);
+	fold_put_histogram(o, &g->held);
 }
 
 static void put_lock(struct fold_out *o, const struct lock *lock, uint64_t *last)
@@ -295,8 +458,7 @@ static void put_lock(struct fold_out *o, const struct lock *lock, uint64_t *last
 	fold_put_site(o, lock->address, last);
 	fold_put(o, lock->call);
 	fold_put(o, lock->first_site);
-	fold_put(o, lock->latest_site);
-	fold_put(o, lock->elsewhere);
+	fold_put(o, lock->shared);
 	put_figures(o, &lock->f);
 }
 
@@ -305,16 +467,11 @@ static void write_locks(struct fold_out *o, const struct locks *l)
 	bool others = l->other_locks.call != 0;
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_LOCKS, l->locks.map.count + others, 11);
+	fold_table(o, LAR_TABLE_LOCKS, l->locks.map.count + others, 12);
 	for (uint32_t i = 0; i < l->locks.map.count; i++)
 		put_lock(o, (const struct lock *)l->locks.row + i, &last);
 	if (others)
 		put_lock(o, &l->other_locks, &last);
-}
-
-static uint64_t lock_name(uint32_t lock)
-{
-	return lock == OTHERS ? 0 : lock + 1ull;
 }
 
 static void put_lock_site(struct fold_out *o, const struct site *s, uint64_t name, uint64_t *last)
@@ -322,6 +479,8 @@ static void put_lock_site(struct fold_out *o, const struct site *s, uint64_t nam
 	fold_put_site(o, name, last);
 	fold_put(o, lock_name(s->lock));
 	fold_put(o, s->more_locks);
+	fold_put(o, s->caused);
+	fold_put(o, s->caused_ticks);
 	put_figures(o, &s->f);
 }
 
@@ -329,7 +488,7 @@ static void write_sites(struct fold_out *o, const struct locks *l)
 {
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_LOCK_SITES, l->sites.map.count + l->other_sites.used, 9);
+	fold_table(o, LAR_TABLE_LOCK_SITES, l->sites.map.count + l->other_sites.used, 13);
 	for (uint32_t i = 0; i < l->sites.map.count; i++) {
 		const struct site *s = (const struct site *)l->sites.row + i;
 
@@ -341,12 +500,14 @@ static void write_sites(struct fold_out *o, const struct locks *l)
 
 static void write_pairs(struct fold_out *o, const struct locks *l)
 {
-	fold_table(o, LAR_TABLE_LOCK_PAIRS, l->pairs.count, 4);
-	for (uint32_t i = 0; i < l->pairs.count; i++) {
-		fold_put(o, l->pair[i].thread);
-		fold_put(o, lock_name(l->pair[i].lock));
-		fold_put(o, l->pair[i].first_site);
-		fold_put(o, l->pair[i].elsewhere);
+	const struct fold_pairs *p = &l->pairs;
+
+	fold_table(o, LAR_TABLE_LOCK_PAIRS, p->index.count, 4);
+	for (uint32_t i = 0; i < p->index.count; i++) {
+		fold_put(o, p->pair[i].thread);
+		fold_put(o, p->pair[i].address);
+		fold_put(o, p->pair[i].caller);
+		fold_put(o, p->pair[i].node);
 	}
 }
 
@@ -354,34 +515,44 @@ static void put_condition(struct fold_out *o, const struct condition *c, uint64_
 			  uint64_t *last)
 {
 	fold_put_site(o, name, last);
+	fold_put(o, c->call);
 	fold_put(o, c->timeouts);
 	fold_put(o, c->errors);
+	fold_put(o, c->signals);
+	fold_put(o, c->in_vain);
 	fold_put_histogram(o, &c->wait);
 }
 
 static void write_conditions(struct fold_out *o, const struct locks *l)
 {
-	bool others = l->other_conditions.wait.count != 0;
+	uint32_t others = 0u + l->other_conditions[0].used + l->other_conditions[1].used;
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_CONDITIONS, l->conditions.map.count + others, 3);
+	fold_table(o, LAR_TABLE_CONDITIONS, l->conditions.map.count + others, 6);
 	for (uint32_t i = 0; i < l->conditions.map.count; i++) {
 		const struct condition *c = (const struct condition *)l->conditions.row + i;
 
 		put_condition(o, c, c->node + 1ull, &last);
 	}
-	if (others)
-		put_condition(o, &l->other_conditions, 0, &last);
+	for (uint32_t i = 0; i < 2; i++)
+		if (l->other_conditions[i].used)
+			put_condition(o, &l->other_conditions[i], 0, &last);
 }
 
 void fold_lock_write(struct fold_out *o, void *state)
 {
 	const struct locks *l = state;
 
-	fold_table(o, LAR_TABLE_LOCK_TOTALS, 1, 1);
+	fold_table(o, LAR_TABLE_LOCK_TOTALS, 1, 2 + 2 * LAR_SIGNALS);
 	fold_put(o, l->unowned_unlocks);
+	fold_put(o, l->waits.orders_left_out);
+	for (uint32_t i = 0; i < LAR_SIGNALS; i++) {
+		fold_put(o, l->signals[i]);
+		fold_put(o, l->in_vain[i]);
+	}
 	write_locks(o, l);
 	write_sites(o, l);
 	write_pairs(o, l);
 	write_conditions(o, l);
+	fold_waits_write(o, &l->waits);
 }

@@ -238,7 +238,7 @@ static void count_work(struct figures *t, const struct fold_event *e)
 			t->io_bytes += e->field[3];
 		break;
 	case LAR_EV_LOCK:
-		if (!(e->flags & LAR_LOCK_CONTENDED) || fold_operation(e->call) != LAR_OP_LOCK)
+		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(fold_operation(e->call)))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
@@ -278,7 +278,8 @@ void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
 {
 	struct threads *m = *state;
 
-	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_TICK) /* not a thread at work */
+	/* not a thread at work */
+	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS || e->kind == LAR_EV_TICK)
 		return;
 	if (!m) {
 		m = *state = fold_alloc(f, sizeof(*m));

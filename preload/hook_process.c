@@ -7,6 +7,7 @@
 
 #include "fault.h"
 #include "hook.h"
+#include "hook_sync.h"
 #include "life.h"
 #include "module.h"
 #include "sys.h"
@@ -195,6 +196,9 @@ LAR_EXPORT long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
+	/* how the locks of Rust and what is atomic in C++ wait */
+	if (number == SYS_futex)
+		return sync_futex(a, HOOK_FRAME);
 	filter = number == SYS_seccomp &&
 		 (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
 	if (filter)

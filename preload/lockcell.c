@@ -1,77 +1,269 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures per thread and lock; see lockcell.h. */
+/* Figures per thread, lock and place; see lockcell.h. */
 #include "lockcell.h"
+
+#include <string.h>
 
 #include "fault.h"
 #include "recorder.h"
 #include "span.h"
 
-/* Says which cell's figures are in the event that the next commit brings: a reader of a process
+#define HOLDERS_LOOKED 64 /* slots, where the lock does not tell its owner */
+#define SUM_WORDS      8
+#define SUM_EVENTS     4 /* at most: the sum and its buckets */
+
+static struct lar_lock_holds *holds_of(const struct thread *t, uint32_t cell)
+{
+	struct lar_slot_holds *h = (struct lar_slot_holds *)(t->slot + 1);
+
+	return &h->cell[cell];
+}
+
+/* Says which cell's figures are in the events that the next commit brings: a reader of a process
  * that was killed before the cell is free takes them once. */
-static void announce(struct thread *t, const struct lar_lock_cell *c)
+static void announce(struct thread *t, uint32_t cell)
 {
 	struct lar_slot *slot = t->slot;
 	uint64_t head = (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer);
 
-	slot->flush_cell = (uint32_t)(c - slot->locks);
+	slot->flush_cell = cell;
 	FAULT_POINT(cell_named);
 	__atomic_store_n(&slot->flush_state, t->slot_seq | head, __ATOMIC_RELEASE);
 	FAULT_POINT(cell_announced);
 }
 
-void lockcell_flush(struct thread *t, struct lar_lock_cell *c)
+/* Four buckets in a word. */
+static uint64_t holds_word(const struct lar_lock_holds *h, unsigned word)
 {
+	uint64_t v;
+
+	memcpy(&v, &h->bucket[4 * word], 8);
+	return v;
+}
+
+#define HOLD_WORDS (LAR_HOLD_BUCKETS / 4)
+
+static void put_holds(struct thread *t, const struct lar_lock_cell *c,
+		      const struct lar_lock_holds *h)
+{
+	uint64_t waiters = c->waiters;
+
+	for (unsigned i = 0; i < HOLD_WORDS; i += 3) {
+		uint64_t v[3], *r;
+
+		for (unsigned k = 0; k < 3; k++)
+			v[k] = i + k < HOLD_WORDS ? holds_word(h, i + k) : 0;
+		if (!(v[0] | v[1] | v[2] | waiters))
+			continue;
+		r = span_record(t, LAR_EV_LOCKHOLDS, 0, c->call, 7);
+		if (!r)
+			return;
+		r[0] = lar_ticks();
+		r[1] = c->addr;
+		r[2] = c->caller;
+		r[3] = 4 * i | waiters << 16;
+		memcpy(&r[4], v, sizeof(v));
+		waiters = 0;
+	}
+}
+
+static void put_sum(struct thread *t, uint32_t cell)
+{
+	const struct lar_lock_cell *c = lockcell_at(t, cell);
 	uint64_t *r;
 
-	if (c->acquisitions || c->failed_try) {
-		r = span_record(t, LAR_EV_LOCKSUM, 0, c->call, 6);
-		if (r) {
-			r[0] = lar_ticks();
-			r[1] = c->addr;
-			r[2] = c->acquisitions;
-			r[3] = c->hold_ticks;
-			r[4] = c->hold_max_ticks;
-			r[5] = c->failed_try;
-			announce(t, c);
-			span_commit(t);
-		}
-	}
+	/* all of them with one commit */
+	if (t->head + SUM_EVENTS * SUM_WORDS > t->limit &&
+	    !seal_make_room(t, SUM_EVENTS * SUM_WORDS))
+		return;
+	put_holds(t, c, holds_of(t, cell));
+	r = span_record(t, LAR_EV_LOCKSUM, 0, c->call, 7);
+	if (!r)
+		return;
+	r[0] = lar_ticks();
+	r[1] = c->addr;
+	r[2] = c->acquisitions;
+	r[3] = c->hold_ticks;
+	r[4] = c->hold_max_ticks;
+	r[5] = c->failed_try;
+	r[6] = c->caller;
+	announce(t, cell);
+	span_commit(t);
+}
+
+void lockcell_flush(struct thread *t, uint32_t cell)
+{
+	struct lar_lock_cell *c = lockcell_at(t, cell);
+
+	put_sum(t, cell);
 	FAULT_POINT(cell_summed);
 	__atomic_store_n(&c->addr, 0, __ATOMIC_RELEASE);
 	FAULT_POINT(cell_cleared);
 	__atomic_store_n(&t->slot->flush_state, 0, __ATOMIC_RELEASE);
+	t->held.order[cell] = 0;
+	if (c->depth)
+		held_remove(t, cell);
 	FAULT_POINT(cell_done);
 }
 
-void lockcell_flush_all(struct thread *t)
+void lockcell_leave(struct thread *t)
 {
-	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++)
-		if (t->slot->locks[i].addr)
-			lockcell_flush(t, &t->slot->locks[i]);
+	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++) {
+		if (!lockcell_at(t, i)->addr)
+			continue;
+		/* they are of the slot's last owner: its THREAD record comes first */
+		if (t->head == t->buffer)
+			seal_begin_buffer(t);
+		lockcell_flush(t, i);
+	}
+	memset(&t->held, 0, sizeof(t->held));
 }
 
-struct lar_lock_cell *lockcell_make(struct thread *t, uint64_t addr, unsigned call)
+void lockcell_destroy(struct thread *t, uint64_t addr)
 {
-	struct lar_lock_cell *c = NULL;
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+		uint32_t i = lockcell_place(addr, n);
 
-	for (uint32_t n = 0; n < LOCKCELL_PROBES && !c; n++)
-		if (!lockcell_place(t, addr, n)->addr)
-			c = lockcell_place(t, addr, n);
-	for (uint32_t n = 0; n < LOCKCELL_PROBES && !c; n++)
-		if (!lockcell_place(t, addr, n)->depth)
-			c = lockcell_place(t, addr, n);
-	if (!c)
-		return NULL;
+		if (lockcell_at(t, i)->addr == addr)
+			lockcell_flush(t, i);
+	}
+}
+
+static uint32_t place_for(const struct thread *t, uint64_t addr)
+{
+	uint32_t other = LOCKCELL_NONE, same = LOCKCELL_NONE;
+
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+		uint32_t i = lockcell_place(addr, n), *found;
+		const struct lar_lock_cell *c = lockcell_at(t, i);
+
+		if (!c->addr)
+			return i;
+		found = c->addr == addr ? &same : &other;
+		if (!c->depth && *found == LOCKCELL_NONE)
+			*found = i;
+	}
+	return other != LOCKCELL_NONE ? other : same;
+}
+
+uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call, bool *made)
+{
+	struct lar_lock_cell *c;
+	uint32_t cell;
+
+	*made = false;
+	if (t->slot->owner_tid == THREAD_SHARED)
+		return LOCKCELL_NONE;
+	cell = place_for(t, addr);
+	if (cell == LOCKCELL_NONE || lockcell_at(t, cell)->addr == addr) {
+		/* more places than cells: one for those that are left */
+		uint32_t shared = lockcell_find(t, addr, 0, call);
+
+		*caller = 0;
+		if (shared != LOCKCELL_NONE || cell == LOCKCELL_NONE)
+			return shared;
+	}
+	c = lockcell_at(t, cell);
 	if (c->addr)
-		lockcell_flush(t, c);
+		lockcell_flush(t, cell);
 	FAULT_POINT(cell_free);
-	c->acquisitions = c->contended = c->failed_try = 0;
-	c->depth = 0;
+	memset(&c->acquisitions, 0, sizeof(*c) - offsetof(struct lar_lock_cell, acquisitions));
+	memset(holds_of(t, cell), 0, sizeof(struct lar_lock_holds));
 	c->call = (uint16_t)call;
-	c->hold_ticks = c->hold_max_ticks = c->held_since = 0;
-	c->wait_ticks = c->wait_max_ticks = 0;
+	c->caller = *caller;
 	FAULT_POINT(cell_zeroed);
 	__atomic_store_n(&c->addr, addr, __ATOMIC_RELEASE);
 	FAULT_POINT(cell_made);
-	return c;
+	*made = true;
+	return cell;
+}
+
+/* ---- what is held ---- */
+
+uint32_t held_search(const struct thread *t, uint64_t addr)
+{
+	for (uint32_t i = t->held.count; i-- > 0;)
+		if (lockcell_at(t, t->held.cell[i])->addr == addr)
+			return t->held.cell[i];
+	/* one of very many, or one that a cancelled wait gave back */
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+		uint32_t i = lockcell_place(addr, n);
+
+		if (lockcell_at(t, i)->addr == addr && lockcell_at(t, i)->depth)
+			return i;
+	}
+	return LOCKCELL_NONE;
+}
+
+void held_remove(struct thread *t, uint32_t cell)
+{
+	struct held *h = &t->held;
+	uint32_t at = h->count, n = h->count;
+
+	while (at > 0 && h->cell[at - 1] != cell)
+		at--;
+	if (!at)
+		return;
+	h->count = at - 1;
+	for (uint32_t i = at; i < n; i++)
+		held_push(t, h->cell[i], lockcell_at(t, h->cell[i])->addr);
+}
+
+bool held_order_new(struct thread *t, uint32_t cell)
+{
+	struct held *h = &t->held;
+	const struct lar_lock_cell *c = lockcell_at(t, cell);
+	uint32_t key = h->hash[h->count];
+	uint32_t mixed =
+		(key ^ (uint32_t)(c->addr >> 3) ^ (uint32_t)c->caller * 0x85ebca6bu) * 0x9e3779b1u;
+	uint32_t *seen = &h->seen[mixed >> 23];
+
+	_Static_assert(ORDER_SEEN == 1u << (32 - 23), "the hash's top bits are the place");
+	h->order[cell] = key;
+	if (*seen == mixed)
+		return false;
+	*seen = mixed;
+	return true;
+}
+
+/* ---- who holds it ---- */
+
+static struct lar_slot *slot_of(uint32_t index)
+{
+	return (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
+}
+
+static bool holder_in(const struct lar_slot *slot, uint64_t addr, struct lock_holder *out)
+{
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+		const struct lar_lock_cell *c = &slot->locks[lockcell_place(addr, n)];
+
+		if (__atomic_load_n(&c->addr, __ATOMIC_ACQUIRE) != addr ||
+		    !__atomic_load_n(&c->held_since, __ATOMIC_RELAXED))
+			continue;
+		out->caller = c->caller;
+		out->thread = slot->thread_no;
+		return true;
+	}
+	return false;
+}
+
+struct lock_holder lockcell_holder(uint64_t addr, uint32_t tid)
+{
+	uint32_t used = atomic_load_explicit(&lar->slots_used, memory_order_relaxed);
+	struct lock_holder out = { 0, 0 };
+
+	if (tid) {
+		uint32_t index = lar->slot_of_tid[tid % RECORDER_TIDS];
+
+		if (index < used && slot_of(index)->owner_tid == tid) {
+			out.thread = slot_of(index)->thread_no;
+			holder_in(slot_of(index), addr, &out);
+			return out;
+		}
+	}
+	for (uint32_t i = 0; i < used && i < HOLDERS_LOOKED; i++)
+		if ((!tid || slot_of(i)->owner_tid == tid) && holder_in(slot_of(i), addr, &out))
+			break;
+	return out;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exact figures of a thread for each lock it uses, in its slot (struct lar_lock_cell): an
- * uncontended lock makes no event. Only the owner of the slot comes here, its gate BUSY.
+ * The exact figures of a thread for each lock that it uses and each place in the code that takes
+ * it, in its slot (struct lar_lock_cell): an uncontended lock makes no event. And which locks it
+ * holds, in what order. Only the owner of the slot comes here, its gate BUSY; other threads look at
+ * its cells to see who is in their way.
  */
 #ifndef LARIAT_LOCKCELL_H
 #define LARIAT_LOCKCELL_H
@@ -12,39 +14,110 @@
 #include "format/trace_format.h"
 #include "thread.h"
 
-#define LOCKCELL_PROBES 4
+#define LOCKCELL_PROBES 8
+#define LOCKCELL_NONE	UINT32_MAX
 
 /* The n-th place where the cell of a lock may be, n below LOCKCELL_PROBES. */
-static always_inline struct lar_lock_cell *lockcell_place(const struct thread *t, uint64_t addr,
-							  uint32_t n)
+static always_inline uint32_t lockcell_place(uint64_t addr, uint32_t n)
 {
-	uint32_t at = (uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 40) + n;
-
-	return &t->slot->locks[at % LAR_SLOT_LOCK_CELLS];
+	return ((uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 40) + n) % LAR_SLOT_LOCK_CELLS;
 }
 
-/* The cell of a lock, or NULL. */
-static always_inline struct lar_lock_cell *lockcell_find(const struct thread *t, uint64_t addr)
+/* The cell of a lock taken at a place, or LOCKCELL_NONE. */
+static always_inline uint32_t lockcell_find(const struct thread *t, uint64_t addr, uint64_t caller,
+					    unsigned call)
 {
 	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
-		struct lar_lock_cell *c = lockcell_place(t, addr, n);
+		uint32_t i = lockcell_place(addr, n);
+		const struct lar_lock_cell *c = &t->slot->locks[i];
 
-		if (c->addr == addr)
-			return c;
+		if (c->addr == addr && c->caller == caller && c->call == call)
+			return i;
 	}
-	return NULL;
+	return LOCKCELL_NONE;
 }
 
 /*
- * A cell for a lock that has none: a free one, or that of a lock not held now, whose figures become
- * an event. NULL when all places are of locks held now.
+ * A cell for a lock and place that has none: a free one, or that of another lock not held now,
+ * whose figures become an event, or, where this lock has them all, one that its further places
+ * share. *made: it is new, and an event has to say what it is of. LOCKCELL_NONE when all are held,
+ * or when several threads share the slot.
  */
-struct lar_lock_cell *lockcell_make(struct thread *t, uint64_t addr, unsigned call);
+uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call,
+		       bool *made);
 
-/* The cell's figures become an event, the cell is free. */
-void lockcell_flush(struct thread *t, struct lar_lock_cell *c);
+/* The cell's figures become events, the cell is free. */
+void lockcell_flush(struct thread *t, uint32_t cell);
 
-/* The same for all cells: the slot goes to another thread. */
-void lockcell_flush_all(struct thread *t);
+/* The same for all cells: the thread is about to end, or the slot goes to another one. */
+void lockcell_leave(struct thread *t);
+
+/* The lock goes away: the address may become another one. */
+void lockcell_destroy(struct thread *t, uint64_t addr);
+
+static always_inline struct lar_lock_cell *lockcell_at(const struct thread *t, uint32_t cell)
+{
+	return &t->slot->locks[cell];
+}
+
+static always_inline void held_push(struct thread *t, uint32_t cell, uint64_t addr)
+{
+	struct held *h = &t->held;
+	uint32_t n = h->count;
+
+	if (unlikely(n == HELD_MOST))
+		return;
+	h->cell[n] = (uint8_t)cell;
+	h->hash[n + 1] = (h->hash[n] ^ (uint32_t)(addr >> 3)) * 0x9e3779b1u + 1;
+	h->count = n + 1;
+}
+
+/* The cell by which the thread holds a lock, or LOCKCELL_NONE. */
+uint32_t held_search(const struct thread *t, uint64_t addr);
+
+static always_inline uint32_t held_find(const struct thread *t, uint64_t addr)
+{
+	uint32_t n = t->held.count;
+
+	if (likely(n)) {
+		uint32_t top = t->held.cell[n - 1];
+
+		if (likely(t->slot->locks[top].addr == addr))
+			return top;
+	}
+	return held_search(t, addr);
+}
+
+void held_remove(struct thread *t, uint32_t cell);
+
+static always_inline void held_pop(struct thread *t, uint32_t cell)
+{
+	uint32_t n = t->held.count;
+
+	if (likely(n && t->held.cell[n - 1] == cell))
+		t->held.count = n - 1;
+	else
+		held_remove(t, cell);
+}
+
+/* Whether it is known that these locks are held when that cell's is taken. */
+static always_inline bool held_order_known(const struct thread *t, uint32_t cell)
+{
+	const struct held *h = &t->held;
+
+	return likely(!h->count) || h->order[cell] == h->hash[h->count];
+}
+
+/* The same from a larger memory; true when nobody has told yet: the caller does now. */
+bool held_order_new(struct thread *t, uint32_t cell);
+
+/* Who holds a lock, as far as cells tell. */
+struct lock_holder {
+	uint32_t thread; /* number; 0 = not known */
+	uint64_t caller; /* where it took it */
+};
+
+/* tid: kernel id of the owner, where the lock says it, else 0. */
+struct lock_holder lockcell_holder(uint64_t addr, uint32_t tid);
 
 #endif

@@ -179,6 +179,52 @@ static void search_begin(struct search *search)
 	search->rest = m;
 }
 
+/* A version that is not the default one. */
+static void *search_old(const struct search *search, const char *name)
+{
+	struct wanted w = { name, gnu_hash_of(name) };
+
+	for (uint32_t i = 0; i < search->count; i++) {
+		const struct symbols *s = &search->table[i];
+		const uint32_t *t = s->gnu_hash, *bucket, *chain;
+		uint32_t at, last = 0;
+
+		if (!t || !t[0] || !s->version)
+			continue;
+		bucket = t + 4 + t[2] * 2;
+		chain = bucket + t[0];
+		at = bucket[w.gnu_hash % t[0]];
+		for (; at >= t[1] && !last; last = chain[at - t[1]] & 1, at++)
+			if ((chain[at - t[1]] | 1) == (w.gnu_hash | 1) &&
+			    symbol_fits(s, at, name) == 1)
+				return (void *)(s->base + s->symbol[at].st_value);
+	}
+	return NULL;
+}
+
+const struct real_old *real_first_version(void)
+{
+	static struct real_old old;
+	static bool known;
+	struct search search;
+
+	if (known)
+		return &old;
+	search_begin(&search);
+#define OLD(symbol)                                                                                \
+	*(void **)&old.symbol = search_old(&search, #symbol);                                      \
+	if (!old.symbol)                                                                           \
+		old.symbol = REAL(symbol);
+	OLD(pthread_cond_wait)
+	OLD(pthread_cond_timedwait)
+	OLD(pthread_cond_signal)
+	OLD(pthread_cond_broadcast)
+	OLD(pthread_cond_destroy)
+#undef OLD
+	__atomic_store_n(&known, true, __ATOMIC_RELEASE);
+	return &old;
+}
+
 static void *search_for(const struct search *search, const char *name)
 {
 	struct wanted w = { name, gnu_hash_of(name) };

@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -22,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "attr.h"
@@ -86,6 +88,20 @@ void *real_find_late(const char *symbol);
 /* Does the program, or what is loaded before the recorder, have an operator new or delete of its
  * own? Then a new of theirs may go with a delete of the library's. */
 bool real_operators_replaced(void);
+
+/*
+ * Conditions have a first version, of another form, for programs linked long ago. Never NULL: where
+ * libc has none, the present one.
+ */
+struct real_old {
+	__typeof__(pthread_cond_wait) *pthread_cond_wait;
+	__typeof__(pthread_cond_timedwait) *pthread_cond_timedwait;
+	__typeof__(pthread_cond_signal) *pthread_cond_signal;
+	__typeof__(pthread_cond_broadcast) *pthread_cond_broadcast;
+	__typeof__(pthread_cond_destroy) *pthread_cond_destroy;
+};
+const struct real_old *real_first_version(void);
+#define REAL_OLD(symbol) (real_first_version()->symbol)
 
 /* The real function, resolved even when this is the first call of the process. */
 #define REAL(symbol) (likely(real.symbol != NULL) ? real.symbol : (real_resolve(), real.symbol))

@@ -40,6 +40,7 @@ struct thread;
 
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
+#define RECORDER_TIDS	     4096
 #define RECORDER_ENDED	     256 /* threads that may still be seen after their end */
 #define RECORDER_UNLOADS     64	 /* times of unloading that are told apart */
 #define RECORDER_MISUSES     64	 /* places of wrong frees */
@@ -113,6 +114,7 @@ struct recorder {
 	uint64_t unload_ticks[RECORDER_UNLOADS];
 	_Atomic(struct rules_table *) rules;
 	struct thread *thread[RECORDER_MAX_SLOTS]; /* by slot, kept for the slot's next owner */
+	uint16_t slot_of_tid[RECORDER_TIDS]; /* the latest, by a kernel thread id's low bits */
 
 	struct recorder_start start[RECORDER_STARTS];
 	struct recorder_handle handle[RECORDER_HANDLES];

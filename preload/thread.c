@@ -28,10 +28,10 @@ extern void *__libc_stack_end;
 #define STACK_DEFAULT	(8ull << 20)
 #define STACK_MOST	(1ull << 32)
 #define SLOT_FIRST	(32u << 10)
-#define NESTED_BIT	(1u << 31)
-#define SHARED_OWNER	(NESTED_BIT - 1) /* no thread's id */
-#define SHARED_PATIENCE 2000000		 /* times to let others run */
-#define SHARED_SELF	1000		 /* after so many it is this thread that holds it */
+#define NESTED_BIT	THREAD_NESTED
+#define SHARED_OWNER	THREAD_SHARED
+#define SHARED_PATIENCE 2000000 /* times to let others run */
+#define SHARED_SELF	1000	/* after so many it is this thread that holds it */
 
 static struct thread closed;
 LAR_TLS struct thread *lar_self = &closed;
@@ -248,10 +248,9 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
 	FAULT_POINT(enter_slot);
-	if (t->head > t->buffer) {
+	if (t->head > t->buffer)
 		stdiocell_flush(t, NULL);
-		lockcell_flush_all(t);
-	}
+	lockcell_leave(t);
 	FAULT_POINT(enter_flushed);
 	t->tid = tid;
 	t->number = number;
@@ -259,6 +258,7 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	t->nested = NULL;
 	stack_bounds(&t->stack, frame, tid == lar->pid);
 	owner_record(t);
+	lar->slot_of_tid[tid % RECORDER_TIDS] = (uint16_t)index;
 	t->gate = GATE_OPEN;
 	return t;
 }
@@ -406,7 +406,7 @@ void thread_end(void)
 		return;
 	t->gate = GATE_BUSY;
 	stdiocell_flush(t, NULL);
-	lockcell_flush_all(t);
+	lockcell_leave(t);
 	if (lar->config.record & LAR_RECORD_IO)
 		kernelio_thread_ends(t->tid);
 	FAULT_POINT(thread_flushed);

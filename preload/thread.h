@@ -157,6 +157,17 @@ struct stdio_cell {
 #define STDIO_CELLS	 16
 #define STDIO_CELL_WORDS 7 /* of its event */
 
+/* The locks that a thread holds, innermost last; see lockcell.h. */
+#define HELD_MOST  32
+#define ORDER_SEEN 512
+struct held {
+	uint32_t count;
+	uint8_t cell[HELD_MOST];
+	uint32_t hash[HELD_MOST + 1];	     /* of the addresses of the first n */
+	uint32_t order[LAR_SLOT_LOCK_CELLS]; /* by cell: what was held when it was taken last */
+	uint32_t seen[ORDER_SEEN];	     /* of which an event tells */
+};
+
 struct thread {
 	uint32_t gate;
 	uint32_t index;		/* of its slot */
@@ -178,6 +189,7 @@ struct thread {
 	uint32_t stdio_used; /* 0 = all are free */
 
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
+	struct held held;
 	struct stack stack;
 	size_t map_size;
 };
@@ -187,6 +199,10 @@ static inline uint64_t *thread_limit(const struct thread *t)
 {
 	return (uint64_t *)((uint8_t *)t->slot + t->ready) - STDIO_CELLS * STDIO_CELL_WORDS;
 }
+
+/* The owner of slots that several threads share: no thread's id. */
+#define THREAD_NESTED (1u << 31)
+#define THREAD_SHARED (THREAD_NESTED - 1)
 
 /* The calling thread's; never NULL: a thread without one shares a closed dummy. */
 extern LAR_TLS struct thread *lar_self;

@@ -24,7 +24,8 @@ from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_record
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
 TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
 SIGNED = {(5, "result"), (6, "result"), (6, "offset"), (14, "result")}
-FLAGS = {6: {1: "no_target"}, 15: {1: "most"}, 7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell"},
+FLAGS = {6: {1: "no_target"}, 15: {1: "most"},
+         7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell", 32: "held"},
          9: {1: "detached"}, 14: {1: "child"}}
 
 
@@ -102,12 +103,20 @@ class Trace:
             records, bad, skipped = raw_records(words, self.shift, self.data[752:784])
             self.damaged_records += bad + (len(body) < head)
             self.skipped += skipped
-            cells = [struct.unpack_from("<QIIIHHQQ", self.data, at + 256 + 64 * c) for c in range(60)]
+            cells = [self.cell(at, c) for c in range(60)]
             flush_cell, flush_state = struct.unpack_from("<IQ", self.data, at + 28)
             if flush_state and flush_cell < 60 and seq << 32 | head >= flush_state:
                 cells[flush_cell] = (0,)
             yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,
                        cells=[c for c in cells if c[0]])
+
+    def cell(self, at, c):
+        """A lock cell of the slot at an offset, with its buckets as words of four."""
+        figures = struct.unpack_from("<QIIIHHQQQQ", self.data, at + 256 + 64 * c)
+        holds = (0,) * 9
+        if self.slot_header >= 8192:
+            holds = struct.unpack_from("<8Q", self.data, at + 4096 + 64 * c) + (0,)
+        return figures + (holds,)
 
     def read_dictionary(self):
         _, offset, size, used = self.section(2)
@@ -258,9 +267,18 @@ class Trace:
                                  key=lambda e: e[:3]):
             yield event[3]
         for slot in self.slots:
-            for addr, took, _, failed, _, call, hold, longest in slot["cells"]:
-                r = Record(8 | call << 16, self.last_ticks, [addr, took, hold, longest, failed], None)
-                yield r, slot["thread"], slot["tid"]
+            for cell in slot["cells"]:
+                addr, took, waiters, failed, _, call, hold, longest, _, caller, holds = cell
+                rows = []
+                for first in (0, 12, 24) if self.slot_header >= 8192 else ():
+                    buckets = list(holds[first // 4:first // 4 + 3])
+                    if any(buckets) or waiters:
+                        rows.append((18, [addr, caller, first | waiters << 16] + buckets))
+                        waiters = 0
+                rows.append((8, [addr, took, hold, longest, failed, caller]))
+                for kind, fields in rows:
+                    r = Record(kind | call << 16, self.last_ticks, fields, None)
+                    yield r, slot["thread"], slot["tid"]
 
     def span_ns(self, ticks):
         return min(ticks * self.mult >> 48, M64)

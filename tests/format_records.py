@@ -11,7 +11,8 @@ KINDS = {  # number: name, has a stack, letters behind the time, what dump calls
     5: ("map", 1, "VAVAVZ", ["duration_ns", "address", "size", "old_address", "old_size", "result"]),
     6: ("io", 1, "VDZVD", ["duration_ns", "fd", "result", "size", "offset"]),
     7: ("lock", 1, "VAV", ["wait_ns", "address", "result"]),
-    8: ("locksum", 0, "AVVVV", ["address", "acquisitions", "hold_ns", "hold_max_ns", "failed_try"]),
+    8: ("locksum", 0, "AVVVVV",
+        ["address", "acquisitions", "hold_ns", "hold_max_ns", "failed_try", "caller"]),
     9: ("thread_create", 1, "VVV", ["duration_ns", "other_thread", "result"]),
     10: ("thread_start", 0, "V", ["other_thread"]),
     11: ("thread_end", 0, "VV", ["other_thread", "cpu_ns"]),
@@ -19,6 +20,10 @@ KINDS = {  # number: name, has a stack, letters behind the time, what dump calls
     14: ("process", 1, "VVZ", ["duration_ns", "child_pid", "result"]),
     15: ("tick", 0, "VVVV", ["rss_bytes", "heap_bytes", "mapped_bytes", "threads"]),
     16: ("free", 0, "OV", ["address", "size"]),
+    18: ("lockholds", 0, "VVVVVV",
+         ["address", "caller", "first_bucket", "buckets_0", "buckets_4", "buckets_8"]),
+    19: ("lockorder", 1, "VVVV", ["address", "held_address", "caller", "held"]),
+    20: ("lockwait", 1, "VVV", ["address", "other_thread", "caller"]),
 }
 PATH = 17
 MAX_DEPTH = 4096

@@ -90,8 +90,9 @@ enum lar_table {
 	 * the times that the calls took: sum of the spans that are over, their end, 1 if it is only
 	 * a lower bound; and h durations. LAR_TABLE_IO_SPANS has the spans that are not over.
 	 *
-	 * Figures of locks are six columns: acquisitions (modulo 2^64), failed tries, timeouts,
-	 * errors, ticks held, longest hold; and h waits of contended acquisitions.
+	 * Figures of locks are eight columns: acquisitions, failed tries, timeouts, errors, ticks
+	 * held, longest hold, acquisitions from an owner that had died, times that others waited at
+	 * its release; and h waits of contended acquisitions, h holds.
 	 */
 	/* d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
@@ -110,16 +111,16 @@ enum lar_table {
 	LAR_TABLE_IO_SLOWEST = 13,
 	/* operation, errno, how often */
 	LAR_TABLE_IO_ERRORS = 14,
-	/* d address, call, site of the first event, site of the latest first use by a thread,
-	 * acquisitions that both that site and another count, figures */
+	/* d address, call, site of the first event, acquisitions by readers, figures */
 	LAR_TABLE_LOCKS = 15,
 	/* d site, lock (0 = others, 1 = the first row of LAR_TABLE_LOCKS, ...) that came first, 1
-	 * if there were more, figures */
+	 * if there were more, waits of others that what was taken here has caused, their ticks;
+	 * figures */
 	LAR_TABLE_LOCK_SITES = 16,
-	/* first uses whose LOCKSUM is not in the checkpoint: thread, lock as above, site,
-	 * acquisitions since at other sites: the LOCKSUM will count them once more */
+	/* first uses whose LOCKSUM is not in the checkpoint: thread, address, return address of
+	 * the call, node */
 	LAR_TABLE_LOCK_PAIRS = 17,
-	/* d site, timeouts, errors; h waits */
+	/* d site, call, timeouts, errors, signals, of them: in vain; h waits */
 	LAR_TABLE_CONDITIONS = 18,
 	/* d slot, fill (the slot's seq, as block.slot_seq has it), events of that fill that are in
 	 * the checkpoint; all of the slot's earlier fills are, none of its later ones. Slots that
@@ -142,8 +143,18 @@ enum lar_table {
 	/* 0 = all targets, else target + 2 or 1; operation, or direction of a target; d start,
 	 * ticks */
 	LAR_TABLE_IO_SPANS = 24,
-	/* one row: unlocks by threads that did not hold the lock */
+	/* one row: unlocks by threads that did not hold the lock, LOCKORDERs left out; then, of
+	 * conditions, semaphores and futexes: signals, of them: in vain */
 	LAR_TABLE_LOCK_TOTALS = 25,
+	/* LOCKORDERs: lock, held one (both as in LAR_TABLE_LOCK_SITES), node, node of where the
+	 * held one was taken, thread, last field, time */
+	LAR_TABLE_LOCK_ORDER = 26,
+	/* who waited for whom: site that waited, site that had taken it, lock as above, waits,
+	 * their ticks, longest */
+	LAR_TABLE_LOCK_BLAME = 27,
+	/* waits that are not over: thread, node, call, address, time, node + 1 of where the one
+	 * that is in the way took it */
+	LAR_TABLE_LOCK_WAITING = 28,
 	LAR_TABLE_MAX = 64
 };
 

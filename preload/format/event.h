@@ -76,7 +76,18 @@ enum lar_operation {
 	LAR_OP_SANDBOX,
 	LAR_OP_STDIO_READ,
 	LAR_OP_STDIO_WRITE,
+	LAR_OP_RDLOCK,	/* shared with others */
+	LAR_OP_SIGNAL,	/* lets others go on */
+	LAR_OP_BARRIER, /* waits for a number of others */
+	LAR_OP_ONCE,
+	LAR_OP_INIT,
 };
+
+/* A call that takes a lock. */
+static inline int lar_op_locks(unsigned operation)
+{
+	return operation == LAR_OP_LOCK || operation == LAR_OP_RDLOCK;
+}
 
 /*
  * The operations of I/O that figures tell apart: OP(name in reports, enum lar_operation). All
@@ -128,14 +139,28 @@ static inline int lar_io_kernel_counts(unsigned call)
 	}
 }
 
+/* Of what a call lets others go on. */
+enum lar_signal { LAR_SIGNAL_CONDITION, LAR_SIGNAL_SEMAPHORE, LAR_SIGNAL_FUTEX, LAR_SIGNALS };
+
+static inline enum lar_signal lar_call_signal(unsigned call)
+{
+	return call == LAR_CALL_sem_post  ? LAR_SIGNAL_SEMAPHORE
+	       : call == LAR_CALL_syscall ? LAR_SIGNAL_FUTEX
+					  : LAR_SIGNAL_CONDITION;
+}
+
 /* Event flags, by kind. */
 enum {
 	/* LOCK */
 	LAR_LOCK_CONTENDED = 1, /* somebody else held it on entry */
-	LAR_LOCK_FIRST = 2,	/* this thread's first on this lock: names the site of the rest */
-	LAR_LOCK_TRY = 4,	/* a trylock that failed */
-	LAR_LOCK_UNOWNED = 8,	/* an unlock by a thread that had not locked it */
-	LAR_LOCK_NO_CELL = 16,	/* an acquisition that no LOCKSUM counts */
+	LAR_LOCK_FIRST = 2,    /* a thread's first at this place: the site of what no event tells */
+	LAR_LOCK_TRY = 4,      /* a trylock that failed */
+	LAR_LOCK_UNOWNED = 8,  /* an unlock by a thread that does not hold it */
+	LAR_LOCK_NO_CELL = 16, /* an acquisition that no LOCKSUM counts */
+	LAR_LOCK_HELD = 32,    /* a long hold that is over */
+	/* LOCKORDER, in its last field */
+	LAR_ORDER_SHARED = 1,	   /* it is to be shared with others */
+	LAR_ORDER_HELD_SHARED = 2, /* the held one is */
 	/* IO */
 	LAR_TICK_MOST = 1,    /* resident: not now, but the most so far */
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */

@@ -16,7 +16,7 @@
 #define LAR_VERSION	      2 /* version a writer of this source writes */
 #define LAR_VERSION_OLDEST    2 /* oldest version a reader of this source reads */
 #define LAR_HEADER_SIZE	      4096
-#define LAR_SLOT_HEADER_SIZE  4096
+#define LAR_SLOT_HEADER_SIZE  8192	  /* that a writer of this source writes; before: 4096 */
 #define LAR_SLOT_MAGIC	      0x544f4c53u /* "SLOT" */
 #define LAR_BLOCK_MAGIC	      0x4b4c424cu /* "LBLK" */
 #define LAR_BLOCK_PAD_MAGIC   0x4441504cu /* "LPAD": skip to the start of the ring */
@@ -151,22 +151,22 @@ struct lar_header {
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 
 /*
- * One thread's exact figures for one lock, kept in its slot because an uncontended lock makes no
- * event. Only the owning thread writes; a reader sums the cells of all slots with the LOCKSUM
- * events. addr is the commit word.
+ * One thread's exact figures for one lock and one place in the code that takes it, kept in its slot
+ * because an uncontended lock makes no event. Only the owning thread writes; a reader sums the
+ * cells of all slots with the LOCKSUM events. addr is the commit word.
  */
 struct lar_lock_cell {
 	uint64_t addr;
-	uint32_t acquisitions;
-	uint32_t contended;
-	uint32_t failed_try;
-	uint16_t depth; /* held now: how often (recursive locks) */
-	uint16_t call;	/* family of the lock: number of its lock call in calls.def */
+	uint32_t acquisitions; /* that made no event; of signals: how many */
+	uint32_t waiters;      /* times that others waited when it was released */
+	uint32_t failed_try;   /* of signals: those that nobody waited for */
+	uint16_t depth;	       /* held now: how often (recursive locks) */
+	uint16_t call;	       /* number in calls.def */
 	uint64_t hold_ticks;
 	uint64_t hold_max_ticks;
-	uint64_t held_since; /* ticks, 0 = not held by this thread */
-	uint64_t wait_ticks;
-	uint64_t wait_max_ticks;
+	uint64_t held_since; /* ticks, 0 = not held by this thread now */
+	uint64_t caller;     /* return address of the call; 0 = of several others */
+	uint64_t reserved;
 };
 _Static_assert(sizeof(struct lar_lock_cell) == 64, "lock cell is one cache line");
 
@@ -190,7 +190,42 @@ struct lar_slot {
 	uint64_t reserved[27];
 	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
 };
-_Static_assert(sizeof(struct lar_slot) == LAR_SLOT_HEADER_SIZE, "slot header is one page");
+_Static_assert(sizeof(struct lar_slot) == 4096, "slot header's first part is one page");
+
+/*
+ * Behind it, for each lock cell, how long the lock was held: buckets of half a power of two from
+ * 2^LAR_HOLD_SHIFT ticks on, shorter ones in the first. A hold behind the last is an event.
+ */
+#define LAR_HOLD_BUCKETS 32
+#define LAR_HOLD_SHIFT	 6
+struct lar_lock_holds {
+	uint16_t bucket[LAR_HOLD_BUCKETS];
+};
+struct lar_slot_holds {
+	struct lar_lock_holds cell[LAR_SLOT_LOCK_CELLS];
+	uint64_t reserved[32];
+};
+_Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) == LAR_SLOT_HEADER_SIZE,
+	       "slot header is two pages");
+
+/* The bucket of a hold; LAR_HOLD_BUCKETS and more for those that are an event. */
+static inline uint32_t lar_hold_bucket(uint64_t ticks)
+{
+	uint32_t e;
+
+	if (ticks < 1u << LAR_HOLD_SHIFT)
+		return 0;
+	e = 63 - (uint32_t)__builtin_clzll(ticks);
+	return (e - LAR_HOLD_SHIFT) * 2 + (uint32_t)(ticks >> (e - 1) & 1);
+}
+
+/* A hold in the middle of a bucket. */
+static inline uint64_t lar_hold_middle(uint32_t bucket)
+{
+	uint32_t e = LAR_HOLD_SHIFT + bucket / 2;
+
+	return ((uint64_t)(2 + bucket % 2) << (e - 1)) + ((uint64_t)1 << (e - 2));
+}
 
 /*
  * A sealed block's header, followed by comp_size bytes: one zstd frame with content checksum.

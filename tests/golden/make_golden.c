@@ -79,10 +79,18 @@ static void make_kinds(void)
 	tb_block(&tb, &r, 0, 0, 0);
 	begin(&r, 1003500, 1);
 	node = tb_path(&r, 0, 1, U(MAIN));
-	ADD(LOCK, LAR_LOCK_CONTENDED | LAR_LOCK_FIRST, pthread_mutex_lock, 3600, U(1000),
+	ADD(LOCK, LAR_LOCK_FIRST, pthread_mutex_lock, 3560, U(0), U(0x30000), U(MAIN), U(node));
+	ADD(LOCKWAIT, 0, pthread_mutex_lock, 3580, U(0x30000), U(2), U(MAIN + 8), U(node));
+	ADD(LOCK, LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL, pthread_mutex_lock, 3600, U(1000),
 	    U(0x30000), U(0), U(node));
+	ADD(LOCKORDER, 0, pthread_mutex_lock, 3700, U(0x30040), U(0x30000), U(MAIN), U(0x10100),
+	    U(node));
 	ADD(LOCK, LAR_LOCK_TRY, pthread_mutex_trylock, 3800, U(0), U(0x30000), U(16), U(node));
-	ADD(LOCKSUM, 0, pthread_mutex_lock, 4000, U(0x30040), U(9), U(400), U(300), U(1));
+	ADD(LOCK, LAR_LOCK_HELD, pthread_mutex_unlock, 3900, U(5000000), U(0x30000), U(MAIN),
+	    U(node));
+	ADD(LOCKHOLDS, 0, pthread_mutex_lock, 4000, U(0x30040), U(MAIN), U(0x30004),
+	    U(0x1000200030004), U(0), U(7));
+	ADD(LOCKSUM, 0, pthread_mutex_lock, 4000, U(0x30040), U(9), U(400), U(300), U(1), U(MAIN));
 	ADD(THREAD_CREATE, LAR_THREAD_DETACHED, pthread_create, 4200, U(90), U(2), U(0), U(node));
 	ADD(THREAD_JOIN, 0, pthread_join, 9000, U(4000), U(2), U(0), U(node));
 	ADD(PROCESS, LAR_PROCESS_CHILD, fork, 9200, U(500), U(4321), U(0), U(node));
@@ -95,9 +103,12 @@ static void make_kinds(void)
 	s = tb_slot(&tb, 1, 5, &r, 202, 2);
 	s->locks[0] = (struct lar_lock_cell){ .addr = 0x30080,
 					      .acquisitions = 4,
+					      .waiters = 2,
+					      .caller = MAIN,
 					      .hold_ticks = 80,
 					      .hold_max_ticks = 50,
 					      .call = LAR_CALL_pthread_mutex_lock };
+	((struct lar_slot_holds *)(s + 1))->cell[0].bucket[1] = 4;
 	write_trace(&tb, "kinds");
 }
 
@@ -284,7 +295,8 @@ static void make_forged(void)
 	tb_init(&tb, 4096);
 	common_dictionary(&tb);
 	begin(&r, 1600, 1);
-	tb_add(&r, LAR_EV_LOCKSUM, 0x83, 0x4808, U(1600), U(203), U(3), U(1), U(0x50003), U(1750));
+	tb_add(&r, LAR_EV_LOCKSUM, 0x83, 0x4808, U(1600), U(203), U(3), U(1), U(0x50003), U(1750),
+	       U(0));
 	TB_FREE(&r, 1900, 0x50);
 	tb_slot(&tb, 2, 1, &r, 203, 3);
 	write_trace(&tb, "forged_flag");

@@ -58,42 +58,101 @@ static inline void add_io(uint32_t thread)
 }
 
 /* Cells of the threads, as the recorder has them: acquisitions that no event tells yet. */
-static uint64_t cell[THREADS + 1][LOCKS];
+static struct {
+	uint64_t acquisitions, caller;
+	bool first;
+} cell[THREADS + 1][LOCKS];
+
+static inline unsigned lock_call(uint32_t lock)
+{
+	static const unsigned calls[] = { LAR_CALL_pthread_mutex_lock,
+					  LAR_CALL_pthread_rwlock_rdlock, LAR_CALL_sem_wait,
+					  LAR_CALL_pthread_cond_signal, LAR_CALL_syscall };
+
+	return calls[lock % 5];
+}
 
 static inline void add_first(uint32_t thread, uint32_t lock)
 {
-	struct ft_event *e = add(LAR_EV_LOCK, LAR_LOCK_FIRST, LAR_CALL_pthread_mutex_lock, thread);
+	struct ft_event *e = add(LAR_EV_LOCK, LAR_LOCK_FIRST, lock_call(lock), thread);
 
+	cell[thread][lock].caller = 0x4000 + any(3);
+	cell[thread][lock].first = true;
 	e->node = 1 + any(6);
 	e->field[2] = 0x1000 + lock;
+	e->field[3] = cell[thread][lock].caller;
 }
 
 static inline void add_sum(uint32_t thread, uint32_t lock)
 {
-	struct ft_event *e = add(LAR_EV_LOCKSUM, 0, LAR_CALL_pthread_mutex_lock, thread);
+	struct ft_event *e;
 
+	if (any(3)) {
+		e = add(LAR_EV_LOCKHOLDS, 0, lock_call(lock), thread);
+		e->field[1] = 0x1000 + lock;
+		e->field[2] = cell[thread][lock].caller;
+		e->field[3] = 4 * any(9) | (uint64_t)any(3) << 16;
+		e->field[4 + any(3)] = 7 | (uint64_t)any(500) << 16;
+		e->field[5] = (uint64_t)any(9) << 48;
+	}
+	e = add(LAR_EV_LOCKSUM, 0, lock_call(lock), thread);
 	e->field[1] = 0x1000 + lock;
-	e->field[2] = cell[thread][lock];
+	e->field[2] = cell[thread][lock].acquisitions;
 	e->field[3] = any(10000);
 	e->field[4] = any(1000);
 	e->field[5] = any(3);
-	cell[thread][lock] = 0;
+	e->field[6] = cell[thread][lock].caller;
+	cell[thread][lock].acquisitions = 0;
+	cell[thread][lock].first = false;
 }
 
 static inline void add_contended(uint32_t thread, uint32_t lock)
 {
 	static const int results[] = { 0, 0, 0, 0, ETIMEDOUT, EOWNERDEAD, EDEADLK };
-	struct ft_event *e =
-		add(LAR_EV_LOCK, LAR_LOCK_CONTENDED, LAR_CALL_pthread_mutex_lock, thread);
+	uint32_t holder = any(THREADS + 1);
+	struct ft_event *e = add(LAR_EV_LOCKWAIT, 0, LAR_CALL_pthread_mutex_lock, thread);
 
 	e->node = 1 + any(6);
+	e->field[1] = 0x1000 + lock;
+	e->field[2] = holder;
+	e->field[3] = cell[holder][lock].caller;
+	if (!any(10)) /* the next event of the thread ends it */
+		return;
+	e = add(LAR_EV_LOCK, LAR_LOCK_CONTENDED, LAR_CALL_pthread_mutex_lock, thread);
+	e->node = 1 + any(6);
 	e->field[1] = any(3000);
-	e->field[2] = 0x1000 + lock;
+	e->field[2] = 0x1000 + (any(20) ? lock : lock + 1);
 	e->field[3] = (uint64_t)results[any(7)];
-	if (any(9))
-		cell[thread][lock]++;
-	else
+	if (!e->field[3] || e->field[3] == EOWNERDEAD)
 		e->flags |= LAR_LOCK_NO_CELL;
+}
+
+static inline void add_order(uint32_t thread, uint32_t lock)
+{
+	uint32_t held = 1 + any(3);
+
+	for (uint32_t i = 0; i < held; i++) {
+		struct ft_event *e = add(LAR_EV_LOCKORDER, 0, LAR_CALL_pthread_mutex_lock, thread);
+
+		e->node = 1 + any(6);
+		e->field[1] = 0x1000 + lock;
+		e->field[2] = 0x1000 + (lock + 1 + i) % LOCKS;
+		e->field[3] = cell[thread][(lock + 1 + i) % LOCKS].caller;
+		e->field[4] = i | (uint64_t)held << 8 | (uint64_t)any(4) << 16;
+	}
+}
+
+static inline void add_wait(uint32_t thread)
+{
+	static const unsigned calls[] = { LAR_CALL_pthread_cond_timedwait, LAR_CALL_syscall,
+					  LAR_CALL_pthread_barrier_wait };
+	uint32_t which = any(3);
+	struct ft_event *e = add(LAR_EV_LOCK, 0, calls[which], thread);
+
+	e->node = 10 + 3 * which + any(3); /* a stack is of one call */
+	e->field[1] = any(5000);
+	e->field[2] = 0x2000;
+	e->field[3] = any(2) ? ETIMEDOUT : 0;
 }
 
 static inline void add_lock(uint32_t thread)
@@ -101,10 +160,10 @@ static inline void add_lock(uint32_t thread)
 	uint32_t lock = any(LOCKS);
 	struct ft_event *e;
 
-	if (!cell[thread][lock] && any(20))
+	if (!cell[thread][lock].first && any(20))
 		add_first(thread, lock);
-	cell[thread][lock] += any(5);
-	switch (any(8)) {
+	cell[thread][lock].acquisitions += any(5);
+	switch (any(10)) {
 	case 0:
 		add_sum(thread, lock);
 		break;
@@ -114,14 +173,25 @@ static inline void add_lock(uint32_t thread)
 		e->field[3] = EBUSY;
 		break;
 	case 2:
-		e = add(LAR_EV_LOCK, 0, LAR_CALL_pthread_cond_timedwait, thread);
-		e->node = 1 + any(3);
-		e->field[1] = any(5000);
-		e->field[2] = 0x2000;
-		e->field[3] = any(2) ? ETIMEDOUT : 0;
+		add_wait(thread);
 		break;
 	case 3:
 		add(LAR_EV_LOCK, LAR_LOCK_UNOWNED, LAR_CALL_pthread_mutex_unlock, thread);
+		break;
+	case 4:
+		e = add(LAR_EV_LOCK, LAR_LOCK_HELD, LAR_CALL_pthread_mutex_unlock, thread);
+		e->field[1] = 1u << 23;
+		e->field[2] = 0x1000 + lock;
+		e->field[3] = cell[thread][lock].caller;
+		break;
+	case 5:
+		if (!any(4))
+			add_order(thread, lock);
+		break;
+	case 6:
+		e = add(LAR_EV_LOCK, LAR_LOCK_NO_CELL | (any(2) ? LAR_LOCK_TRY : 0),
+			LAR_CALL_sem_post, thread);
+		e->node = 1 + any(3);
 		break;
 	default:
 		add_contended(thread, lock);
@@ -239,7 +309,7 @@ static inline void models_take(struct models *m, uint32_t from, uint32_t to)
 		assert(!thread_model_event(&m->threads, &e));
 	}
 	io_model_finish(&m->io);
-	lock_model_finish(&m->locks);
+	assert(!lock_model_finish(&m->locks));
 	thread_model_finish(&m->threads);
 }
 

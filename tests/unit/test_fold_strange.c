@@ -34,7 +34,22 @@ static uint64_t strange(void)
 	}
 }
 
-static void put_strange_table(enum lar_table table, bool histogram)
+static void put_strange_histogram(void)
+{
+	uint32_t n = any(5);
+
+	put(n ? strange() | 1 : 0);
+	for (uint32_t k = 0; n && k < 3; k++)
+		put(strange());
+	if (n)
+		put(n);
+	for (uint32_t k = 0; k < n; k++) {
+		put(any(200));
+		put(strange());
+	}
+}
+
+static void put_strange_table(enum lar_table table, unsigned histograms)
 {
 	uint32_t rows = any(12), columns = 1 + any(20);
 
@@ -42,34 +57,23 @@ static void put_strange_table(enum lar_table table, bool histogram)
 	put(rows);
 	put(columns);
 	for (uint32_t i = 0; i < rows; i++) {
-		uint32_t n = any(5);
-
 		for (uint32_t k = 0; k < columns; k++)
 			put(strange());
-		if (!histogram)
-			continue;
-		put(n ? strange() | 1 : 0);
-		for (uint32_t k = 0; n && k < 3; k++)
-			put(strange());
-		if (n)
-			put(n);
-		for (uint32_t k = 0; k < n; k++) {
-			put(any(200));
-			put(strange());
-		}
+		for (unsigned k = 0; k < histograms; k++)
+			put_strange_histogram();
 	}
 }
 
 /* Whatever they say, what comes of them can be looked at. */
 static void strange_tables(void **state)
 {
-	static const enum lar_table plain[] = { LAR_TABLE_THREADS,    LAR_TABLE_THREAD_TOTALS,
-						LAR_TABLE_IO_SPANS,   LAR_TABLE_IO_SLOWEST,
-						LAR_TABLE_IO_ERRORS,  LAR_TABLE_LOCK_PAIRS,
-						LAR_TABLE_LOCK_TOTALS };
-	static const enum lar_table with[] = { LAR_TABLE_IO,	     LAR_TABLE_IO_TARGETS,
-					       LAR_TABLE_IO_SITES,   LAR_TABLE_LOCKS,
-					       LAR_TABLE_LOCK_SITES, LAR_TABLE_CONDITIONS };
+	static const enum lar_table plain[] = { LAR_TABLE_THREADS,     LAR_TABLE_THREAD_TOTALS,
+						LAR_TABLE_IO_SPANS,    LAR_TABLE_IO_SLOWEST,
+						LAR_TABLE_IO_ERRORS,   LAR_TABLE_LOCK_PAIRS,
+						LAR_TABLE_LOCK_TOTALS, LAR_TABLE_LOCK_ORDER,
+						LAR_TABLE_LOCK_BLAME,  LAR_TABLE_LOCK_WAITING };
+	static const enum lar_table with[] = { LAR_TABLE_IO, LAR_TABLE_IO_TARGETS,
+					       LAR_TABLE_IO_SITES, LAR_TABLE_CONDITIONS };
 	struct fold *f = ft_fold_new(1u << 20);
 
 	(void)state;
@@ -79,9 +83,11 @@ static void strange_tables(void **state)
 		make_events(seed, 60);
 		table_bytes = 0;
 		for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-			put_strange_table(plain[i], false);
+			put_strange_table(plain[i], 0);
 		for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++)
-			put_strange_table(with[i], true);
+			put_strange_table(with[i], 1);
+		put_strange_table(LAR_TABLE_LOCKS, 2);
+		put_strange_table(LAR_TABLE_LOCK_SITES, 2);
 		put(LAR_TABLE_END);
 		ft_write(tables, table_bytes);
 		models_init(&m, NULL);

@@ -145,27 +145,89 @@ static void same_lock_figures(const struct lock_figures *a, const struct lock_fi
 	SAME(errors);
 	SAME(hold_ticks);
 	SAME(hold_max_ticks);
+	SAME(owner_died);
+	SAME(waiters);
 	same_histogram(&a->wait, &b->wait);
+	same_histogram(&a->held, &b->held);
 }
 
 static void same_conditions(const struct lock_model *x, const struct lock_model *y)
 {
 	same_sites(&x->condition_sites, &y->condition_sites);
-	for (uint32_t i = 0; i <= x->condition_sites.count; i++) {
-		bool total = i == x->condition_sites.count;
-		const struct condition_site *a = total ? &x->condition_total : &x->condition[i];
-		const struct condition_site *b = total ? &y->condition_total : &y->condition[i];
+	for (uint32_t i = 0; i <= x->condition_sites.count + 1; i++) {
+		uint32_t total = i - x->condition_sites.count;
+		const struct condition_site *a = total == 0   ? &x->condition_total
+						 : total == 1 ? &x->other_total
+							      : &x->condition[i];
+		const struct condition_site *b = total == 0   ? &y->condition_total
+						 : total == 1 ? &y->other_total
+							      : &y->condition[i];
 
 		SAME(waits);
+		SAME(signals);
+		SAME(in_vain);
 		SAME(timeouts);
 		SAME(errors);
 		same_histogram(&a->wait, &b->wait);
 	}
 }
 
+static void same_waits(const struct lock_waits *x, const struct lock_waits *y)
+{
+	assert_int_equal(x->blame_map.count, y->blame_map.count);
+	for (uint32_t i = 0; i < x->blame_map.count; i++) {
+		const struct lock_blame *a = &x->blame[i], *b = &y->blame[i];
+
+		SAME(waits);
+		SAME(holds);
+		SAME(lock);
+		SAME(count);
+		SAME(ticks);
+		SAME(most);
+	}
+	for (uint32_t i = 0; i < x->threads.count; i++) {
+		const struct lock_waiting *a = &x->waiting[i], *b;
+		uint32_t n = keymap_find(&y->threads, a->thread);
+
+		assert_int_equal(n != KEYMAP_NONE && y->waiting[n].waits, a->waits);
+		if (!a->waits)
+			continue;
+		b = &y->waiting[n];
+		SAME(stack);
+		SAME(call);
+		SAME(address);
+		SAME(since_ticks);
+		SAME(holder_known);
+		SAME(holder_stack);
+	}
+}
+
+static void same_order(const struct lock_order *x, const struct lock_order *y)
+{
+	assert_int_equal(x->count, y->count);
+	for (uint32_t i = 0; i < x->count; i++) {
+		const struct lock_edge *a = &x->edge[i], *b = &y->edge[i];
+
+		SAME(from);
+		SAME(to);
+		SAME(thread);
+		SAME(held_stack);
+		SAME(stack);
+		SAME(from_shared);
+		SAME(to_shared);
+		SAME(set_size);
+	}
+	assert_int_equal(x->circles, y->circles);
+}
+
 static void same_locks(const struct lock_model *x, const struct lock_model *y)
 {
 	same_lock_figures(&x->total, &y->total);
+	assert_int_equal(x->shared, y->shared);
+	assert_memory_equal(x->signals, y->signals, sizeof(x->signals));
+	assert_memory_equal(x->in_vain, y->in_vain, sizeof(x->in_vain));
+	same_waits(&x->waits, &y->waits);
+	same_order(&x->order, &y->order);
 	assert_int_equal(x->unowned_unlocks, y->unowned_unlocks);
 	assert_int_equal(x->lock_map.count, y->lock_map.count);
 	for (uint32_t i = 0; i < x->lock_map.count; i++) {
@@ -174,7 +236,7 @@ static void same_locks(const struct lock_model *x, const struct lock_model *y)
 		SAME(address);
 		SAME(call);
 		SAME(first_site);
-		SAME(latest_site);
+		SAME(shared);
 		same_lock_figures(&a->f, &b->f);
 	}
 	same_sites(&x->sites, &y->sites);
@@ -183,6 +245,8 @@ static void same_locks(const struct lock_model *x, const struct lock_model *y)
 
 		SAME(lock);
 		SAME(more_locks);
+		SAME(caused);
+		SAME(caused_ticks);
 		same_lock_figures(&a->f, &b->f);
 	}
 	same_conditions(x, y);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Who waited for whom, who waits, and the order of locks, of a JSON report. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "report_json.h"
+
+#define BLAMED_MOST 10 /* of one site */
+
+static json_t *stack_json(struct analysis *a, uint32_t stack)
+{
+	json_t *o = json_object();
+
+	json_set_stack(a, o, stack);
+	return o;
+}
+
+static json_t *holder_json(struct analysis *a, const struct lock_blame *b)
+{
+	json_t *o = json_object();
+
+	if (b->holds != SITE_NONE)
+		json_set_site(a, o, &a->locks->sites, b->holds);
+	json_set_ticks(a, o, "wait_ns", b->ticks);
+	json_set_u64(o, "waits", b->count);
+	json_set_ticks(a, o, "max_ns", b->most);
+	return o;
+}
+
+json_t *json_blamed(struct analysis *a, uint32_t site)
+{
+	json_t *list = json_array();
+	struct ranking r;
+	unsigned shown = 0;
+
+	if (!a->locks->site[site].f.contended || lock_rank_blame(a, &r))
+		return list;
+	for (uint32_t i = 0; i < r.count && shown < BLAMED_MOST; i++) {
+		const struct lock_blame *b = &a->locks->waits.blame[r.index[i]];
+
+		if (b->waits != site)
+			continue;
+		json_array_append_new(list, holder_json(a, b));
+		shown++;
+	}
+	ranking_fini(&r);
+	return list;
+}
+
+static json_t *blame_json(struct analysis *a, uint32_t i)
+{
+	const struct lock_blame *b = &a->locks->waits.blame[i];
+	json_t *o = json_object(), *waits = json_object();
+
+	json_set_site(a, waits, &a->locks->sites, b->waits);
+	json_set(o, "waiter", waits);
+	if (b->holds != SITE_NONE) {
+		json_t *holds = json_object();
+
+		json_set_site(a, holds, &a->locks->sites, b->holds);
+		json_set(o, "holder", holds);
+	} else {
+		json_set(o, "holder", json_null());
+	}
+	json_set_lock(o, &a->locks->lock[b->lock]);
+	json_set_u64(o, "waits", b->count);
+	json_set_ticks(a, o, "wait_ns", b->ticks);
+	json_set_ticks(a, o, "max_ns", b->most);
+	return o;
+}
+
+static json_t *side_json(struct analysis *a, uint32_t lock, uint32_t stack)
+{
+	json_t *o = stack_json(a, stack);
+
+	json_set_lock(o, &a->locks->lock[lock]);
+	return o;
+}
+
+static json_t *inversion_json(struct analysis *a, const struct lock_order_circle *c)
+{
+	const struct lock_order *order = &a->locks->order;
+	json_t *o = json_object(), *edges = json_array();
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct lock_edge *e = &order->edge[c->edge[i]];
+		json_t *edge = json_object();
+
+		json_set_u64(edge, "thread", e->thread);
+		json_set_u64(edge, "at_ns", trace_ns(a->trace, e->ticks));
+		json_set(edge, "held", side_json(a, e->from, e->held_stack));
+		json_set(edge, "acquired", side_json(a, e->to, e->stack));
+		json_array_append_new(edges, edge);
+	}
+	json_set_u64(o, "locks", c->count);
+	json_set(o, "edges", edges);
+	return o;
+}
+
+static void set_address(json_t *o, uint64_t address, unsigned call)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	json_set(o, "lock", json_string(text));
+	json_set(o, "kind", json_string(lock_kind(call)));
+}
+
+static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
+{
+	const struct lock_waits *waits = &a->locks->waits;
+	json_t *o = stack_json(a, w->stack), *held = json_array();
+
+	json_set_u64(o, "thread", w->thread);
+	json_set(o, "name", json_text(analysis_thread(a, w->thread)->name));
+	set_address(o, w->address, w->call);
+	json_set_u64(o, "since_ns", trace_ns(a->trace, w->since_ticks));
+	for (uint32_t i = 0; i < waits->holding_count; i++) {
+		const struct lock_holding *h = &waits->holding[i];
+		json_t *one;
+
+		if (h->thread != w->thread)
+			continue;
+		one = stack_json(a, h->stack);
+		set_address(one, h->address, h->call);
+		json_array_append_new(held, one);
+	}
+	json_set(o, "holds", held);
+	return o;
+}
+
+static json_t *circle_json(struct analysis *a, const struct lock_circle *c)
+{
+	const struct lock_waits *waits = &a->locks->waits;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < c->count; i++)
+		json_array_append_new(
+			list, waiting_json(a, &waits->waiting[waits->circle_thread[c->first + i]]));
+	return list;
+}
+
+void json_set_lock_waits(struct analysis *a, json_t *o)
+{
+	const struct lock_order *order = &a->locks->order;
+	const struct lock_waits *waits = &a->locks->waits;
+	json_t *inversions = json_array(), *waiting = json_array(), *deadlocks = json_array();
+
+	json_set_list(a, o, "blame", "blame_count", lock_rank_blame, blame_json);
+	json_set_list(a, o, "causes", "cause_count", lock_rank_causes, json_lock_cause);
+	for (uint32_t i = 0; i < order->circles; i++)
+		json_array_append_new(inversions, inversion_json(a, &order->circle[i]));
+	json_set(o, "inversions", inversions);
+	json_set(o, "inversions_complete", json_boolean(!order->given_up && !order->left_out));
+	for (uint32_t i = 0; i < waits->threads.count; i++)
+		if (waits->waiting[i].waits)
+			json_array_append_new(waiting, waiting_json(a, &waits->waiting[i]));
+	json_set(o, "waiting", waiting);
+	for (uint32_t i = 0; i < waits->circle_count; i++)
+		json_array_append_new(deadlocks, circle_json(a, &waits->circle[i]));
+	json_set(o, "deadlocks", deadlocks);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* The rare halves of what wrappers of locks do; see lockcall.h. */
+#include "lockcall.h"
+
+#include <errno.h>
+
+#include "fault.h"
+
+#define LOCK_ROOM 32 /* words: a few records */
+
+void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr, uint64_t ticks,
+		 uint64_t result, uint64_t frame)
+{
+	uint64_t *r = span_record_stack(t, LAR_EV_LOCK, flags, call, 4, frame);
+
+	if (r) {
+		r[0] = lar_ticks();
+		r[1] = ticks;
+		r[2] = addr;
+		r[3] = result;
+		span_commit(t);
+	}
+}
+
+/* A cell for a lock that this thread takes at a place for the first time, and the event that says
+ * which. */
+lar_cold uint32_t lock_first_use(struct thread *t, struct lock_call *l)
+{
+	bool made;
+	uint32_t cell = lockcell_make(t, l->addr, &l->caller, l->call, &made);
+
+	if (made && l->caller)
+		lock_record(t, LAR_LOCK_FIRST, l->call, l->addr, 0, l->caller, l->frame);
+	return cell;
+}
+
+/*
+ * A lock is about to be taken while others are held, for the first time as far as is known: an
+ * event for each of those. One that the thread holds already cannot make it wait.
+ */
+lar_cold void lock_order(struct thread *t, const struct lock_call *l, unsigned way)
+{
+	const struct held *h = &t->held;
+
+	if (!held_order_new(t, l->cell))
+		return;
+	for (uint32_t i = 0; i < h->count; i++)
+		if (lockcell_at(t, h->cell[i])->addr == l->addr)
+			return;
+	for (uint32_t i = 0; i < h->count; i++) {
+		const struct lar_lock_cell *c = lockcell_at(t, h->cell[i]);
+		uint64_t held = c->addr, caller = c->caller, shared = 0;
+		uint64_t *r;
+
+		if (c->call >= LAR_CALL_pthread_rwlock_rdlock &&
+		    c->call <= LAR_CALL_pthread_rwlock_clockrdlock)
+			shared |= LAR_ORDER_HELD_SHARED;
+		if (way & LOCK_SHARED)
+			shared |= LAR_ORDER_SHARED;
+		r = span_record_stack(t, LAR_EV_LOCKORDER, 0, l->call, 5, l->frame);
+		if (!r)
+			return;
+		r[0] = lar_ticks();
+		r[1] = l->addr;
+		r[2] = held;
+		r[3] = caller;
+		r[4] = i | (uint64_t)h->count << 8 | shared << 16;
+		span_commit(t);
+	}
+}
+
+/* Says who is in the way before the thread blocks: who reads the trace of a process that hangs sees
+ * it. What the record afterwards needs is there when the lock is held. */
+lar_cold void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t owner)
+{
+	struct lock_holder holder = lockcell_holder(l->addr, owner);
+	uint64_t *r = span_record_stack(t, LAR_EV_LOCKWAIT, 0, l->call, 4, l->frame);
+
+	if (r) {
+		r[0] = lar_ticks();
+		r[1] = l->addr;
+		r[2] = holder.thread;
+		r[3] = holder.caller;
+		span_commit(t);
+	}
+	if (seal_make_nodes(t, LOCK_ROOM))
+		span_commit(t);
+	l->before = lar_ticks();
+}
+
+lar_cold void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, unsigned way)
+{
+	struct thread *t = span_open(l->frame);
+
+	if (!t)
+		return;
+	l->cell = lockcell_find(t, l->addr, l->caller, l->call);
+	if (l->cell == LOCKCELL_NONE)
+		l->cell = lock_first_use(t, l);
+	if (!(way & (LOCK_TRY | LOCK_NO_HOLD)) && l->cell != LOCKCELL_NONE &&
+	    !held_order_known(t, l->cell))
+		lock_order(t, l, way);
+	if (taken && !(way & LOCK_TRY))
+		lock_will_wait(t, l, owner);
+	span_close(t);
+}
+
+/* The thread has it already, in this cell or another, or it was given back by somebody else. */
+lar_cold void lock_again(struct thread *t, uint32_t cell, unsigned way)
+{
+	struct lar_lock_cell *c = lockcell_at(t, cell);
+
+	if (way & LOCK_RECURSIVE) {
+		uint32_t outer = c->depth ? cell : held_search(t, c->addr);
+
+		if (outer != LOCKCELL_NONE) {
+			lockcell_at(t, outer)->depth++;
+			return;
+		}
+	} else {
+		held_remove(t, cell);
+	}
+	c->depth = 1;
+	held_push(t, cell, c->addr);
+	c->held_since = lar_ticks();
+}
+
+/* Those that waited or failed are events; so are those that there is no cell for. */
+lar_cold void lock_left_other(struct thread *t, struct lock_call *l, int result, unsigned way)
+{
+	bool got = !result || result == EOWNERDEAD;
+	struct lar_lock_cell *c = lock_cell(t, l);
+	uint64_t waited = l->before ? lar_ticks() - l->before : 0;
+	unsigned flags = (l->before ? LAR_LOCK_CONTENDED : 0) |
+			 (way & LOCK_TRY ? LAR_LOCK_TRY : 0) | (got ? LAR_LOCK_NO_CELL : 0);
+
+	if (c && got)
+		lock_hold(t, c, l->cell, way);
+	if (c && way & LOCK_TRY && (result == EBUSY || result == EAGAIN)) {
+		c->failed_try++;
+		return;
+	}
+	lock_record(t, flags, l->call, l->addr, waited, (uint64_t)result, l->frame);
+}
+
+lar_cold void lock_hold_long(struct thread *t, uint32_t cell, unsigned call, uint64_t hold,
+			     uint64_t frame)
+{
+	lock_record(t, LAR_LOCK_HELD, call, lockcell_at(t, cell)->addr, hold,
+		    lockcell_at(t, cell)->caller, frame);
+}
+
+lar_cold void lock_released_other(struct thread *t, uint64_t addr, unsigned call, uint64_t now,
+				  int result, uint32_t foreign, uint64_t frame)
+{
+	uint32_t cell = held_search(t, addr);
+
+	/* what was locked before a fork has an owner that there is not in the child */
+	if (foreign && !result && !lockcell_holder(addr, foreign).thread)
+		foreign = 0;
+	if (result || foreign)
+		lock_record(t, LAR_LOCK_UNOWNED, call, addr, 0, (uint64_t)result, frame);
+	else if (cell != LOCKCELL_NONE && --lockcell_at(t, cell)->depth == 0)
+		lock_hold_end(t, cell, now, call, frame);
+}
+
+void lock_wait_begin(struct lock_call *l)
+{
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return;
+	t = span_open(l->frame);
+	if (!t)
+		return;
+	lock_will_wait(t, l, 0);
+	span_close(t);
+}
+
+void lock_wait_end(struct lock_call *l, int result)
+{
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return;
+	t = span_open(l->frame);
+	if (!t)
+		return;
+	lock_record(t, 0, l->call, l->addr, l->before ? lar_ticks() - l->before : 0,
+		    (uint64_t)result, l->frame);
+	span_close(t);
+}
+
+void lock_signal(struct lock_call *l, bool nobody)
+{
+	struct lar_lock_cell *c;
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return;
+	t = span_open(l->frame);
+	if (!t)
+		return;
+	l->cell = lockcell_find(t, l->addr, l->caller, l->call);
+	if (l->cell == LOCKCELL_NONE)
+		l->cell = lock_first_use(t, l);
+	c = lock_cell(t, l);
+	if (c) {
+		c->acquisitions++;
+		c->failed_try += nobody;
+	} else {
+		lock_record(t, LAR_LOCK_NO_CELL | (nobody ? LAR_LOCK_TRY : 0), l->call, l->addr, 0,
+			    0, l->frame);
+	}
+	span_close(t);
+}
+
+void lock_destroy(uint64_t addr, uint64_t frame)
+{
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return;
+	t = span_open(frame);
+	if (!t)
+		return;
+	lockcell_destroy(t, addr);
+	span_close(t);
+}
