@@ -35,7 +35,7 @@ static void set_figures(const struct analysis *a, json_t *o, const struct lock_f
 	json_set_u64(o, "timeouts", f->timeouts);
 	json_set_u64(o, "errors", f->errors);
 	json_set_u64(o, "owner_died", f->owner_died);
-	json_set_u64(o, "releases_with_waiters", f->waiters);
+	json_set_u64(o, "waking_releases", f->waiters);
 	json_set(o, "wait_ns", json_latency(a, &f->wait, true));
 	json_set(o, "hold_ns", hold_json(a, f));
 }
@@ -127,7 +127,7 @@ static json_t *totals_json(const struct analysis *a)
 	json_set_ticks(a, o, "hold_max_ns", f->hold_max_ticks);
 	json_set_u64(o, "read_acquisitions", m->shared);
 	json_set_u64(o, "owner_died", f->owner_died);
-	json_set_u64(o, "releases_with_waiters", f->waiters);
+	json_set_u64(o, "waking_releases", f->waiters);
 	json_set_u64(o, "unowned_unlocks", m->unowned_unlocks);
 	json_set_u64(o, "condition_waits", m->condition_total.waits);
 	json_set_u64(o, "condition_timeouts", m->condition_total.timeouts);

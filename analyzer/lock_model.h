@@ -25,8 +25,8 @@
 struct lock_figures {
 	uint64_t acquisitions, contended, failed_try, timeouts, errors;
 	uint64_t hold_ticks, hold_max_ticks;
-	uint64_t owner_died;   /* acquisitions from an owner that had died */
-	uint64_t waiters;      /* times that others waited when it was released */
+	uint64_t owner_died; /* acquisitions from an owner that had died */
+	uint64_t waiters;    /* times that others waited when it was released, as far as it knew */
 	struct histogram wait; /* of contended acquisitions */
 	struct histogram
 		held; /* holds that are over: count and buckets are right, the sum is not */

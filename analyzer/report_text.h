@@ -58,6 +58,9 @@ void text_churn(struct analysis *a);
 /* Wrong frees, if there were any. */
 void text_misuse(struct analysis *a, bool brief);
 
+/* Who waited for whom and who waits now; in what orders locks are taken. */
+void text_lock_waits(struct analysis *a, bool brief);
+
 /* Cells. */
 void cell_bytes(struct table *t, uint64_t v);
 void cell_count(struct table *t, uint64_t v);

@@ -29,10 +29,21 @@ static void say_totals(struct analysis *a)
 	if (m->unowned_unlocks)
 		text_say(a, "%s unlocks by a thread that did not hold the lock",
 			 format_count(w, m->unowned_unlocks));
+	if (f->owner_died)
+		text_say(a, "%s from an owner that had died",
+			 format_things(w, f->owner_died, "acquisition"));
 	if (m->condition_total.waits)
 		text_say(a, "%s on conditions, %s in all, apart from that",
 			 format_things(w, m->condition_total.waits, "wait"),
 			 text_ticks(a, x, m->condition_total.wait.sum));
+	if (m->other_total.waits)
+		text_say(a, "%s for barriers, futexes and what is done once, %s in all",
+			 format_things(w, m->other_total.waits, "wait"),
+			 text_ticks(a, x, m->other_total.wait.sum));
+	if (m->signals[LAR_SIGNAL_CONDITION])
+		text_say(a, "%s of conditions, %s of them when nobody waited",
+			 format_things(w, m->signals[LAR_SIGNAL_CONDITION], "signal"),
+			 format_count(x, m->in_vain[LAR_SIGNAL_CONDITION]));
 	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
 		text_say(a, "Acquisitions and hold times are of the whole run.");
 }
@@ -61,8 +72,9 @@ static void print_sites(struct analysis *a, bool brief)
 		text_site(a, t, &a->locks->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
 		if (brief)
 			continue;
-		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s",
+		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s%s",
 			 lock_kind(a->locks->lock[s->lock].call), a->locks->lock[s->lock].address,
+			 call_operation(s->call) == LAR_OP_RDLOCK ? " for reading" : "",
 			 s->more_locks ? " and others" : "");
 		table_words(t, what);
 	}
@@ -113,15 +125,16 @@ static void print_locks(struct analysis *a)
 
 static void print_conditions(struct analysis *a)
 {
-	static const char *const titles[] = { "WAITED", "WAITS", "TIMEOUTS", "P99", NULL };
+	static const char *const titles[] = { "WAITED",	 "WAITS",   "TIMEOUTS", "P99",
+					      "SIGNALS", "IN VAIN", NULL };
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;
 
-	if (!a->locks->condition_total.waits || lock_rank_conditions(a, &r))
+	if (!a->locks->condition_sites.count || lock_rank_conditions(a, &r))
 		return;
 	shown = text_shown(a, false, r.count);
-	text_caption(a, "Waits on conditions", shown, r.count);
+	text_caption(a, "Waits for conditions and the like, and their signals", shown, r.count);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct condition_site *s = &a->locks->condition[r.index[i]];
@@ -131,8 +144,12 @@ static void print_conditions(struct analysis *a)
 		cell_count(t, s->waits);
 		cell_count(t, s->timeouts);
 		cell_ticks(a, t, histogram_quantile(&s->wait, 990));
+		cell_count(t, s->signals);
+		cell_count(t, s->in_vain);
 		text_site(a, t, &a->locks->condition_sites, r.index[i], 2);
 	}
+	table_drop_empty(t, 5);
+	table_drop_empty(t, 4);
 	table_drop_empty(t, 2);
 	table_print(t);
 	ranking_fini(&r);
@@ -148,6 +165,7 @@ void text_locks(struct analysis *a, bool brief)
 	say_totals(a);
 	if (!brief || a->locks->total.contended)
 		print_sites(a, brief);
+	text_lock_waits(a, brief);
 	if (brief)
 		return;
 	print_locks(a);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Who waited for whom, who waits, and the order of locks, as text. */
+#include <inttypes.h>
+
+#include "report_text.h"
+
+#define ORDER_CALLERS 3
+
+static void lock_words(char *to, size_t size, uint64_t address, unsigned call, const char *before)
+{
+	if (address)
+		snprintf(to, size, "%s%s 0x%" PRIx64, before, lock_kind(call), address);
+	else
+		snprintf(to, size, "%sseveral locks", before);
+}
+
+/* Who waited, and below, in whose stead. */
+static void print_blame(struct analysis *a, bool brief)
+{
+	static const char *const titles[] = { "WAITED", "WAITS", "LONGEST", NULL };
+	const struct lock_model *m = a->locks;
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (!m->waits.blame_map.count || lock_rank_blame(a, &r))
+		return;
+	shown = text_shown(a, brief, r.count);
+	text_caption(a, "Who waited for whom", shown, r.count);
+	t = table_new(a->context, titles, "WAITED HERE, FOR WHAT WAS TAKEN THERE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct lock_blame *b = &m->waits.blame[r.index[i]];
+		char what[80];
+
+		table_row(t);
+		cell_ticks(a, t, b->ticks);
+		cell_count(t, b->count);
+		cell_ticks(a, t, b->most);
+		text_site(a, t, &m->sites, b->waits, brief ? 0 : 2);
+		lock_words(what, sizeof(what), m->lock[b->lock].address, m->lock[b->lock].call,
+			   "for ");
+		table_words(t, what);
+		if (b->holds == SITE_NONE)
+			table_words(t, "taken by somebody that is not known");
+		else
+			text_site(a, t, &m->sites, b->holds, brief ? 0 : 2);
+	}
+	table_space_rows(t);
+	table_print(t);
+	ranking_fini(&r);
+}
+
+static void print_causes(struct analysis *a)
+{
+	static const char *const titles[] = { "CAUSED", "WAITS", "HELD", "LONGEST", NULL };
+	struct table *t;
+	struct ranking r;
+	uint32_t shown;
+
+	if (lock_rank_causes(a, &r))
+		return;
+	shown = text_shown(a, false, r.count);
+	if (r.count) {
+		text_caption(a, "Where locks are taken that others wait for", shown, r.count);
+		t = table_new(a->context, titles, "SITE");
+		for (uint32_t i = 0; i < shown; i++) {
+			const struct lock_site *s = &a->locks->site[r.index[i]];
+
+			table_row(t);
+			cell_ticks(a, t, s->caused_ticks);
+			cell_count(t, s->caused);
+			cell_ticks(a, t, s->f.hold_ticks);
+			cell_ticks(a, t, s->f.hold_max_ticks);
+			text_site(a, t, &a->locks->sites, r.index[i], 1);
+		}
+		table_print(t);
+	}
+	ranking_fini(&r);
+}
+
+static void thread_words(const struct analysis *a, char *to, size_t size, uint32_t thread)
+{
+	const char *name = analysis_thread(a, thread)->name;
+
+	snprintf(to, size, "%" PRIu32 " %s", thread, *name ? name : thread == 1 ? "main" : "");
+}
+
+static void waiting_row(struct analysis *a, struct table *t, const struct lock_waiting *w)
+{
+	const struct lock_waits *waits = &a->locks->waits;
+	char what[96];
+
+	table_row(t);
+	thread_words(a, what, sizeof(what), w->thread);
+	table_cell(t, what);
+	cell_time(t, trace_ns(a->trace, w->since_ticks));
+	lock_words(what, sizeof(what), w->address, w->call, "waits for ");
+	table_line(t, STYLE_BOLD, what, NULL);
+	text_callers(a, t, w->stack, ORDER_CALLERS);
+	for (uint32_t i = 0; i < waits->holding_count; i++) {
+		const struct lock_holding *h = &waits->holding[i];
+
+		if (h->thread != w->thread)
+			continue;
+		lock_words(what, sizeof(what), h->address, h->call, "holds ");
+		table_line(t, STYLE_BOLD, what, NULL);
+		text_callers(a, t, h->stack, ORDER_CALLERS);
+	}
+}
+
+static void print_deadlocks(struct analysis *a)
+{
+	static const char *const titles[] = { "<THREAD", "SINCE", NULL };
+	const struct lock_waits *w = &a->locks->waits;
+
+	for (uint32_t i = 0; i < w->circle_count; i++) {
+		const struct lock_circle *c = &w->circle[i];
+		char n[FORMAT_SIZE];
+		struct table *t;
+
+		text_say(a, "Deadlock: %s for each other, and none of them can go on.",
+			 c->count == 1 ? "a thread waits"
+				       : (format_things(n, c->count, "thread"), n));
+		t = table_new(a->context, titles, "WAITS FOR, HOLDS");
+		for (uint32_t k = 0; k < c->count; k++)
+			waiting_row(a, t, &w->waiting[w->circle_thread[c->first + k]]);
+		table_space_rows(t);
+		table_print(t);
+	}
+}
+
+static void print_waiting(struct analysis *a)
+{
+	static const char *const titles[] = { "<THREAD", "SINCE", NULL };
+	const struct lock_waits *w = &a->locks->waits;
+	uint32_t count = 0, shown, n = 0;
+	struct table *t;
+
+	for (uint32_t i = 0; i < w->threads.count; i++)
+		count += w->waiting[i].waits;
+	if (!count)
+		return;
+	shown = text_shown(a, false, count);
+	text_caption(a, "Threads that wait at the end", shown, count);
+	t = table_new(a->context, titles, "WAITS FOR, HOLDS");
+	for (uint32_t i = 0; i < w->threads.count && n < shown; i++) {
+		if (!w->waiting[i].waits)
+			continue;
+		waiting_row(a, t, &w->waiting[i]);
+		n++;
+	}
+	table_space_rows(t);
+	table_print(t);
+}
+
+static void print_circle(struct analysis *a, const struct lock_order_circle *c)
+{
+	static const char *const titles[] = { "<THREAD", NULL };
+	const struct lock_model *m = a->locks;
+	struct table *t = table_new(a->context, titles, "TAKES, WHILE IT HOLDS");
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct lock_edge *e = &m->order.edge[c->edge[i]];
+		char what[96];
+
+		table_row(t);
+		thread_words(a, what, sizeof(what), e->thread);
+		table_cell(t, what);
+		lock_words(what, sizeof(what), m->lock[e->to].address, m->lock[e->to].call, "");
+		table_line(t, STYLE_BOLD, what, NULL);
+		text_callers(a, t, e->stack, ORDER_CALLERS);
+		lock_words(what, sizeof(what), m->lock[e->from].address, m->lock[e->from].call,
+			   "while it holds ");
+		table_line(t, STYLE_BOLD, what, NULL);
+		text_callers(a, t, e->held_stack, ORDER_CALLERS);
+	}
+	table_space_rows(t);
+	table_print(t);
+}
+
+static void print_order(struct analysis *a)
+{
+	const struct lock_order *o = &a->locks->order;
+	uint32_t shown = text_shown(a, false, o->circles);
+
+	if (!o->circles)
+		return;
+	text_caption(a, "Locks taken in different orders, which can end in a deadlock", shown,
+		     o->circles);
+	for (uint32_t i = 0; i < shown; i++)
+		print_circle(a, &o->circle[i]);
+	if (o->given_up || o->left_out)
+		text_say(a, "There may be more of these: not all could be looked at.");
+}
+
+void text_lock_waits(struct analysis *a, bool brief)
+{
+	const struct lock_model *m = a->locks;
+	char n[FORMAT_SIZE];
+
+	if (!brief) {
+		print_deadlocks(a);
+		print_blame(a, false);
+		print_causes(a);
+		print_order(a);
+		print_waiting(a);
+		return;
+	}
+	if (m->waits.circle_count)
+		text_say(a, "DEADLOCK: threads wait for each other; see lariat locks");
+	if (m->order.circles)
+		text_say(a,
+			 "%s in the order in which locks are taken can end in a deadlock; see "
+			 "lariat locks",
+			 format_things(n, m->order.circles, "circle"));
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Whose fault a wait was, with waits of known length; the orders of locks that can end in a deadlock,
+# and those that cannot; a deadlock that is one, live and after the process was killed.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq "$lariat"
+
+is() { # WHAT QUERY EXPECTED FILE
+	same "$1" "$3" "$("$lariat" locks --format json "$4" | jq -c ".locks | $2" 2>&1)"
+}
+
+"$lariat" run -q -o blame.lariat "$victims/lock_blame"
+# Of two who take turns at a lock, libc wakes the other at each release: the one who waited cannot know
+# that nobody else does.
+is "acquisitions" '.totals | [.acquisitions, .contended, .waking_releases]' '[40,20,40]' \
+	blame.lariat
+is "who waited for whom" \
+	'.blame | map([.waiter.function, .holder.function, .waits]) | sort' \
+	'[["wait_for_it","quick",10],["wait_for_it","slow",10]]' blame.lariat
+is "the times that were put in" \
+	'.blame | map({(.holder.function): .wait_ns}) | add |
+		[.slow >= 200e6, .quick >= 50e6, .slow > .quick]' '[true,true,true]' blame.lariat
+is "causes" '.causes | map([.function, .caused_waits])' '[["slow",10],["quick",10]]' blame.lariat
+is "blamed by site" '.sites[0] | [.function, (.blamed | map(.function))]' \
+	'["wait_for_it",["slow","quick"]]' blame.lariat
+is "all of a wait is somebody's" '(.blame | map(.wait_ns) | add) - .totals.wait_ns | fabs < 100' \
+	true blame.lariat
+is "holds" '.sites | map(select(.function == "slow"))[0].hold_ns |
+	[.count, .min > 15e6, .p50 > 15e6, .max >= 20e6, .sum >= 200e6]' \
+	'[10,true,true,true,true]' blame.lariat
+
+"$lariat" run -q -o order.lariat "$victims/lock_order"
+is "circles" '.inversions | map([.edges[] | .acquired.stack[0:2] | map(.function) |
+	map(select(. != "take_two"))[0]] | sort) | sort' \
+	'[["a_then_b","b_then_a"],["x_then_y","y_then_x"]]' order.lariat
+is "both sides of each" '[.inversions[].edges[] | .held.lock != .acquired.lock and
+	(.held.stack | length) > 0] | unique' '[true]' order.lariat
+is "a circle" '.inversions[0].edges | .[0].held.lock == .[1].acquired.lock and
+	.[1].held.lock == .[0].acquired.lock' true order.lariat
+is "all looked at" '[.inversions_complete, .deadlocks, .waiting]' '[true,[],[]]' order.lariat
+
+LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
+pid=$!
+until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |
+	jq '.locks.deadlocks | length' 2>/dev/null)" = 1 ]; do
+	sleep 0.1
+	kill -0 $pid || break
+done
+circle='.deadlocks | map(map([.stack[0:2] | map(.function)[]]) | sort)'
+those='[[["take_for_ever","first"],["take_for_ever","second"],["take_for_ever","third"]]]'
+for state in live killed; do
+	is "$state: who waits" "$circle" "$those" "$work/dead.lariat"
+	is "$state: each holds what the one before waits for" \
+		'.deadlocks[0] as $d | [range(3) | $d[.].lock as $l |
+		$d[(. + 1) % 3].holds | map(.lock) | index($l) != null]' '[true,true,true]' \
+		"$work/dead.lariat"
+	[ $state = killed ] || { kill -TERM $pid && quietly wait $pid; }
+done
+same "words of the deadlock" 1 "$("$lariat" locks "$work/dead.lariat" | grep -c 'Deadlock: 3 threads')"
+finish
