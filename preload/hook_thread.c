@@ -5,7 +5,9 @@
 #include <time.h>
 
 #include "dict.h"
+#include "apart.h"
 #include "hook.h"
+#include "kernelio.h"
 #include "sys.h"
 
 /* What the creator hands to the new thread; from a fixed table in the wiped state, not the heap. */
@@ -155,6 +157,8 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	bool detached = is_detached(attr);
 	int result;
 
+	kernelio_second_thread();
+	apart_alone = false;
 	if (!s)
 		return REAL(pthread_create)(thread, attr, function, argument);
 	number = thread_number_new();

@@ -2,18 +2,21 @@
 /* What the kernel counts; see kernelio.h. */
 #include "kernelio.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
+#include "apart.h"
 #include "note.h"
 #include "recorder.h"
 #include "sys.h"
 
 struct counts {
 	uint64_t read, written;
+	bool known;
 };
 
 /* The number behind "name: " in the text. */
@@ -49,8 +52,8 @@ static uint64_t objects_loaded(void)
 	return adds;
 }
 
-/* What the kernel has counted for one thread. Returns the bytes that were read to learn it. */
-static ssize_t ask_thread(const char *path, struct counts *c)
+/* Reads a file of counts; c->known says whether it could. */
+static void ask_file(const char *path, struct counts *c)
 {
 	char text[512];
 	ssize_t n;
@@ -58,67 +61,82 @@ static ssize_t ask_thread(const char *path, struct counts *c)
 
 	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
-		return 0;
+		return;
 	n = sys_read(fd, text, sizeof(text) - 1);
 	sys_close(fd);
 	if (n <= 0)
-		return 0;
+		return;
 	text[n] = 0;
-	if (!number_of(text, "rchar: ", &c->read) || !number_of(text, "wchar: ", &c->written))
+	c->known = number_of(text, "rchar: ", &c->read) && number_of(text, "wchar: ", &c->written);
+}
+
+/* While there is one, it has the process's number. */
+static void ask_thread(void *counts)
+{
+	char path[48];
+
+	note_format(path, sizeof(path), "/proc/self/task/%u/io", lar->pid);
+	ask_file(path, counts);
+}
+
+/* The process: what its threads have, those that have ended, and its children that it has waited
+ * for. */
+static void ask_process(void *counts)
+{
+	ask_file("/proc/self/io", counts);
+}
+
+/* Changes whenever a child is waited for: none runs without page faults. */
+static uint64_t children_seen(void)
+{
+	struct rusage usage;
+
+	if (sys_call3(SYS_getrusage, RUSAGE_CHILDREN, (long)&usage, 0))
 		return 0;
-	return n;
-}
-
-static bool has_ended(uint32_t tid)
-{
-	for (uint32_t i = 0; i < RECORDER_ENDED; i++)
-		if (lar->ended[i] == tid)
-			return true;
-	return false;
-}
-
-/* Adds what the threads of one part of the list have. */
-static void add_threads(const uint8_t *list, long size, struct counts *sum)
-{
-	for (long at = 0; at < size;) {
-		const struct dirent64 *entry = (const void *)(list + at);
-		struct counts c;
-		char path[48];
-		uint32_t tid = 0;
-
-		for (const char *p = entry->d_name; *p >= '0' && *p <= '9'; p++)
-			tid = tid * 10 + (uint32_t)(*p - '0');
-		note_format(path, sizeof(path), "/proc/self/task/%u/io", tid);
-		/* one that is gone in between has said at its end what it had */
-		if (tid && !has_ended(tid) && ask_thread(path, &c)) {
-			sum->read += c.read;
-			sum->written += c.written;
-		}
-		at += entry->d_reclen;
-	}
+	return (uint64_t)(usage.ru_minflt + usage.ru_majflt);
 }
 
 /*
- * What the threads have read and written, those that have ended too, less what the recorder itself
- * has. The process's own figures would not do: they have those of its children in them.
+ * Without what the recorder itself has read and written. One thread is asked for itself. Of several
+ * the whole process is, which also has what children had that were waited for: before the second
+ * thread starts that much is known, and as long as no other is waited for it stays the same.
  */
 static bool ask(struct counts *c)
 {
 	uint64_t own_read = __atomic_load_n(&sys_bytes_read, __ATOMIC_RELAXED);
 	uint64_t own_written = __atomic_load_n(&sys_bytes_written, __ATOMIC_RELAXED);
-	uint8_t list[2048] __attribute__((aligned(8)));
-	long n;
-	int fd;
 
-	c->read = atomic_load(&lar->ended_read) - own_read;
-	c->written = atomic_load(&lar->ended_written) - own_written;
-	fd = sys_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_CLOEXEC | O_DIRECTORY, 0);
-	if (fd < 0)
+	c->known = false;
+	if (lar->kernel_threads && children_seen() != lar->kernel_children)
 		return false;
-	while ((n = sys_call3(SYS_getdents64, fd, (long)list, sizeof(list))) > 0)
-		add_threads(list, n, c);
-	sys_close(fd);
-	return !n;
+	if (!apart_run(lar->kernel_threads ? ask_process : ask_thread, c) || !c->known)
+		return false;
+	if (lar->kernel_threads && children_seen() != lar->kernel_children)
+		return false;
+	c->read -= own_read + lar->children_read;
+	c->written -= own_written + lar->children_written;
+	return true;
+}
+
+void kernelio_second_thread(void)
+{
+	struct counts all = { .known = false }, own = { .known = false };
+	uint64_t before, between, mask;
+
+	if (!lar || lar->kernel_threads || !lar->kernel_known)
+		return;
+	sys_block_signals(&mask);
+	lar->kernel_children = children_seen();
+	before = __atomic_load_n(&sys_bytes_read, __ATOMIC_RELAXED);
+	apart_run(ask_process, &all);
+	between = __atomic_load_n(&sys_bytes_read, __ATOMIC_RELAXED) - before;
+	apart_run(ask_thread, &own);
+	sys_restore_signals(&mask);
+	lar->kernel_known = all.known && own.known;
+	/* the second has what reading the first one took */
+	lar->children_read = all.read - (own.read - between);
+	lar->children_written = all.written - own.written;
+	lar->kernel_threads = true;
 }
 
 void kernelio_begin(void)
@@ -137,7 +155,7 @@ void kernelio_sample(void)
 {
 	struct lar_header *h = lar->header;
 	struct counts c;
-	uint64_t now = lar_ticks(), objects;
+	uint64_t now = lar_ticks(), before = sys_clock_ns(CLOCK_MONOTONIC), objects;
 
 	if (!lar->kernel_known || !ask(&c))
 		return;
@@ -146,21 +164,7 @@ void kernelio_sample(void)
 	objects = objects_loaded();
 	if (objects > lar->kernel_objects)
 		h->loaded_objects = objects - lar->kernel_objects;
-	__atomic_store_n(&h->kernel_ticks, now, __ATOMIC_RELEASE);
-}
-
-void kernelio_thread_ends(uint32_t tid)
-{
-	struct counts c;
-	ssize_t n;
-
-	if (!lar->kernel_known)
-		return;
-	n = ask_thread("/proc/thread-self/io", &c);
-	if (!n)
-		return;
-	lar->ended[atomic_fetch_add(&lar->ended_next, 1) % RECORDER_ENDED] = tid;
-	/* this was counted behind what it read, and is taken off with all that the recorder read */
-	atomic_fetch_add(&lar->ended_read, c.read + (uint64_t)n);
-	atomic_fetch_add(&lar->ended_written, c.written);
+	__atomic_store_n(&h->kernel_ticks, now,
+			 __ATOMIC_RELEASE); /* resident memory is asked for at the same times */
+	__atomic_store_n(&lar->resident_due_ns, apart_due(before), __ATOMIC_RELAXED);
 }

@@ -14,7 +14,7 @@ void kernelio_begin(void);
 /* Writes down what has been counted by now. */
 void kernelio_sample(void);
 
-/* The calling thread is about to end. */
-void kernelio_thread_ends(uint32_t tid);
+/* The program has one thread and is about to start another. */
+void kernelio_second_thread(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "dict.h"
 #include "fault.h"
 #include "hook.h"
@@ -262,6 +263,7 @@ static bool start(bool child)
 
 	real_resolve();
 	lar->first_break = (uint64_t)sys_call3(SYS_brk, 0, 0, 0);
+	apart_alone = child;
 	if (child)
 		lar->config = inherited_config;
 	else

@@ -41,9 +41,8 @@ struct thread;
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
 #define RECORDER_TIDS	     4096
-#define RECORDER_ENDED	     256 /* threads that may still be seen after their end */
-#define RECORDER_UNLOADS     64	 /* times of unloading that are told apart */
-#define RECORDER_MISUSES     64	 /* places of wrong frees */
+#define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
+#define RECORDER_MISUSES     64 /* places of wrong frees */
 
 /* From pthread_create to the new thread. */
 struct recorder_start {
@@ -100,10 +99,8 @@ struct recorder {
 
 	bool kernel_known; /* it says how many bytes it has counted; at the start: */
 	uint64_t kernel_read, kernel_written, kernel_objects;
-	/* of threads that have ended; the last of them may still be seen in the system's list */
-	_Atomic uint64_t ended_read, ended_written;
-	_Atomic uint32_t ended_next;
-	uint32_t ended[RECORDER_ENDED];
+	bool kernel_threads; /* there have been several threads; before the second one started: */
+	uint64_t kernel_children, children_read, children_written;
 
 	_Atomic uint32_t generation;  /* grows when code may have gone away */
 	_Atomic uint32_t threads;     /* numbers given out */

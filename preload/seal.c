@@ -222,7 +222,7 @@ static void tick(struct thread *t, uint64_t now_ns)
 	r[4] = 0;
 	r[5] = atomic_load(&lar->threads);
 	t->head = r + 6;
-	if (lar->config.record & LAR_RECORD_IO)
+	if (resident.bytes && lar->config.record & LAR_RECORD_IO)
 		kernelio_sample();
 	__atomic_store_n(&t->slot->state,
 			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 
 #include "fault.h"
-#include "kernelio.h"
 #include "life.h"
 #include "lockcell.h"
 #include "pool.h"
@@ -407,8 +406,6 @@ void thread_end(void)
 	t->gate = GATE_BUSY;
 	stdiocell_flush(t, NULL);
 	lockcell_leave(t);
-	if (lar->config.record & LAR_RECORD_IO)
-		kernelio_thread_ends(t->tid);
 	FAULT_POINT(thread_flushed);
 	t->gate = GATE_CLOSED;
 	lar_self = &closed;

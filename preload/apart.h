@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening files in somebody else's process. A file must be open to be read, and the number it gets
+ * is one that the program may count on to be free. While there is one thread, nobody can tell.
+ * Where there are more, a short-lived thread with a table of descriptors of its own does the work,
+ * and the one that wants it waits for its end.
+ */
+#ifndef LARIAT_APART_H
+#define LARIAT_APART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A forked child has one thread, whatever libc thinks. True until it starts another. */
+extern bool apart_alone;
+
+/* Bytes of stack that the work may take. */
+#define APART_STACK 3072
+
+/*
+ * Calls work(argument), which makes system calls by sys.h only, touches no thread-local variable
+ * and leaves no file open. With signals blocked. False when it was not called: a thread would be
+ * needed, and a filter of system calls may be there to kill who makes one.
+ */
+bool apart_run(void (*work)(void *), void *argument);
+
+/*
+ * When to ask the system the next time, of work that took from `before` until now (ns): as half a
+ * percent of the time allows, and twice a second.
+ */
+uint64_t apart_due(uint64_t before);
+
+#endif
