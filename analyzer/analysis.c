@@ -278,6 +278,7 @@ void analysis_free(struct analysis *a)
 	if (!a)
 		return;
 	trends_fini(&a->trends);
+	leaks_fini(&a->leaks);
 	if (a->growth)
 		growth_model_fini(a->growth);
 	if (a->churn)
@@ -380,6 +381,9 @@ static int heap_finish(struct analysis *a)
 	err = trends_make(&a->trends, a->heap, &o);
 	if (!err && a->context->suppress)
 		err = analysis_suppress(a, a->context->suppress);
+	if (!err && a->parts & PART_LEAKS)
+		err = leaks_make(&a->leaks, a->heap, trace_reach(a->trace), f->header->time_shift,
+				 a->suppressed);
 	return err;
 }
 

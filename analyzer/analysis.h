@@ -16,6 +16,7 @@
 #include "memlimit.h"
 #include "misuse_model.h"
 #include "opts.h"
+#include "reach_sites.h"
 #include "suppress.h"
 #include "thread_model.h"
 #include "trace.h"
@@ -52,6 +53,7 @@ struct analysis {
 	struct misuse_model *misuse; /* with PART_HEAP */
 	struct trends trends;	     /* with PART_LEAKS and PART_GROWTH */
 	struct memlimit limit;	     /* for them */
+	struct leaks leaks;	     /* with PART_LEAKS */
 	/* per site of the heap: is it left out of leaks and trends? NULL = none is */
 	bool *suppressed;
 	struct {
@@ -120,6 +122,7 @@ struct rankable {
 	uint32_t count;
 	const struct sort_key *keys; /* for --sort; the first is used when it names none of them */
 	const struct sites *sites;   /* of the array's elements, for --filter; NULL = no filter */
+	size_t site_of;		     /* offset of a uint32_t: an element's site; 0 = its index */
 	const bool *left_out;	     /* elements that are not to be listed; NULL = none */
 	size_t needed;		     /* offset of a uint64_t; elements with 0 there are left out */
 };

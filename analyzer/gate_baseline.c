@@ -148,6 +148,25 @@ static int64_t beyond(json_t *allowed, const char *what, int64_t amount)
 	return amount - (used > 0 ? used : 0);
 }
 
+/* The classes of one site are one where all of it counts: the entry to which another is added. */
+static struct gate_site *same_site(struct gate_site *found, int n, const json_t *site)
+{
+	const json_t *id = json_object_get(site, "site");
+
+	for (int i = 0; id && i < n; i++)
+		if (json_equal(json_object_get(found[i].site, "site"), id))
+			return &found[i];
+	return NULL;
+}
+
+static void add_site(struct gate_site *to, const struct gate_site *s)
+{
+	to->blocks += s->blocks;
+	to->bytes += s->bytes;
+	to->new_blocks += s->new_blocks;
+	to->new_bytes += s->new_bytes;
+}
+
 int gate_sites(const json_t *report, const char *class, const struct gate_baseline *b,
 	       struct gate_site **out)
 {
@@ -165,7 +184,7 @@ int gate_sites(const json_t *report, const char *class, const struct gate_baseli
 		return -ENOMEM;
 	}
 	json_array_foreach (list, i, site) {
-		struct gate_site s = { .site = site, .index = i };
+		struct gate_site s = { .site = site, .index = i }, *same;
 		json_t *allowed;
 
 		if (!of_class(site, class))
@@ -176,7 +195,12 @@ int gate_sites(const json_t *report, const char *class, const struct gate_baseli
 		s.new_blocks = beyond(allowed, "blocks", s.blocks);
 		s.new_bytes =
 			trends ? (s.new_blocks ? s.bytes : 0) : beyond(allowed, "bytes", s.bytes);
-		if (s.new_blocks || s.new_bytes)
+		if (!s.new_blocks && !s.new_bytes)
+			continue;
+		same = strcmp(class, "unfreed") ? NULL : same_site(found, n, site);
+		if (same)
+			add_site(same, &s);
+		else
 			found[n++] = s;
 	}
 	qsort(found, (size_t)n, sizeof(*found), by_new_bytes);

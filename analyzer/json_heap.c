@@ -38,13 +38,15 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 
 static json_t *leak_json(struct analysis *a, uint32_t i)
 {
-	const struct heap_site *s = &a->heap->site[i];
+	const struct leak_site *l = &a->leaks.entry[i];
+	const struct heap_site *s = &a->heap->site[l->site];
 	json_t *o = json_object();
 
-	json_set_site(a, o, &a->heap->sites, i);
-	json_set(o, "class", json_string("unfreed"));
-	json_set_u64(o, "blocks", s->live_blocks);
-	json_set_u64(o, "bytes", s->live_bytes);
+	json_set_site(a, o, &a->heap->sites, l->site);
+	json_set(o, "class", json_string(reach_class_names[l->class]));
+	json_set_u64(o, "site", l->site); /* entries of one site have the same */
+	json_set_u64(o, "blocks", l->blocks);
+	json_set_u64(o, "bytes", l->bytes);
 	json_set_u64(o, "allocations", s->allocations);
 	json_set_u64(o, "allocated_bytes", s->allocated_bytes);
 	return o;
@@ -108,6 +110,7 @@ json_t *json_leaks(struct analysis *a)
 	json_t *o = json_object();
 
 	json_set(o, "unfreed", blocks_json(leak_blocks(a), leak_bytes(a)));
+	json_set_leak_classes(a, o);
 	json_set(o, "suppressed",
 		 blocks_json(a->suppressed_total.blocks, a->suppressed_total.bytes));
 	json_set_list(a, o, "sites", "site_count", leak_rank_sites, leak_json);

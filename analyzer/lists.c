@@ -22,35 +22,35 @@ const struct sort_key heap_sort_keys[] = {
 };
 
 const struct sort_key leak_sort_keys[] = {
-	{ "bytes", offsetof(struct heap_site, live_bytes) },
-	{ "blocks", offsetof(struct heap_site, live_blocks) },
+	{ "bytes", offsetof(struct leak_site, bytes) },
+	{ "blocks", offsetof(struct leak_site, blocks) },
 	{ NULL, 0 },
 };
 
-static int heap_rank(struct analysis *a, const struct sort_key *keys, size_t needed,
-		     const bool *left_out, struct ranking *r)
+int heap_rank_sites(struct analysis *a, struct ranking *r)
 {
 	const struct heap_model *m = a->heap;
 	struct rankable what = { .array = m->site,
 				 .stride = sizeof(*m->site),
 				 .count = m->sites.count,
-				 .keys = keys,
+				 .keys = heap_sort_keys,
 				 .sites = &m->sites,
-				 .left_out = left_out,
-				 .needed = needed };
+				 .needed = RANK_ALL };
 
 	return analysis_rank(a, &what, r);
 }
 
-int heap_rank_sites(struct analysis *a, struct ranking *r)
-{
-	return heap_rank(a, heap_sort_keys, RANK_ALL, NULL, r);
-}
-
 int leak_rank_sites(struct analysis *a, struct ranking *r)
 {
-	return heap_rank(a, leak_sort_keys, offsetof(struct heap_site, live_blocks), a->suppressed,
-			 r);
+	struct rankable what = { .array = a->leaks.entry,
+				 .stride = sizeof(*a->leaks.entry),
+				 .count = a->leaks.count,
+				 .keys = leak_sort_keys,
+				 .sites = &a->heap->sites,
+				 .site_of = offsetof(struct leak_site, site),
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
 }
 
 const struct sort_key trend_sort_keys[] = {

@@ -62,6 +62,16 @@ static uint64_t field_at(const struct rankable *what, uint32_t i, size_t offset)
 	return v;
 }
 
+static uint32_t site_of(const struct rankable *what, uint32_t i)
+{
+	uint32_t site = i;
+
+	if (what->site_of)
+		memcpy(&site, (const char *)what->array + what->stride * i + what->site_of,
+		       sizeof(site));
+	return site;
+}
+
 /* The order that --sort names, or the list's own where --sort is about another list. */
 static const struct sort_key *key_of(const struct cmd_context *c, const struct sort_key *keys)
 {
@@ -88,7 +98,7 @@ int analysis_rank(struct analysis *a, const struct rankable *what, struct rankin
 			continue;
 		if (what->left_out && what->left_out[i])
 			continue;
-		if (what->sites && !analysis_site_matches(a, what->sites, i))
+		if (what->sites && !analysis_site_matches(a, what->sites, site_of(what, i)))
 			continue;
 		list[n++] = (struct ranked){ field_at(what, i, key->offset), i };
 	}

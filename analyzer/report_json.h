@@ -56,6 +56,7 @@ void json_set_list(struct analysis *a, json_t *object, const char *key, const ch
 
 /* Adds the trends of the sites, and candidates for pools, arenas and reserves. */
 void json_set_trends(struct analysis *a, json_t *object);
+void json_set_leak_classes(struct analysis *a, json_t *object);
 void json_set_churn(struct analysis *a, json_t *object);
 
 /* Wrong frees. */

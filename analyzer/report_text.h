@@ -53,6 +53,7 @@ void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned 
 /* Which sites' memory keeps growing, and of other trends; and the candidates for pools and so on.
  */
 void text_trends(struct analysis *a, bool brief);
+void text_leak_classes(struct analysis *a);
 void text_churn(struct analysis *a);
 
 /* Wrong frees, if there were any. */

@@ -101,6 +101,14 @@ static const struct unit time_units[] = {
 static const char *const record_words[] = { "heap", "io", "locks", "threads", "all" };
 static const char *const yes_no[] = { "yes", "no", "1", "0" };
 
+static const char *const scan_words[] = {
+	"exit",
+	"off",
+#define SCAN_SIGNAL(name) #name,
+#include "../preload/format/scan_signals.def"
+#undef SCAN_SIGNAL
+};
+
 static bool is_one_of(const char *s, size_t n, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -140,6 +148,12 @@ bool run_options_check(enum run_option option, const char *value)
 		return read_number(value, size_units, &n) && n <= SAMPLE_MAX;
 	case RUN_INTERVAL:
 		return read_number(value, time_units, &n) && n;
+	case RUN_LEAK_SCAN:
+		n = strncmp(value, "SIG", 3) ? 0 : 3;
+		return is_one_of(value + n, strlen(value + n), scan_words,
+				 sizeof(scan_words) / sizeof(*scan_words));
+	case RUN_LEAK_SCAN_LIMIT:
+		return read_number(value, time_units, &n);
 	case RUN_FOLLOW:
 		return is_one_of(value, strlen(value), yes_no, sizeof(yes_no) / sizeof(*yes_no));
 	case RUN_QUIET:

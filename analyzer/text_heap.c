@@ -131,20 +131,23 @@ void text_heap(struct analysis *a, bool brief)
 
 static void print_leaks(struct analysis *a, const struct ranking *r, bool brief)
 {
-	static const char *const titles[] = { "BYTES", "BLOCKS", NULL };
+	static const char *const titles[] = { "BYTES", "BLOCKS", "CLASS", NULL };
+	static const char *const classes[REACH_CLASSES] = { "-", "lost", "indirect", "reachable" };
 	uint32_t shown = text_shown(a, brief, r->count);
 	struct table *t;
 
 	text_caption(a, "Where it was allocated", shown, r->count);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
-		const struct heap_site *s = &a->heap->site[r->index[i]];
+		const struct leak_site *s = &a->leaks.entry[r->index[i]];
 
 		table_row(t);
-		cell_bytes(t, s->live_bytes);
-		cell_count(t, s->live_blocks);
-		text_site(a, t, &a->heap->sites, r->index[i], brief ? 1 : 2 * TEXT_CALLERS);
+		cell_bytes(t, s->bytes);
+		cell_count(t, s->blocks);
+		table_cell(t, classes[s->class]);
+		text_site(a, t, &a->heap->sites, s->site, brief ? 1 : 2 * TEXT_CALLERS);
 	}
+	table_drop_empty(t, 2);
 	if (!brief)
 		table_space_rows(t);
 	table_print(t);
@@ -164,6 +167,7 @@ void text_leaks(struct analysis *a, bool brief)
 	else
 		text_say(a, "%s in %s at the end, still in use or lost",
 			 format_bytes(x, leak_bytes(a)), format_things(y, leak_blocks(a), "block"));
+	text_leak_classes(a);
 	if (a->suppressed_total.sites)
 		text_say(a, "Suppressed: %s in %s of %s",
 			 format_bytes(x, a->suppressed_total.bytes),

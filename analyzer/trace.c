@@ -239,6 +239,8 @@ static int read_tables(struct trace *t)
 	/* before the ring gives up a block, its events are in a checkpoint */
 	if (!rc)
 		rc = checkpoint_init(&t->checkpoint, &t->file);
+	if (!rc)
+		rc = reach_init(&t->reach, &t->file);
 	/* the dictionary last: it is written before what refers to it */
 	ringfile_refresh(&t->file);
 	if (!rc)
@@ -306,6 +308,7 @@ void trace_close(struct trace *t)
 	modmap_fini(&t->modmap);
 	dictionary_fini(&t->dictionary);
 	checkpoint_fini(&t->checkpoint);
+	reach_fini(&t->reach);
 	ringindex_fini(&t->ring);
 	staging_fini(&t->staging);
 	ringfile_close(&t->file);
@@ -403,6 +406,11 @@ const struct trace_facts *trace_facts(const struct trace *t)
 const struct checkpoint *trace_checkpoint(const struct trace *t)
 {
 	return t->checkpoint.header.seq ? &t->checkpoint : NULL;
+}
+
+const struct reach *trace_reach(const struct trace *t)
+{
+	return &t->reach;
 }
 
 uint64_t trace_ns(const struct trace *t, uint64_t ticks)

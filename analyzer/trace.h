@@ -17,6 +17,7 @@
 #include "../preload/format/trace_format.h"
 
 struct checkpoint;
+struct reach;
 struct trace;
 
 /* Why a file could not be opened; text for the user, without file name or newline. */
@@ -182,6 +183,9 @@ uint64_t trace_followed_late(const struct trace *t);
 
 /* The figures of what trace_events() leaves out; NULL when there are none. Owned by the trace. */
 const struct checkpoint *trace_checkpoint(const struct trace *t);
+
+/* The newest leak scan; seq 0 in it when there is none. Owned by the trace. */
+const struct reach *trace_reach(const struct trace *t);
 
 /* A frame of a stack: an address and the module that held it when it was recorded. */
 struct trace_frame {

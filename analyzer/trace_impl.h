@@ -7,6 +7,7 @@
 #include "dictionary.h"
 #include "follow.h"
 #include "modmap.h"
+#include "reach_scan.h"
 #include "ringfile.h"
 #include "ringindex.h"
 #include "stacks.h"
@@ -20,6 +21,7 @@ struct trace {
 	struct staging staging;
 	struct ringindex ring;
 	struct checkpoint checkpoint;
+	struct reach reach;
 	struct dictionary dictionary;
 	struct modmap modmap;
 	struct stacks stacks;

@@ -2,6 +2,7 @@
 /* The recorder's options; see config.h. No libc parsing: this runs before the program's main. */
 #include "config.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -116,6 +117,30 @@ static bool read_bool(const char *s, bool *v)
 	return true;
 }
 
+/* "exit", "off", or the name of a signal that asks for a scan. */
+static bool read_leak_scan(const char *s, int32_t *v)
+{
+	static const struct {
+		const char *name;
+		int32_t value;
+	} words[] = {
+		{ "exit", CONFIG_LEAK_SCAN_EXIT },
+		{ "off", CONFIG_LEAK_SCAN_OFF },
+#define SCAN_SIGNAL(name) { #name, SIG##name },
+#include "format/scan_signals.def"
+#undef SCAN_SIGNAL
+	};
+
+	if (!strncmp(s, "SIG", 3))
+		s += 3;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(words[i].name, s)) {
+			*v = words[i].value;
+			return true;
+		}
+	return false;
+}
+
 /* One option's text into *c; false when it makes no sense. */
 static bool option_set(struct config *c, enum option option, const char *s)
 {
@@ -148,6 +173,10 @@ static bool option_set(struct config *c, enum option option, const char *s)
 		return true;
 	case OPTION_SAMPLE:
 		return read_size(s, &c->sample_bytes) && c->sample_bytes <= 1ull << 40;
+	case OPTION_LEAK_SCAN:
+		return read_leak_scan(s, &c->leak_scan);
+	case OPTION_LEAK_SCAN_LIMIT:
+		return read_time(s, &c->leak_scan_limit_ns);
 	case OPTION_FOLLOW:
 		return read_bool(s, &c->follow);
 	case OPTION_QUIET:

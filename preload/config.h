@@ -12,10 +12,14 @@ struct config {
 	uint32_t depth;
 	uint32_t record; /* enum lar_record */
 	uint64_t interval_ns;
-	uint64_t sample_bytes; /* 0 = every allocation */
+	uint64_t sample_bytes;	     /* 0 = every allocation */
+	int32_t leak_scan;	     /* CONFIG_LEAK_SCAN_*, or the signal that asks for one */
+	uint64_t leak_scan_limit_ns; /* that the end of the process waits for it */
 	bool follow;
 	bool quiet;
 };
+
+enum { CONFIG_LEAK_SCAN_OFF = -1, CONFIG_LEAK_SCAN_EXIT = 0 };
 
 #define CONFIG_SIZE_MIN (1ull << 20)
 

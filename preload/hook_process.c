@@ -10,6 +10,7 @@
 #include "hook_sync.h"
 #include "life.h"
 #include "module.h"
+#include "snapshot.h"
 #include "sys.h"
 
 static void record_process(unsigned call, uint64_t before, int64_t pid, int64_t result,
@@ -148,6 +149,7 @@ LAR_EXPORT int execle(const char *path, const char *arg, ...)
 LAR_EXPORT void _exit(int code)
 {
 	life_end(LAR_END_EXIT, code);
+	snapshot_at_exit(HOOK_FRAME);
 	REAL(_exit)(code);
 	__builtin_unreachable();
 }
@@ -155,6 +157,7 @@ LAR_EXPORT void _exit(int code)
 LAR_EXPORT void _Exit(int code)
 {
 	life_end(LAR_END_EXIT, code);
+	snapshot_at_exit(HOOK_FRAME);
 	REAL(_Exit)(code);
 	__builtin_unreachable();
 }
@@ -162,6 +165,7 @@ LAR_EXPORT void _Exit(int code)
 LAR_EXPORT void quick_exit(int code)
 {
 	life_end(LAR_END_EXIT, code);
+	snapshot_at_exit(HOOK_FRAME);
 	REAL(quick_exit)(code);
 	__builtin_unreachable();
 }

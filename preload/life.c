@@ -24,6 +24,7 @@
 #include "recorder.h"
 #include "sample.h"
 #include "seal.h"
+#include "snapshot.h"
 #include "stdio_table.h"
 #include "sys.h"
 #include "thread.h"
@@ -299,6 +300,7 @@ static bool start(bool child)
 		stdio_table_patch();
 		kernelio_begin();
 	}
+	snapshot_listen();
 	FAULT_POINT(started);
 	return true;
 }
@@ -429,6 +431,7 @@ static void at_exit(int code, void *unused)
 {
 	(void)unused;
 	life_end(LAR_END_EXIT, code);
+	snapshot_at_exit((uint64_t)__builtin_frame_address(0));
 }
 
 __attribute__((constructor(101))) static void lariat_begin(void)

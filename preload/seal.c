@@ -21,6 +21,7 @@
 #include "recorder.h"
 #include "resident.h"
 #include "ring.h"
+#include "snapshot.h"
 #include "stdiocell.h"
 #include "sys.h"
 #include "tracefile.h"
@@ -260,6 +261,8 @@ static bool seal(struct thread *t)
 	FAULT_POINT(seal_commit);
 	seal_begin_buffer(t);
 	tick(t, now_ns);
+	if (unlikely(snapshot_asked()))
+		snapshot_now((uint64_t)__builtin_frame_address(0), NULL, 0);
 	return true;
 }
 

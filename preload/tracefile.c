@@ -26,6 +26,7 @@
 #define PAGE	       4096ull
 #define UNBOUNDED_SIZE (1ull << 38) /* address space and apparent size of a trace without bound */
 #define MAX_SAME_NAME  10000
+#define LEAKS_MOST     (64ull << 20)
 
 /* Written when the file is made, which takes the system a third of the time of a mapping's first
  * use: the header with the start of the dictionary behind it, and the start of the first slot. */
@@ -175,8 +176,8 @@ static void section_set(struct lar_header *h, enum lar_section_type type, uint64
 }
 
 /* Shares of the bound: an eighth for the dictionary, a quarter for staging, a quarter for two
- * checkpoints, the rest is the ring, last in the file so that an unused end can be cut off. A ring
- * without bound gives nothing up. */
+ * checkpoints, a thirty-second for leak scans, the rest is the ring, last in the file so that an
+ * unused end can be cut off. A ring without bound gives nothing up. */
 static void sections_plan(struct lar_header *h, uint64_t size)
 {
 	uint64_t at = LAR_HEADER_SIZE;
@@ -194,6 +195,7 @@ static void sections_plan(struct lar_header *h, uint64_t size)
 	section_set(h, LAR_SECTION_STAGING, &at, slots * slot, (uint32_t)slot);
 	if (lar->config.size)
 		section_set(h, LAR_SECTION_ACCOUNTS, &at, size / 4, 0);
+	section_set(h, LAR_SECTION_LEAKS, &at, size / 32 < LEAKS_MOST ? size / 32 : LEAKS_MOST, 0);
 	section_set(h, LAR_SECTION_RING, &at, size - at, 0);
 }
 

@@ -30,6 +30,7 @@ __lariat_values() {
 	--per) echo second allocation ;;
 	--by) echo function file module thread ;;
 	--view) echo heap io locks threads ;;
+	--leak-scan) echo exit off USR1 USR2 ;;
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;

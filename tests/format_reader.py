@@ -3,6 +3,7 @@
 """A second reader of traces, written from preload/format/FORMAT.md alone.
 
     format_reader.py TRACE        the events as JSON lines, as `lariat dump` prints them
+    format_reader.py --leaks TRACE    blocks and bytes in use by class, as one JSON object
     format_reader.py --facts TRACE    the counts of section 9 as one JSON object
 
 It shares no code with the analyzer, so that what both agree on is what the page says. It needs the
@@ -19,6 +20,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the tree stays as it is
 from format_checkpoint import Checkpoint
+from format_leakscan import LeakScan
 from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_records, signed
 
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
@@ -193,6 +195,28 @@ class Trace:
             self.damaged_records += self.checkpoint.damaged
             self.sign_of_life(self.checkpoint.last_ticks)
 
+    def leaks(self):
+        """Of a trace without a checkpoint: what is still in use, by class."""
+        size, offset = next(((self.u64(64 + 32 * i), self.u64(56 + 32 * i))
+                             for i in range(min(self.u32(40), 12)) if self.u32(48 + 32 * i) == 7),
+                            (0, 0))
+        scan, live, sums = LeakScan(self.data, offset, size, zstd), {}, {}
+        for r, _, _ in self.events():
+            if r.kind == 2 and r.fields[0]:
+                live[r.fields[0]] = r.fields[1], r.time
+            elif r.kind in (3, 16):
+                live.pop(r.fields[0], None)
+            elif r.kind == 4:
+                if r.fields[2] or not r.fields[3]:
+                    live.pop(r.fields[1], None)
+                if r.fields[2]:
+                    live[r.fields[2]] = r.fields[3], r.time
+        for address, (size, born) in live.items():
+            sum_of = sums.setdefault(scan.class_of(address, born, self.u32(484)), [0, 0])
+            sum_of[0] += 1
+            sum_of[1] += size
+        return sums
+
     def folded(self, slot, fill, events):
         """How many of a fill's events are in the checkpoint."""
         return self.checkpoint.has(slot, fill, events) if self.checkpoint else 0
@@ -347,6 +371,9 @@ def call_names():
 
 def main():
     trace = Trace(sys.argv[-1])
+    if sys.argv[1] == "--leaks":
+        print(json.dumps(trace.leaks(), sort_keys=True))
+        return
     if sys.argv[1] == "--facts":
         print(json.dumps(trace.facts()))
         return

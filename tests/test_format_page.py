@@ -11,7 +11,7 @@ top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 folder = os.path.join(top, "preload/format")
 # The tables with offsets, in the order of the page.
 STRUCTS = ["lar_header", "lar_section", "lar_dict_record", "lar_slot", "lar_lock_cell", "lar_block",
-           "lar_checkpoint"]
+           "lar_checkpoint", "lar_leakscan"]
 
 
 def tables(text):
@@ -41,7 +41,7 @@ def offset_checks(page):
             if int(offset) != end:
                 sys.exit("%s.%s at %s, the field before ends at %d" % (struct, name, offset, end))
             end = int(offset) + size_in_bytes(size)
-            if name == "reserved":
+            if name.startswith("reserved"):
                 continue
             yield "_Static_assert(offsetof(struct %s, %s) == %s, \"offset of %s\");" % (
                 struct, name, offset, name)
@@ -75,7 +75,7 @@ def main():
     checks = list(offset_checks(page))
     checks.append("_Static_assert(LAR_VERSION == %s, \"version\");" % version)
     source = "#include <stddef.h>\n#include \"trace_format.h\"\n" \
-        "#include \"checkpoint.h\"\n" + "\n".join(checks) + "\n"
+        "#include \"checkpoint.h\"\n#include \"leakscan.h\"\n" + "\n".join(checks) + "\n"
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "checks.c")
         with open(path, "w", encoding="utf-8") as f:

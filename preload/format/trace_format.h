@@ -35,6 +35,7 @@ enum lar_section_type {
 	LAR_SECTION_ACCOUNTS = 4, /* sums of what the ring has overwritten */
 	LAR_SECTION_LIVE = 5,	  /* live blocks whose allocation the ring has overwritten */
 	LAR_SECTION_TIMELINE = 6, /* periodic samples over the whole life */
+	LAR_SECTION_LEAKS = 7,	  /* what leak scans found (leakscan.h) */
 };
 #define LAR_MAX_SECTIONS 12
 
@@ -146,7 +147,9 @@ struct lar_header {
 	 * was not asked), without the recorder's own */
 	uint64_t kernel_ticks, kernel_read_bytes, kernel_written_bytes;
 	uint64_t loaded_objects; /* by the loader meanwhile, as far as known */
-	uint64_t reserved1[5];
+	uint32_t scan_request;	 /* a reader adds 1 to ask the running process for a leak scan */
+	uint32_t scan_signal;	 /* ... and sends this signal, if it is not 0 */
+	uint64_t reserved1[4];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The leak scan itself: which blocks does nothing point to any more? It runs in a forked snapshot
+ * of the process, where nothing else runs: no other thread, no signal handler, no code of the
+ * program. There the recorder's own memory reads as zero, so that all it needs is in struct
+ * snapshot, in the trace, which is still mapped, and in /proc.
+ *
+ * It calls no function of libc but memory and string ones, and takes memory by mmap alone. A crash
+ * ends the snapshot, and nothing else.
+ */
+#ifndef LARIAT_REACH_H
+#define LARIAT_REACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/leakscan.h"
+#include "snapshot.h"
+
+/* A run of addresses. */
+struct reach_range {
+	uint64_t start, end;
+};
+
+/* A growing array of ranges. */
+struct reach_ranges {
+	struct reach_range *range;
+	size_t count, room;
+};
+
+enum reach_region_flags {
+	REACH_READ = 1,
+	REACH_WRITE = 2,
+	REACH_SHARED = 4,
+	REACH_FILE = 8,	   /* of a file, a device or shared memory */
+	REACH_HEAP = 16,   /* what brk gave */
+	REACH_STACK = 32,  /* of the initial thread */
+	REACH_IGNORE = 64, /* ours, a device's or the kernel's */
+	REACH_LIBC = 128,  /* data of libc, where its allocator has its lists */
+	REACH_NONE = 256,  /* no access: guards */
+};
+
+struct reach_region {
+	uint64_t start, end;
+	uint32_t flags;
+};
+
+/* A block in use. */
+struct reach_block {
+	uint64_t start, size;
+};
+
+/* By block. */
+enum reach_state {
+	REACH_UNSEEN = 0, /* definitely lost, in the end */
+	REACH_HELD = 1,	  /* still reachable */
+	REACH_INDIRECT = 2,
+	REACH_STATE = 3,
+	REACH_UNREADABLE = 4, /* its contents cannot be looked at */
+	REACH_LEADER = 8,     /* unseen, and it was looked at what it points to */
+};
+
+/* Runs of blocks that are near each other, each with an index by page. */
+struct reach_cluster {
+	uint64_t start, end;
+	uint64_t first_page;
+	uint32_t first, last; /* blocks; last is behind the run */
+	uint32_t *page;	      /* by page: the first block that ends behind its start */
+};
+
+struct reach {
+	const struct snapshot *s;
+	const struct lar_header *header;
+	struct reach_block *block; /* by address */
+	uint8_t *state;
+	uint32_t count;
+	struct reach_cluster *cluster;
+	uint32_t clusters;
+	uint64_t low, high; /* of all blocks */
+	uint32_t *todo;	    /* blocks to be looked at: a stack */
+	uint32_t todo_count;
+	struct reach_region *region;
+	size_t regions;
+	struct reach_ranges excluded; /* parts of regions that are no roots; sorted */
+	int pagemap;		      /* descriptor of /proc/self/pagemap, or negative */
+	int mem;		      /* of /proc/self/mem */
+	bool failed;		      /* no memory */
+	bool unknown_blocks;	      /* as LAR_LEAKSCAN_UNKNOWN_BLOCKS */
+	struct lar_leakscan result;
+};
+
+/* Zeroed; NULL and r->failed when there is none. */
+void *reach_memory(struct reach *r, size_t size);
+void reach_memory_free(void *p, size_t size);
+void reach_add_range(struct reach *r, struct reach_ranges *a, uint64_t start, uint64_t end);
+/* Sorts by address and joins what overlaps. */
+void reach_sort_ranges(struct reach *r, struct reach_ranges *a);
+
+/* The blocks in use, from the trace. False: they cannot be told. */
+bool reach_live(struct reach *r);
+
+/* A reader of the newest whole checkpoint: calls fn for each row of the two tables; false when
+ * there is one that cannot be read. */
+typedef void reach_row_fn(void *arg, unsigned table, const uint64_t *column);
+bool reach_checkpoint(struct reach *r, reach_row_fn *fn, void *arg);
+
+/* The mappings of the process; 0 or -errno. */
+int reach_regions(struct reach *r);
+/* The region that holds an address, or NULL. */
+const struct reach_region *reach_region_at(const struct reach *r, uint64_t address);
+/* Fills r->excluded: what in the regions is no root. After reach_live(). */
+void reach_exclude(struct reach *r);
+
+/* Calls fn for the parts of [start, end) that hold something of this process's own: pages that were
+ * never written are left out. */
+typedef void reach_part_fn(struct reach *r, uint64_t start, uint64_t end);
+void reach_present(struct reach *r, uint64_t start, uint64_t end, reach_part_fn *fn);
+
+/* The block that an address points into, or UINT32_MAX. */
+uint32_t reach_find(const struct reach *r, uint64_t address);
+/* Makes r->cluster; blocks are sorted. */
+void reach_index(struct reach *r);
+/* Marks what the roots hold, and tells the lost ones apart. */
+void reach_mark(struct reach *r);
+
+/* Writes the result, with the lost blocks' addresses, into the trace. */
+void reach_write(struct reach *r);
+/* A result without blocks: how a scan failed. Also used outside of a snapshot. */
+void reach_write_status(uint8_t *base, const struct lar_leakscan *result);
+/* The highest number of a result in the trace. */
+uint64_t reach_last_seq(const uint8_t *base);
+
+/* All of it. Does not return. */
+void reach_run(const struct snapshot *s) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocks in use, from the trace: checkpoint, blocks of the ring, slots. See reach.h.
+ *
+ * The events of one slot are in order, those of different slots have their times. So that no order
+ * among slots needs to be made, a table keeps for each address what happened there last, also when
+ * that was a free. Where times of two slots are the same, the number of allocations and frees
+ * tells: per address they alternate.
+ */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <string.h>
+#include <zstd.h>
+
+#include "format/checkpoint.h"
+#include "format/codec.h"
+#include "format/trace_format.h"
+#include "reach.h"
+
+#define ADDRESS_BITS 48
+#define ADDRESS_MASK ((1ull << ADDRESS_BITS) - 1)
+#define SLOT_SHIFT   ADDRESS_BITS
+#define SLOT_MASK    0xfffull
+#define NO_SLOT	     SLOT_MASK /* from the checkpoint */
+#define FLAG_LIVE    (1ull << 60)
+#define FLAG_TIE     (1ull << 61) /* its last two events have the same time */
+#define TABLE_FIRST  (1u << 12)
+#define BATCH	     64
+
+/* What happened last at an address. */
+struct last_event {
+	uint64_t key;  /* address, slot, flags; 0 = free place */
+	uint64_t time; /* ticks << 8 | (allocations - frees) modulo 256 */
+	uint64_t size;
+};
+
+struct live_event {
+	uint64_t address, ticks, size;
+	bool free;
+};
+
+struct ring_place {
+	uint64_t seq, at;
+};
+
+struct live {
+	struct reach *r;
+	struct last_event *table;
+	uint64_t mask, count;
+	unsigned shift;	 /* bits that times in blocks lack */
+	uint32_t *fill;	 /* by slot: the checkpoint has all fills below */
+	uint32_t *taken; /* ... and so many events of this one */
+	bool *sealed;	 /* by slot: what it holds is in a block too */
+	uint32_t slots;
+	struct ring_place *ring;
+	size_t blocks, ring_room, oldest;
+	uint64_t *words, *scratch;
+	uint8_t *encoded;
+	size_t encoded_size, fill_words;
+	void *dctx;
+	struct live_event batch[BATCH];
+	unsigned batched;
+	bool checkpoint; /* there is one */
+	bool bad;
+};
+
+static uint64_t place_of(const struct live *l, uint64_t address)
+{
+	return (address * 0x9e3779b97f4a7c15ull) >> 20 & l->mask;
+}
+
+static bool widen(struct live *l)
+{
+	uint64_t room = l->table ? 2 * (l->mask + 1) : TABLE_FIRST,
+		 old = l->table ? l->mask + 1 : 0;
+	struct last_event *wide = reach_memory(l->r, room * sizeof(*wide)), *from = l->table;
+
+	if (!wide)
+		return false;
+	l->table = wide;
+	l->mask = room - 1;
+	for (uint64_t i = 0; i < old; i++) {
+		uint64_t at;
+
+		if (!from[i].key)
+			continue;
+		for (at = place_of(l, from[i].key & ADDRESS_MASK); wide[at].key;
+		     at = (at + 1) & l->mask)
+			;
+		wide[at] = from[i];
+	}
+	reach_memory_free(from, old * sizeof(*from));
+	return true;
+}
+
+static struct last_event *look_up(struct live *l, uint64_t address)
+{
+	uint64_t at;
+
+	if ((!l->table || l->count > l->mask / 4 * 3) && !widen(l))
+		return NULL;
+	for (at = place_of(l, address); l->table[at].key; at = (at + 1) & l->mask)
+		if ((l->table[at].key & ADDRESS_MASK) == address)
+			return &l->table[at];
+	l->count++;
+	return &l->table[at];
+}
+
+static void apply(struct live *l, uint32_t slot, const struct live_event *e)
+{
+	uint64_t ticks = e->ticks >> l->shift, net, before;
+	struct last_event *x;
+	bool tie = false, fresh;
+
+	if (!e->address || e->address > ADDRESS_MASK || !(x = look_up(l, e->address)))
+		return;
+	fresh = !x->key;
+	before = x->time >> 8;
+	net = (x->time + (e->free ? 255 : 1)) & 255;
+	if (!fresh && (x->key >> SLOT_SHIFT & SLOT_MASK) != slot) {
+		if (ticks < before) {
+			x->time = before << 8 | net;
+			return;
+		}
+		tie = ticks == before;
+	}
+	x->key = e->address | (uint64_t)slot << SLOT_SHIFT | (e->free ? 0 : FLAG_LIVE) |
+		 (tie ? FLAG_TIE : 0);
+	x->time = ticks << 8 | net;
+	if (!e->free)
+		x->size = e->size;
+}
+
+/* The table is larger than any cache: what a batch needs is fetched at once. */
+static void flush(struct live *l, uint32_t slot)
+{
+	for (unsigned i = 0; l->table && i < l->batched; i++)
+		__builtin_prefetch(&l->table[place_of(l, l->batch[i].address)], 1);
+	for (unsigned i = 0; i < l->batched; i++)
+		apply(l, slot, &l->batch[i]);
+	l->batched = 0;
+}
+
+static void add(struct live *l, uint32_t slot, uint64_t address, uint64_t ticks, uint64_t size,
+		bool is_free)
+{
+	l->batch[l->batched++] = (struct live_event){ address, ticks, size, is_free };
+	if (l->batched == BATCH)
+		flush(l, slot);
+}
+
+static void take(struct live *l, uint32_t slot, const uint64_t *w)
+{
+	switch (lar_word0_kind(*w)) {
+	case LAR_EV_ALLOC:
+		if (w[2])
+			add(l, slot, w[2], w[1], w[3], false);
+		break;
+	case LAR_EV_FREE:
+	case LAR_EV_FREE_SIZED:
+		add(l, slot, w[2], w[1], 0, true);
+		break;
+	case LAR_EV_REALLOC:
+		/* one that failed leaves the old block alone; to size 0 it is a free */
+		if (w[3] && (w[4] || !w[5]))
+			add(l, slot, w[3], w[2] < w[1] ? w[1] - w[2] : 0, 0, true);
+		if (w[4])
+			add(l, slot, w[4], w[1], w[5], false);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The records of a fill but the first `skip` events of it. */
+static void take_records(struct live *l, uint32_t slot, const uint64_t *w, size_t words,
+			 uint32_t skip)
+{
+	for (size_t at = 0; at < words;) {
+		uint32_t n = lar_record_words(w[at]);
+
+		if (!n || n > words - at) {
+			l->bad = true;
+			break;
+		}
+		if (lar_word0_kind(w[at]) != LAR_EV_PATH) {
+			if (skip)
+				skip--;
+			else
+				take(l, slot, w + at);
+		}
+		at += n;
+	}
+	flush(l, slot);
+}
+
+/* ---- the checkpoint ---- */
+
+static void checkpoint_row(void *arg, unsigned table, const uint64_t *c)
+{
+	struct live *l = arg;
+
+	switch (table) {
+	case LAR_TABLE_HEAP:
+		l->checkpoint = true;
+		if (c[13])
+			l->r->unknown_blocks = true; /* too many to be listed */
+		break;
+	case LAR_TABLE_LIVE:
+		add(l, NO_SLOT, c[0], c[2], c[1], false);
+		break;
+	case LAR_TABLE_HEAP_OPEN:
+		if (c[2])
+			add(l, NO_SLOT, c[0], c[1], 0, true);
+		break;
+	case LAR_TABLE_POSITIONS:
+		if (c[0] < l->slots) {
+			l->fill[c[0]] = (uint32_t)c[1];
+			l->taken[c[0]] = (uint32_t)c[2];
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- blocks of the ring ---- */
+
+static bool block_whole(const struct lar_block *b, uint64_t room)
+{
+	return b->magic == LAR_BLOCK_MAGIC && b->total_size >= sizeof(*b) &&
+	       b->total_size <= room && !(b->total_size % LAR_BLOCK_ALIGN) &&
+	       b->comp_size <= b->total_size - sizeof(*b) && b->check == lar_block_check(b);
+}
+
+static bool note_block(struct live *l, uint64_t seq, uint64_t at)
+{
+	if (l->blocks == l->ring_room) {
+		size_t room = l->ring_room ? 2 * l->ring_room : 4096;
+		struct ring_place *wide = reach_memory(l->r, room * sizeof(*wide));
+
+		if (!wide)
+			return false;
+		if (l->blocks)
+			memcpy(wide, l->ring, l->blocks * sizeof(*wide));
+		reach_memory_free(l->ring, l->ring_room * sizeof(*wide));
+		l->ring = wide;
+		l->ring_room = room;
+	}
+	l->ring[l->blocks++] = (struct ring_place){ seq, at };
+	return true;
+}
+
+/* The n-th oldest. */
+static const struct ring_place *ring_nth(const struct live *l, size_t n)
+{
+	return &l->ring[(l->oldest + n) % l->blocks];
+}
+
+/* As a reader of the file does it: whoever wrote may have been stopped anywhere. */
+static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
+{
+	uint64_t at = 0;
+
+	while (at + sizeof(struct lar_block) <= size) {
+		const struct lar_block *b = (const struct lar_block *)(ring + at);
+
+		if (!block_whole(b, size - at)) {
+			at += LAR_BLOCK_ALIGN;
+			continue;
+		}
+		if (!note_block(l, b->seq, at))
+			return false;
+		at += b->total_size;
+	}
+	/* the places are in the order of seq, but for one turn */
+	for (size_t i = 1; i < l->blocks; i++)
+		if (l->ring[i].seq < l->ring[i - 1].seq)
+			l->oldest = i;
+	for (size_t i = 1; i < l->blocks; i++)
+		if (ring_nth(l, i)->seq != ring_nth(l, i - 1)->seq + 1)
+			return false; /* one is missing */
+	return true;
+}
+
+static bool decode_memory(struct live *l, uint32_t slot_size)
+{
+	size_t dctx = ZSTD_estimateDCtxSize();
+	uint8_t *p;
+
+	l->fill_words = (slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	l->encoded_size = lar_encode_bound(l->fill_words);
+	p = reach_memory(l->r, 8 * l->fill_words + 8 * lar_decode_scratch(l->encoded_size) + dctx +
+				       l->encoded_size);
+	if (!p)
+		return false;
+	l->words = (uint64_t *)p;
+	l->scratch = l->words + l->fill_words;
+	l->dctx = l->scratch + lar_decode_scratch(l->encoded_size);
+	l->encoded = (uint8_t *)l->dctx + dctx;
+	l->dctx = ZSTD_initStaticDCtx(l->dctx, dctx);
+	return l->dctx;
+}
+
+static bool take_block(struct live *l, const struct lar_block *b)
+{
+	uint32_t skipped, skip = 0;
+	int64_t words;
+	size_t n;
+
+	if (b->slot >= l->slots)
+		return false;
+	if ((int32_t)(b->slot_seq - l->fill[b->slot]) < 0)
+		return true; /* the checkpoint has it */
+	if (b->slot_seq == l->fill[b->slot])
+		skip = l->taken[b->slot];
+	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, b + 1, b->comp_size);
+	if (ZSTD_isError(n))
+		return false;
+	words = lar_decode(l->encoded, n, b->events, b->time_shift, l->words, l->fill_words,
+			   l->scratch, &skipped);
+	if (words < 0)
+		return false;
+	take_records(l, b->slot, l->words, (size_t)words, skip);
+	return true;
+}
+
+static const struct lar_section *section(const struct reach *r, enum lar_section_type type)
+{
+	for (uint32_t i = 0; i < r->header->section_count; i++)
+		if (r->header->sections[i].type == type)
+			return &r->header->sections[i];
+	return NULL;
+}
+
+static const struct lar_slot *slot_at(const struct reach *r, uint32_t index)
+{
+	const struct lar_section *s = section(r, LAR_SECTION_STAGING);
+
+	return (const struct lar_slot *)(r->s->base + s->offset + index * r->s->slot_size);
+}
+
+static bool take_ring(struct live *l)
+{
+	const struct lar_section *s = section(l->r, LAR_SECTION_RING);
+	const uint8_t *ring = l->r->s->base + s->offset;
+
+	if (!find_blocks(l, ring, l->r->s->ring_used))
+		return false;
+	/* what was before the oldest one must be in a checkpoint */
+	if (l->blocks && ring_nth(l, 0)->seq && !l->checkpoint)
+		return false;
+	for (size_t i = 0; i < l->blocks; i++) {
+		const struct lar_block *b = (const struct lar_block *)(ring + ring_nth(l, i)->at);
+
+		if (!take_block(l, b))
+			return false;
+		if (b->slot_seq == (uint32_t)(slot_at(l->r, b->slot)->state >> 32))
+			l->sealed[b->slot] = true;
+	}
+	return true;
+}
+
+static void take_slots(struct live *l)
+{
+	const struct lar_section *s = section(l->r, LAR_SECTION_STAGING);
+
+	for (uint32_t i = 0; i < l->slots && i < s->used; i++) {
+		const struct lar_slot *slot = slot_at(l->r, i);
+		const uint8_t *p = (const uint8_t *)slot;
+		uint32_t fill = (uint32_t)(slot->state >> 32), head = (uint32_t)slot->state;
+
+		if (slot->magic != LAR_SLOT_MAGIC || l->sealed[i] ||
+		    (int32_t)(fill - l->fill[i]) < 0 || head > l->fill_words * 8)
+			continue;
+		take_records(l, i, (const uint64_t *)(p + LAR_SLOT_HEADER_SIZE), head / 8,
+			     fill == l->fill[i] ? l->taken[i] : 0);
+	}
+}
+
+/* ---- the result ---- */
+
+static bool is_live(const struct last_event *x)
+{
+	if (x->key & FLAG_TIE)
+		return (x->time & 255) - 1 < 127;
+	return x->key & FLAG_LIVE;
+}
+
+#define RADIX_BITS 11
+
+static void radix_sort(struct reach_block *block, struct reach_block *other, uint32_t count)
+{
+	uint32_t start[1 << RADIX_BITS];
+
+	for (unsigned shift = 4; shift < 4 + 4 * RADIX_BITS; shift += RADIX_BITS) {
+		struct reach_block *swap;
+		uint32_t sum = 0;
+
+		memset(start, 0, sizeof(start));
+		for (uint32_t i = 0; i < count; i++)
+			start[block[i].start >> shift & ((1 << RADIX_BITS) - 1)]++;
+		for (uint32_t i = 0; i < 1 << RADIX_BITS; i++) {
+			uint32_t n = start[i];
+
+			start[i] = sum;
+			sum += n;
+		}
+		for (uint32_t i = 0; i < count; i++)
+			other[start[block[i].start >> shift & ((1 << RADIX_BITS) - 1)]++] =
+				block[i];
+		swap = block;
+		block = other;
+		other = swap;
+	}
+}
+
+/* Few: the tables of a radix sort would cost more than the blocks. */
+static void insertion_sort(struct reach_block *block, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		struct reach_block b = block[i];
+		uint32_t at = i;
+
+		for (; at && block[at - 1].start > b.start; at--)
+			block[at] = block[at - 1];
+		block[at] = b;
+	}
+}
+
+static bool collect(struct live *l)
+{
+	struct reach *r = l->r;
+	struct reach_block *other;
+	uint32_t n = 0;
+
+	if (l->count > UINT32_MAX / 2)
+		return false;
+	r->block = reach_memory(r, (l->count + 1) * sizeof(*r->block));
+	if (!r->block)
+		return false;
+	for (uint64_t i = 0; l->table && i <= l->mask; i++) {
+		const struct last_event *x = &l->table[i];
+
+		if (x->key && is_live(x))
+			r->block[n++] = (struct reach_block){ x->key & ADDRESS_MASK, x->size };
+	}
+	r->count = n;
+	reach_memory_free(l->table, (l->mask + 1) * sizeof(*l->table));
+	l->table = NULL;
+	if (n < 64) {
+		insertion_sort(r->block, n);
+		return true;
+	}
+	other = reach_memory(r, n * sizeof(*other));
+	if (!other)
+		return false;
+	radix_sort(r->block, other, n);
+	reach_memory_free(other, n * sizeof(*other));
+	/* the radix leaves the lowest bits alone; an allocator with finer blocks is rare */
+	insertion_sort(r->block, n);
+	return true;
+}
+
+bool reach_live(struct reach *r)
+{
+	const struct lar_section *s = section(r, LAR_SECTION_STAGING);
+	struct live l = { .r = r, .shift = r->header->time_shift };
+
+	if (!s || !section(r, LAR_SECTION_RING))
+		return false;
+	l.slots = (uint32_t)(s->size / r->s->slot_size);
+	l.fill = reach_memory(r, l.slots * (2 * sizeof(*l.fill) + sizeof(*l.sealed)));
+	if (!l.fill || !decode_memory(&l, (uint32_t)r->s->slot_size))
+		return false;
+	l.taken = l.fill + l.slots;
+	l.sealed = (bool *)(l.taken + l.slots);
+	if (!reach_checkpoint(r, checkpoint_row, &l))
+		return false;
+	flush(&l, NO_SLOT);
+	if (!take_ring(&l))
+		return false;
+	take_slots(&l);
+	return !l.bad && !r->failed && collect(&l);
+}

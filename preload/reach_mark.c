@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Marking: every aligned word of the roots that points into a block keeps it, and so does every
+ * word of a block that is kept. See reach.h.
+ *
+ * Nearly all of the time goes into waiting for memory, so that a pointer is looked up in three
+ * steps, each of which fetches what the next one needs, with others in between.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "reach.h"
+#include "sys.h"
+
+#define PAGE	     4096ull
+#define CLUSTER_GAP  (1ull << 20)
+#define SPARSE_BLOCK (256u << 10) /* from this size on its pages may never have been written */
+#define LINED_UP     32		  /* pointers between two steps */
+#define COPY	     (64u << 10)
+#define ONLY_START   (1ull << 63)
+#define LINKS	     32 /* bytes of a free chunk in which glibc keeps the addresses of others */
+
+/* ---- the index ---- */
+
+static uint64_t block_end(const struct reach_block *b)
+{
+	return b->start + (b->size ? b->size : 1);
+}
+
+static void index_cluster(struct reach *r, struct reach_cluster *c)
+{
+	uint64_t pages;
+	uint32_t at = c->first;
+
+	c->start = r->block[c->first].start;
+	c->end = block_end(&r->block[c->last - 1]);
+	c->first_page = c->start / PAGE;
+	pages = (c->end - 1) / PAGE - c->first_page + 1;
+	c->page = reach_memory(r, (pages + 1) * sizeof(*c->page));
+	if (!c->page)
+		return;
+	for (uint64_t i = 0; i <= pages; i++) {
+		while (at < c->last && block_end(&r->block[at]) <= (c->first_page + i) * PAGE)
+			at++;
+		c->page[i] = at;
+	}
+}
+
+void reach_index(struct reach *r)
+{
+	uint32_t n = 1;
+
+	if (!r->count)
+		return;
+	for (uint32_t i = 1; i < r->count; i++)
+		n += r->block[i].start > block_end(&r->block[i - 1]) + CLUSTER_GAP;
+	r->cluster = reach_memory(r, n * sizeof(*r->cluster));
+	r->state = reach_memory(r, r->count);
+	r->todo = reach_memory(r, r->count * sizeof(*r->todo));
+	if (!r->cluster || !r->state || !r->todo)
+		return;
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct reach_cluster *c = &r->cluster[r->clusters];
+
+		c->last = i + 1;
+		if (i + 1 < r->count &&
+		    r->block[i + 1].start <= block_end(&r->block[i]) + CLUSTER_GAP)
+			continue;
+		index_cluster(r, c);
+		if (++r->clusters < n)
+			c[1].first = i + 1;
+	}
+	r->low = r->cluster[0].start;
+	r->high = r->cluster[n - 1].end;
+}
+
+static const struct reach_cluster *cluster_of(const struct reach *r, uint64_t address)
+{
+	uint32_t low = 0, high = r->clusters;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (r->cluster[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->clusters && r->cluster[low].start <= address ? &r->cluster[low] : NULL;
+}
+
+/* Among the blocks of the address's page. */
+static uint32_t find_in(const struct reach *r, const uint32_t *page, uint64_t address)
+{
+	uint32_t low = page[0], high = page[1] + 1;
+
+	if (high > r->count)
+		high = r->count;
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (r->block[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && address < block_end(&r->block[low - 1]) ? low - 1 : UINT32_MAX;
+}
+
+uint32_t reach_find(const struct reach *r, uint64_t address)
+{
+	const struct reach_cluster *c = cluster_of(r, address);
+
+	return c ? find_in(r, &c->page[address / PAGE - c->first_page], address) : UINT32_MAX;
+}
+
+/* ---- looking at words ---- */
+
+struct pending {
+	uint64_t address; /* its top bit: only the start of a block is meant */
+	const uint32_t *page;
+};
+
+static struct {
+	struct pending a[LINED_UP], b[LINED_UP];
+	unsigned a_count, b_count, a_next, b_next;
+	const struct reach_cluster *cluster; /* of the last pointer */
+	bool losing;	     /* telling lost blocks apart: nothing is held any more */
+	uint32_t leader;     /* whose blocks are being looked at */
+	bool libc;	     /* the words are of libc's data */
+	uint64_t only_start; /* ONLY_START or 0 */
+} w;
+
+static void push(struct reach *r, uint32_t block)
+{
+	r->todo[r->todo_count++] = block;
+}
+
+static void reached(struct reach *r, uint32_t i)
+{
+	unsigned state = r->state[i] & REACH_STATE;
+
+	if (state != REACH_UNSEEN)
+		return;
+	if (!w.losing) {
+		r->state[i] |= REACH_HELD;
+		push(r, i);
+	} else if (i != w.leader) {
+		r->state[i] |= REACH_INDIRECT;
+		if (!(r->state[i] & REACH_LEADER)) /* else its contents were looked at */
+			push(r, i);
+	}
+}
+
+/*
+ * The lists of glibc's allocator hold the addresses of free chunks, which begin in the last words
+ * of the block in front of them.
+ */
+static bool behind_block(const struct reach_block *b, uint64_t address)
+{
+	uint64_t head;
+
+	memcpy(&head, (const void *)(b->start - 8), sizeof(head));
+	return address == b->start + (head & ~15ull) - 16;
+}
+
+static void step_b(struct reach *r, const struct pending *p)
+{
+	uint64_t address = p->address & ~ONLY_START;
+	uint32_t i = find_in(r, p->page, address);
+
+	if (i == UINT32_MAX || (w.libc && behind_block(&r->block[i], address)) ||
+	    (p->address & ONLY_START && r->block[i].start != address))
+		return;
+	reached(r, i);
+}
+
+static void step_a(struct reach *r, const struct pending *p)
+{
+	struct pending *to = &w.b[w.b_next];
+
+	if (w.b_count == LINED_UP)
+		step_b(r, to);
+	else
+		w.b_count++;
+	*to = *p;
+	w.b_next = (w.b_next + 1) % LINED_UP;
+	__builtin_prefetch(&r->block[p->page[0]]);
+	__builtin_prefetch(&r->state[p->page[0]]);
+}
+
+static void consider(struct reach *r, uint64_t address)
+{
+	const struct reach_cluster *c = w.cluster;
+	struct pending *to = &w.a[w.a_next];
+
+	if (!c || address < c->start || address >= c->end) {
+		c = cluster_of(r, address);
+		if (!c)
+			return;
+		w.cluster = c;
+	}
+	if (w.a_count == LINED_UP)
+		step_a(r, to);
+	else
+		w.a_count++;
+	to->address = address | w.only_start;
+	to->page = &c->page[address / PAGE - c->first_page];
+	w.a_next = (w.a_next + 1) % LINED_UP;
+	__builtin_prefetch(to->page);
+}
+
+/* What is lined up comes to its end; in the order in which it came does not matter here. */
+static void settle(struct reach *r)
+{
+	for (unsigned i = 0; i < w.a_count; i++)
+		step_a(r, &w.a[i]);
+	w.a_count = w.a_next = 0;
+	for (unsigned i = 0; i < w.b_count; i++)
+		step_b(r, &w.b[i]);
+	w.b_count = w.b_next = 0;
+}
+
+static void look_at(struct reach *r, uint64_t start, uint64_t end)
+{
+	uint64_t low = r->low, span = r->high - r->low;
+	const uint64_t *p = (const uint64_t *)((start + 7) & ~7ull);
+	const uint64_t *last = (const uint64_t *)(end & ~7ull);
+
+	for (; p < last; p++)
+		if (__builtin_expect(*p - low < span, 0))
+			consider(r, *p);
+}
+
+/* A large block may have pages that were never written. */
+static void look_at_part(struct reach *r, uint64_t start, uint64_t end)
+{
+	if (end - start >= SPARSE_BLOCK)
+		reach_present(r, start, end, look_at);
+	else
+		look_at(r, start, end);
+}
+
+/*
+ * What the program never wrote may have been left there by the allocator: the first words of a free
+ * chunk name others, which lie inside or at the end of what are other blocks now. Where lost blocks
+ * are told apart, that is not to make one the head of others.
+ */
+static void look_at_block(struct reach *r, uint32_t i)
+{
+	const struct reach_block *b = &r->block[i];
+	uint64_t at = b->start, end = b->start + b->size;
+
+	if (r->state[i] & REACH_UNREADABLE)
+		return;
+	if (w.losing && !(r->result.flags & LAR_LEAKSCAN_FOREIGN)) {
+		at = b->size < LINKS ? end : b->start + LINKS;
+		w.only_start = ONLY_START;
+		look_at(r, b->start, at);
+		w.only_start = 0;
+	}
+	look_at_part(r, at, end);
+}
+
+/* All that can be reached from what is lined up and to be done. */
+static void drain(struct reach *r)
+{
+	do {
+		while (r->todo_count) {
+			uint32_t i = r->todo[--r->todo_count];
+
+			if (r->todo_count)
+				__builtin_prefetch(
+					(const void *)r->block[r->todo[r->todo_count - 1]].start);
+			look_at_block(r, i);
+		}
+		settle(r);
+	} while (r->todo_count);
+}
+
+/* ---- roots ---- */
+
+/* Shared memory is not copied by a fork, and may be shorter than its mapping: what is there is
+ * copied by the kernel, which takes no harm. */
+static void look_at_shared(struct reach *r, uint64_t start, uint64_t end)
+{
+	static uint64_t copy[COPY / 8];
+	unsigned char resident[COPY / PAGE];
+
+	for (uint64_t at = start; at < end; at += COPY) {
+		uint64_t size = end - at < COPY ? end - at : COPY;
+
+		if (sys_call3(SYS_mincore, (long)at, (long)size, (long)resident))
+			continue;
+		for (uint64_t i = 0; i < size / PAGE; i++) {
+			if (!(resident[i] & 1) ||
+			    sys_call6(SYS_pread64, r->mem, (long)copy, PAGE, (long)(at + i * PAGE),
+				      0, 0) != (long)PAGE)
+				continue;
+			look_at(r, (uint64_t)copy, (uint64_t)copy + PAGE);
+		}
+	}
+}
+
+static void look_at_root(struct reach *r, uint64_t start, uint64_t end)
+{
+	r->result.root_bytes += end - start;
+	look_at(r, start, end);
+}
+
+/* The parts of a region that are not excluded. */
+static void region_roots(struct reach *r, const struct reach_region *g, size_t *next)
+{
+	uint64_t at = g->start;
+
+	while (at < g->end) {
+		const struct reach_range *x = &r->excluded.range[*next];
+		uint64_t end = g->end;
+
+		if (*next < r->excluded.count && x->end <= at) {
+			++*next;
+			continue;
+		}
+		if (*next < r->excluded.count && x->start < end)
+			end = x->start < at ? at : x->start;
+		if (g->flags & REACH_SHARED)
+			look_at_shared(r, at, end);
+		else if (at < end)
+			reach_present(r, at, end, look_at_root);
+		at = *next < r->excluded.count && x->start < g->end ? x->end : g->end;
+	}
+}
+
+static void mark_threads(struct reach *r)
+{
+	const struct snapshot *s = r->s;
+
+	for (uint32_t i = 0; i < s->threads; i++) {
+		const struct snapshot_thread *t = &s->thread[i];
+		uint32_t block;
+
+		if (t->gone)
+			continue;
+		look_at(r, (uint64_t)t->registers, (uint64_t)(t->registers + SNAPSHOT_REGISTERS));
+		/* a stack in a block: swapcontext and kin */
+		block = t->sp >= r->low && t->sp < r->high ? reach_find(r, t->sp) : UINT32_MAX;
+		if (block != UINT32_MAX)
+			reached(r, block);
+	}
+	look_at(r, (uint64_t)s->argument, (uint64_t)(s->argument + s->arguments));
+}
+
+static void mark_regions(struct reach *r)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < r->regions; i++) {
+		const struct reach_region *g = &r->region[i];
+
+		if (!(g->flags & REACH_READ) || g->flags & REACH_IGNORE)
+			continue;
+		if (g->flags & REACH_SHARED && !(g->flags & REACH_WRITE))
+			continue;
+		w.libc = g->flags & REACH_LIBC;
+		region_roots(r, g, &next);
+		settle(r);
+		w.libc = false;
+		drain(r);
+	}
+}
+
+/* The program may have shut its blocks against itself; this is only a copy of them. */
+static void open_blocks(struct reach *r)
+{
+	const struct reach_region *g = NULL;
+
+	for (uint32_t i = 0; i < r->count; i++) {
+		if (!g || r->block[i].start >= g->end || r->block[i].start < g->start) {
+			g = reach_region_at(r, r->block[i].start);
+			if (g && !(g->flags & REACH_READ) &&
+			    sys_call3(SYS_mprotect, (long)g->start, (long)(g->end - g->start),
+				      PROT_READ))
+				g = NULL;
+		}
+		if (!g || block_end(&r->block[i]) > g->end)
+			r->state[i] |= REACH_UNREADABLE;
+	}
+}
+
+/*
+ * Lost blocks: those that another lost one points to are lost with it. Each is looked at once, in
+ * the order of the addresses; of blocks that point to each other in a circle, one is the head.
+ */
+static void tell_lost(struct reach *r)
+{
+	w.losing = true;
+	for (uint32_t i = 0; i < r->count; i++) {
+		if ((r->state[i] & REACH_STATE) != REACH_UNSEEN)
+			continue;
+		w.leader = i;
+		r->state[i] |= REACH_LEADER;
+		look_at_block(r, i);
+		settle(r);
+		drain(r);
+	}
+}
+
+void reach_mark(struct reach *r)
+{
+	if (!r->count)
+		return;
+	open_blocks(r);
+	mark_threads(r);
+	drain(r);
+	mark_regions(r);
+	drain(r);
+	tell_lost(r);
+}

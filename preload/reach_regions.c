@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The mappings of the snapshot, and which of their pages hold anything; see reach.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "reach.h"
+#include "sys.h"
+
+#define PAGE	      4096ull
+#define REGIONS_FIRST 256u
+#define LINE	      8192u /* of a mapping with its path */
+#define ENTRIES	      2048u /* of the page map, read at once */
+#define PAGE_PRESENT  (1ull << 63)
+#define PAGE_SWAPPED  (1ull << 62)
+#define PAGE_FILE     (1ull << 61) /* not a page of the process's own */
+
+struct text {
+	const char *at, *end;
+};
+
+static uint64_t number(struct text *t, unsigned base)
+{
+	uint64_t v = 0;
+
+	for (; t->at < t->end; t->at++) {
+		char c = *t->at;
+		unsigned digit = c >= 'a' ? (unsigned)(c - 'a') + 10 : (unsigned)(c - '0');
+
+		if (digit >= base)
+			break;
+		v = v * base + digit;
+	}
+	return v;
+}
+
+static void skip(struct text *t, char c)
+{
+	while (t->at < t->end && *t->at != c)
+		t->at++;
+	while (t->at < t->end && *t->at == c)
+		t->at++;
+}
+
+static bool is(const struct text *t, const char *name)
+{
+	size_t n = strlen(name);
+
+	return (size_t)(t->end - t->at) >= n && !memcmp(t->at, name, n);
+}
+
+/* What a path says about a region. Memory that the kernel or a device lends is left alone. */
+static uint32_t kind_of(const struct text *path)
+{
+	if (path->at == path->end || is(path, "[anon"))
+		return 0;
+	if (is(path, "[heap]"))
+		return REACH_HEAP;
+	if (is(path, "[stack]"))
+		return REACH_STACK;
+	if (*path->at == '[')
+		return REACH_IGNORE;
+	if (is(path, "/dev/") && !is(path, "/dev/shm/") && !is(path, "/dev/zero"))
+		return REACH_IGNORE | REACH_FILE;
+	return *path->at == '/' ? REACH_FILE : REACH_IGNORE;
+}
+
+static bool inside(const struct reach_region *g, uint64_t start, uint64_t end)
+{
+	return g->start < end && g->end > start;
+}
+
+static void add_region(struct reach *r, struct text t)
+{
+	const struct snapshot *s = r->s;
+	struct reach_region *g = &r->region[r->regions];
+	const char *perms;
+
+	g->start = number(&t, 16);
+	t.at++;
+	g->end = number(&t, 16);
+	skip(&t, ' ');
+	perms = t.at;
+	g->flags = (perms[0] == 'r' ? REACH_READ : 0) | (perms[1] == 'w' ? REACH_WRITE : 0) |
+		   (perms[3] == 's' ? REACH_SHARED : 0) |
+		   (memcmp(perms, "---", 3) ? 0 : REACH_NONE);
+	for (int i = 0; i < 4; i++) /* offset, device, inode, path */
+		skip(&t, ' ');
+	g->flags |= kind_of(&t);
+	if (inside(g, (uint64_t)s->base, (uint64_t)s->base + s->map_size) ||
+	    inside(g, s->self_start, s->self_end) || inside(g, (uint64_t)s, (uint64_t)s + s->size))
+		g->flags |= REACH_IGNORE;
+	if (inside(g, s->libc_start, s->libc_end))
+		g->flags |= REACH_LIBC;
+	r->regions++;
+}
+
+static bool regions_grow(struct reach *r, size_t *room)
+{
+	size_t more = *room ? 4 * *room : REGIONS_FIRST;
+	struct reach_region *wide = reach_memory(r, more * sizeof(*wide));
+
+	if (!wide)
+		return false;
+	if (r->regions)
+		memcpy(wide, r->region, r->regions * sizeof(*wide));
+	reach_memory_free(r->region, *room * sizeof(*wide));
+	r->region = wide;
+	*room = more;
+	return true;
+}
+
+/* The whole lines of a buffer; how many bytes of it they were. */
+static size_t take_lines(struct reach *r, const char *buf, size_t n, size_t *room)
+{
+	size_t done = 0;
+
+	for (;;) {
+		const char *end = memchr(buf + done, '\n', n - done);
+
+		if (!end)
+			return done;
+		if (r->regions == *room && !regions_grow(r, room))
+			return n;
+		add_region(r, (struct text){ buf + done, end });
+		done = (size_t)(end - buf) + 1;
+	}
+}
+
+/* A gap between mappings is as good as a guard; and the data of a module goes on without a path. */
+static void join_kinds(struct reach *r)
+{
+	for (size_t i = 1; i < r->regions; i++) {
+		const struct reach_region *before = &r->region[i - 1];
+		struct reach_region *g = &r->region[i];
+
+		if (g->start == before->end && !(g->flags & (REACH_FILE | REACH_IGNORE)) &&
+		    inside(g, r->s->self_end, r->s->self_end + 1))
+			g->flags |= REACH_IGNORE;
+	}
+}
+
+int reach_regions(struct reach *r)
+{
+	int fd = sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	size_t filled = 0, room = 0;
+	char buf[LINE];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	while ((n = sys_read(fd, buf + filled, sizeof(buf) - filled)) > 0) {
+		size_t done;
+
+		filled += (size_t)n;
+		done = take_lines(r, buf, filled, &room);
+		memmove(buf, buf + done, filled - done);
+		filled -= done;
+	}
+	sys_close(fd);
+	if (n < 0 || r->failed || !r->regions)
+		return n < 0 ? (int)n : -ENOMEM;
+	join_kinds(r);
+	r->pagemap = sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+	return 0;
+}
+
+const struct reach_region *reach_region_at(const struct reach *r, uint64_t address)
+{
+	size_t low = 0, high = r->regions;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (r->region[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->regions && r->region[low].start <= address ? &r->region[low] : NULL;
+}
+
+/* Runs of pages that are the process's own, from one piece of the page map. */
+static void present_pages(struct reach *r, uint64_t start, uint64_t end, const uint64_t *entry,
+			  size_t entries, reach_part_fn *fn)
+{
+	uint64_t page = start & ~(PAGE - 1), from = 0;
+	bool run = false;
+
+	for (size_t i = 0; i <= entries; i++, page += PAGE) {
+		bool own = i < entries && entry[i] & (PAGE_PRESENT | PAGE_SWAPPED) &&
+			   !(entry[i] & PAGE_FILE);
+
+		if (own == run)
+			continue;
+		if (own)
+			from = page < start ? start : page;
+		else
+			fn(r, from, page < end ? page : end);
+		run = own;
+	}
+}
+
+void reach_present(struct reach *r, uint64_t start, uint64_t end, reach_part_fn *fn)
+{
+	uint64_t entry[ENTRIES];
+
+	while (start < end) {
+		uint64_t page = start / PAGE, pages = (end + PAGE - 1) / PAGE - page, part;
+		long n = -EBADF;
+
+		if (pages > ENTRIES)
+			pages = ENTRIES;
+		part = (page + pages) * PAGE < end ? (page + pages) * PAGE : end;
+		if (r->pagemap >= 0)
+			n = sys_call6(SYS_pread64, r->pagemap, (long)entry, (long)(pages * 8),
+				      (long)(page * 8), 0, 0);
+		if (n == (long)(pages * 8))
+			present_pages(r, start, part, entry, pages, fn);
+		else
+			fn(r, start, part);
+		start = part;
+	}
+}

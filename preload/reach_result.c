@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* The result of a leak scan on its way into the trace; see reach.h. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <zstd.h>
+
+#include "format/trace_format.h"
+#include "reach.h"
+#include "sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE  4096ull
+#define LEVEL 1
+
+static const struct lar_section *section(const uint8_t *base)
+{
+	const struct lar_header *h = (const struct lar_header *)base;
+
+	for (uint32_t i = 0; i < h->section_count; i++)
+		if (h->sections[i].type == LAR_SECTION_LEAKS)
+			return &h->sections[i];
+	return NULL;
+}
+
+static uint64_t area_size(const struct lar_section *s)
+{
+	return s->size / 2 / PAGE * PAGE;
+}
+
+static uint64_t seq_of(const uint8_t *base, const struct lar_section *s, unsigned which)
+{
+	const struct lar_leakscan *h =
+		(const struct lar_leakscan *)(base + s->offset + which * area_size(s));
+
+	return h->magic == LAR_LEAKSCAN_MAGIC && h->check == lar_leakscan_check(h) ? h->seq : 0;
+}
+
+uint64_t reach_last_seq(const uint8_t *base)
+{
+	const struct lar_section *s = section(base);
+	uint64_t a = s ? seq_of(base, s, 0) : 0, b = s ? seq_of(base, s, 1) : 0;
+
+	return a > b ? a : b;
+}
+
+/* The area with the older result, with disk for so many bytes; NULL when there is none. */
+static uint8_t *area_begin(uint8_t *base, uint64_t bytes)
+{
+	const struct lar_section *s = section(base);
+	uint8_t *area;
+	long result;
+
+	if (!s || bytes > area_size(s))
+		return NULL;
+	area = base + s->offset + (seq_of(base, s, 0) > seq_of(base, s, 1) ? area_size(s) : 0);
+	result = sys_madvise(area, (bytes + PAGE - 1) & ~(PAGE - 1), MADV_POPULATE_WRITE);
+	/* a kernel before 5.14: all of it was allocated at the start */
+	if (result && result != -EINVAL)
+		return NULL;
+	__atomic_store_n((uint32_t *)area, 0, __ATOMIC_RELEASE);
+	return area;
+}
+
+static void area_commit(uint8_t *area, const struct lar_leakscan *result)
+{
+	struct lar_leakscan *to = (struct lar_leakscan *)area, c = *result;
+
+	c.magic = 0;
+	c.check = lar_leakscan_check(&c);
+	*to = c;
+	__atomic_store_n(&to->magic, LAR_LEAKSCAN_MAGIC, __ATOMIC_RELEASE);
+}
+
+void reach_write_status(uint8_t *base, const struct lar_leakscan *result)
+{
+	uint8_t *area = area_begin(base, sizeof(*result));
+
+	if (area)
+		area_commit(area, result);
+}
+
+/* ---- the list ---- */
+
+static size_t put_varint(uint8_t *to, uint64_t v)
+{
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		to[n++] = (uint8_t)(v | 0x80);
+	to[n++] = (uint8_t)v;
+	return n;
+}
+
+static bool is_lost(const struct reach *r, uint32_t i)
+{
+	return (r->state[i] & REACH_STATE) != REACH_HELD;
+}
+
+/* The list of the first blocks that fill so many bytes; the rest is left out. */
+static size_t make_list(struct reach *r, uint8_t *to, size_t room)
+{
+	uint64_t last = 0;
+	size_t n = 0;
+
+	r->result.listed = 0;
+	r->result.listed_until = UINT64_MAX;
+	for (uint32_t i = 0; i < r->count; i++) {
+		bool indirect = (r->state[i] & REACH_STATE) == REACH_INDIRECT;
+
+		if (!is_lost(r, i))
+			continue;
+		if (n + 10 > room) {
+			r->result.listed_until = r->block[i].start;
+			break;
+		}
+		n += put_varint(to + n, (r->block[i].start - last) >> r->result.address_shift << 1 |
+						indirect);
+		last = r->block[i].start;
+		r->result.listed++;
+	}
+	return n;
+}
+
+static void count(struct reach *r)
+{
+	struct lar_leakscan *o = &r->result;
+	uint64_t bits = 1ull << 4;
+
+	for (uint32_t i = 0; i < r->count; i++)
+		bits |= r->block[i].start;
+	o->address_shift = (uint32_t)__builtin_ctzll(bits);
+	for (uint32_t i = 0; i < r->count; i++) {
+		switch (r->state[i] & REACH_STATE) {
+		case REACH_HELD:
+			o->reachable_blocks++;
+			o->reachable_bytes += r->block[i].size;
+			break;
+		case REACH_INDIRECT:
+			o->indirect_blocks++;
+			o->indirect_bytes += r->block[i].size;
+			break;
+		default:
+			o->definite_blocks++;
+			o->definite_bytes += r->block[i].size;
+			break;
+		}
+	}
+}
+
+/* A list that fits into the area when it is compressed; shorter when it does not. */
+static uint8_t *compress_list(struct reach *r, uint64_t room)
+{
+	uint64_t lost = r->result.definite_blocks + r->result.indirect_blocks;
+	size_t most = 10 * lost + 10, bound, cctx, n;
+	ZSTD_CCtx *c;
+	uint8_t *list, *to;
+
+	if (!lost) {
+		r->result.listed_until = UINT64_MAX;
+		return NULL;
+	}
+	if (most > UINT32_MAX / 2)
+		most = UINT32_MAX / 2;
+	list = reach_memory(r, most);
+	bound = ZSTD_compressBound(most);
+	cctx = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(LEVEL, 0, 0));
+	to = list ? reach_memory(r, cctx + bound) : NULL;
+	c = to ? ZSTD_initStaticCCtx(to, cctx) : NULL;
+	if (!c)
+		return NULL;
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	for (; most > 10; most -= most / 16) {
+		size_t raw = make_list(r, list, most);
+
+		n = ZSTD_compress2(c, to + cctx, bound, list, raw);
+		if (ZSTD_isError(n))
+			return NULL;
+		r->result.raw_size = (uint32_t)raw;
+		r->result.comp_size = (uint32_t)n;
+		if (n <= room)
+			return to + cctx;
+		if (most > raw)
+			most = raw;
+		most = (size_t)((double)most * (double)room / (double)n);
+	}
+	return NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+void reach_write(struct reach *r)
+{
+	const struct lar_section *s = section(r->s->base);
+	const uint8_t *frame;
+	uint8_t *area;
+
+	if (!s || area_size(s) < sizeof(r->result))
+		return;
+	count(r);
+	frame = compress_list(r, area_size(s) - sizeof(r->result));
+	area = area_begin(r->s->base, sizeof(r->result) + (frame ? r->result.comp_size : 0));
+	if (!frame || !area) {
+		r->result.raw_size = r->result.comp_size = 0;
+		if (r->result.definite_blocks + r->result.indirect_blocks)
+			r->result.listed = r->result.listed_until = 0;
+	}
+	if (!area)
+		area = area_begin(r->s->base, sizeof(r->result));
+	if (!area)
+		return;
+	if (frame && r->result.comp_size)
+		memcpy(area + sizeof(r->result), frame, r->result.comp_size);
+	r->result.pause_ns = atomic_load(r->s->pause_ns);
+	r->result.duration_ns = now_ns() - r->s->begin_ns;
+	area_commit(area, &r->result);
+}

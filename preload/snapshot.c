@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes snapshots for the leak scan; see snapshot.h. */
+#include "snapshot.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "cfi.h"
+#include "fold_impl.h"
+#include "hook.h"
+#include "reach.h"
+#include "recorder.h"
+#include "snapshot_stop.h"
+#include "sys.h"
+#include "tracefile.h"
+
+#define TRACER_STACK	(64u << 10)
+#define SAVED_WORDS	7 /* the return address, rbp and five more */
+#define LIBC_FRAMES	16
+#define LIBC_FRAME_MOST (64u << 10)
+#define RED_ZONE	128
+#define THREADS_MORE	64u /* that may come up before all are stopped */
+#define NAP_LEAST_NS	20000u
+#define NAP_MOST_NS	10000000u
+
+/* A scan of the running process: its process is to be waited for. In memory that a fork keeps. */
+static struct {
+	_Atomic uint32_t owner; /* pid of the process that is at it, 0 = none */
+	uint32_t child;
+} asked;
+
+static void nap(uint64_t ns)
+{
+	struct timespec t = { 0, (long)ns };
+
+	sys_call3(SYS_nanosleep, (long)&t, 0, 0);
+}
+
+static uint64_t now_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* ---- what the scan needs to know ---- */
+
+static struct snapshot *snapshot_new(uint32_t threads)
+{
+	uint32_t room = threads + threads / 4 + THREADS_MORE;
+	uint64_t head =
+		(sizeof(struct snapshot) + room * sizeof(struct snapshot_thread) + 4095) & ~4095ull;
+	struct snapshot *s = sys_mmap(NULL, head + TRACER_STACK, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	void *shared;
+
+	if (sys_failed((long)s))
+		return NULL;
+	shared = sys_mmap(NULL, sizeof(*s->pause_ns), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed((long)shared)) {
+		sys_munmap(s, head + TRACER_STACK);
+		return NULL;
+	}
+	s->pause_ns = shared;
+	s->size = head + TRACER_STACK;
+	s->room = room;
+	s->stack = (uint8_t *)s + head;
+	s->stack_size = TRACER_STACK;
+	return s;
+}
+
+static void snapshot_free(struct snapshot *s)
+{
+	sys_munmap(s->pause_ns, sizeof(*s->pause_ns));
+	sys_munmap(s, s->size);
+}
+
+static void module_of(const void *address, uint64_t *start, uint64_t *end)
+{
+	struct dl_find_object found;
+
+	if (_dl_find_object((void *)(uintptr_t)address, &found))
+		return;
+	*start = (uint64_t)found.dlfo_map_start;
+	*end = (uint64_t)found.dlfo_map_end;
+}
+
+static void describe_modules(struct snapshot *s)
+{
+	uint64_t address = (uint64_t)REAL(malloc);
+
+	module_of((const void *)&lar, &s->self_start, &s->self_end);
+	module_of((const void *)on_exit, &s->c_start, &s->c_end);
+	s->libc_start = s->c_start;
+	s->libc_end = s->c_end;
+	if (address < s->libc_start || address >= s->libc_end) {
+		s->flags |= LAR_LEAKSCAN_FOREIGN;
+		s->libc_start = s->libc_end = 0;
+	}
+}
+
+/* What was not recorded may have been a block; and a forked child has its parent's. */
+static bool blocks_unknown(void)
+{
+	static const enum lar_lost reasons[] = { LAR_LOST_NO_SLOT, LAR_LOST_NESTED,
+						 LAR_LOST_RING_BUSY, LAR_LOST_EARLY, LAR_LOST_OFF };
+	uint64_t lost = 0;
+
+	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		lost += lar->header->lost[reasons[i]];
+	return lost || lar->header->parent_start_ns;
+}
+
+static void describe_arguments(struct snapshot *s)
+{
+	for (uint32_t i = 0; i < RECORDER_STARTS && s->arguments < SNAPSHOT_ARGUMENTS; i++)
+		if (atomic_load(&lar->start[i].taken))
+			s->argument[s->arguments++] = (uint64_t)lar->start[i].argument;
+}
+
+/* Where the threads' own stacks are; those that have recorded nothing yet are not known. */
+static void describe_stacks(struct snapshot *s)
+{
+	uint32_t slots = atomic_load(&lar->slots_used);
+
+	for (uint32_t i = 0; i < s->threads; i++) {
+		struct snapshot_thread *t = &s->thread[i];
+
+		for (uint32_t k = 0; k < slots && !t->high; k++) {
+			const struct thread *known = lar->thread[k];
+
+			if (known && known->tid == t->tid && known->gate != GATE_CLOSED) {
+				t->low = known->stack.low;
+				t->high = known->stack.high;
+			}
+		}
+	}
+}
+
+static void describe(struct snapshot *s, uint64_t sp, const uint64_t *registers, unsigned count)
+{
+	struct snapshot_thread *me = &s->thread[0];
+
+	s->base = lar->base;
+	s->map_size = lar->map_size;
+	s->slot_size = lar->slot_size;
+	s->pid = (uint32_t)sys_getpid();
+	s->tid = (uint32_t)sys_gettid();
+	describe_modules(s);
+	if (blocks_unknown())
+		s->flags |= LAR_LEAKSCAN_UNKNOWN_BLOCKS;
+	s->own_tls = (uint64_t)&hook_cxx - (uint64_t)__builtin_thread_pointer();
+	s->own_tls_size = sizeof(hook_cxx);
+	s->seq = reach_last_seq(lar->base) + 1;
+	s->threads = 1;
+	me->tid = s->tid;
+	me->stopped = true;
+	me->sp = sp;
+	me->fs = (uint64_t)__builtin_thread_pointer();
+	for (unsigned i = 0; i < count; i++)
+		me->registers[i] = registers[i];
+}
+
+/* The words in which a function keeps the registers of its caller. */
+static void keep_registers(struct snapshot *s, uint64_t cfa)
+{
+	for (unsigned i = 1; i <= SAVED_WORDS && s->arguments < SNAPSHOT_ARGUMENTS; i++)
+		s->argument[s->arguments++] = *(const uint64_t *)(cfa - 8 * i);
+}
+
+/*
+ * Where the stack of the program itself begins: outside of ours and libc's frames, which have words
+ * in them that calls before have left there. After main() has returned that is its caller.
+ */
+static void leave_libc(struct snapshot *s, uint64_t frame)
+{
+	uint64_t rbp = ((const uint64_t *)frame)[0], pc = ((const uint64_t *)frame)[1];
+	uint64_t cfa = frame + 16;
+
+	for (unsigned i = 0; i < LIBC_FRAMES; i++) {
+		struct cfi_object object;
+		uint64_t rule, next;
+
+		keep_registers(s, cfa);
+		if ((pc < s->c_start || pc >= s->c_end) &&
+		    (pc < s->self_start || pc >= s->self_end)) {
+			s->thread[0].sp = cfa + RED_ZONE; /* nothing is below the stack here */
+			return;
+		}
+		if (!cfi_find_object(pc, &object))
+			return;
+		rule = cfi_rule(&object, pc, true);
+		if (RULE_KIND(rule) != RULE_RSP && RULE_KIND(rule) != RULE_RBP)
+			return;
+		next = (RULE_KIND(rule) == RULE_RSP ? cfa : rbp) + (uint64_t)RULE_CFA_OFFSET(rule);
+		if (next <= cfa || next - cfa > LIBC_FRAME_MOST)
+			return;
+		if (rule & RULE_RBP_SAVED)
+			rbp = *(const uint64_t *)((rule & RULE_RBP_AT_RBP ? rbp : next) +
+						  (uint64_t)RULE_RBP_OFFSET(rule));
+		cfa = next;
+		pc = *(const uint64_t *)(cfa - 8);
+	}
+}
+
+/* ---- taking it ---- */
+
+static void say(const struct snapshot *s, enum lar_leakscan_status status, uint64_t detail)
+{
+	struct lar_leakscan result = { .seq = s->seq,
+				       .ticks = s->ticks,
+				       .status = status,
+				       .detail = detail,
+				       .flags = s->flags,
+				       .threads = s->threads,
+				       .stopped = s->threads - s->refused,
+				       .pause_ns = atomic_load(s->pause_ns) };
+
+	result.duration_ns = now_ns() - s->begin_ns;
+	reach_write_status(lar->base, &result);
+}
+
+/* A fork that the program's handlers do not see. The child's end sends no signal. */
+static long fork_quietly(void)
+{
+	return sys_call6(SYS_clone, 0, 0, 0, 0, 0, 0);
+}
+
+/* Whether other threads may be running. */
+static uint32_t threads_now(void)
+{
+	uint32_t n = snapshot_count();
+
+	return n ? n : 2;
+}
+
+/* The snapshot's process, or 0 when there is none: said in the trace. */
+static uint32_t take(struct snapshot *s, uint32_t threads)
+{
+	long pid;
+
+	if (threads > 1) {
+		int failed = snapshot_stop(s);
+
+		if (failed && s->flags & LAR_LEAKSCAN_AT_EXIT)
+			failed = snapshot_stop_by_signal(s);
+		if (failed) {
+			atomic_store(s->pause_ns, now_ns() - s->begin_ns);
+			say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
+			return 0;
+		}
+	}
+	describe_stacks(s);
+	describe_arguments(s);
+	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
+							 : lar->header->ring_head;
+	s->ticks = lar_ticks();
+	pid = fork_quietly();
+	if (!pid)
+		reach_run(s);
+	if (threads > 1)
+		snapshot_resume(s);
+	atomic_store(s->pause_ns, now_ns() - s->begin_ns);
+	if (pid > 0)
+		return (uint32_t)pid;
+	say(s, LAR_LEAKSCAN_FORK, (uint64_t)-pid);
+	return 0;
+}
+
+/* Why there can be no scan, whatever the moment. */
+static enum lar_leakscan_status hindrance(void)
+{
+	if (!(lar->config.record & LAR_RECORD_HEAP))
+		return LAR_LEAKSCAN_OFF;
+	if (lar->config.sample_bytes)
+		return LAR_LEAKSCAN_SAMPLED;
+	if (sys_forbidden)
+		return LAR_LEAKSCAN_FILTERED;
+	/* the ring has given up events, and their figures are not complete */
+	if (lar->ring_oldest_seq && (!lar->fold || lar->fold->failed))
+		return LAR_LEAKSCAN_TRACE;
+	return LAR_LEAKSCAN_DONE;
+}
+
+/*
+ * Waits for a scan, in steps that grow with the time that it takes: 0 when it ended by itself, the
+ * wait status when it did not end well, -ETIMEDOUT when it was ended.
+ */
+static int wait_for(uint32_t pid, uint64_t begin_ns, uint64_t limit_ns)
+{
+	int status = 0;
+	long got;
+
+	while (!(got = sys_call6(SYS_wait4, pid, (long)&status, __WALL | WNOHANG, 0, 0, 0))) {
+		uint64_t spent = now_ns() - begin_ns, step = spent / 16;
+
+		if (spent > limit_ns) {
+			sys_call3(SYS_kill, pid, SIGKILL, 0);
+			sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
+			return -ETIMEDOUT;
+		}
+		nap(step < NAP_LEAST_NS ? NAP_LEAST_NS : step < NAP_MOST_NS ? step : NAP_MOST_NS);
+	}
+	return got < 0 ? 0 : status;
+}
+
+static void scan_and_wait(struct snapshot *s, uint32_t threads)
+{
+	uint64_t limit = lar->config.leak_scan_limit_ns;
+	uint32_t pid = take(s, threads);
+	int status;
+
+	if (!pid)
+		return;
+	status = wait_for(pid, s->begin_ns, limit);
+	if (reach_last_seq(lar->base) >= s->seq)
+		return;
+	if (status == -ETIMEDOUT)
+		say(s, LAR_LEAKSCAN_TIME, limit / 1000000);
+	else
+		say(s, LAR_LEAKSCAN_CRASH, (uint64_t)status);
+}
+
+/* The registers that a function keeps for its caller. */
+#define CALLEE_SAVED(to)                                                                           \
+	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"           \
+			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"             \
+			 :                                                                         \
+			 : "r"(to)                                                                 \
+			 : "memory")
+
+static bool scan_possible(void)
+{
+	/* not in a vfork child, which has its parent's memory */
+	return lar && atomic_load(&lar->phase) == PHASE_ON && lar->pid == (uint32_t)sys_getpid() &&
+	       tracefile_section(LAR_SECTION_LEAKS);
+}
+
+static struct snapshot *begin(uint32_t flags, uint64_t sp, const uint64_t *registers,
+			      unsigned count, uint32_t *threads)
+{
+	uint64_t start = now_ns();
+	struct snapshot *s;
+
+	*threads = threads_now();
+	s = snapshot_new(*threads);
+	if (!s)
+		return NULL;
+	s->begin_ns = start;
+	s->flags = flags;
+	s->ticks = lar_ticks();
+	describe(s, sp, registers, count);
+	return s;
+}
+
+/* The scan that was begun while the program ran, if it is over; `end`: it is now. */
+static bool asked_over(bool end)
+{
+	uint32_t me = lar->pid, owner = atomic_load(&asked.owner);
+
+	if (owner && owner != me) { /* of the process that we were forked from */
+		atomic_store(&asked.owner, 0);
+		return true;
+	}
+	if (!owner)
+		return true;
+	if (!asked.child) /* just being begun, by another thread */
+		return false;
+	if (!sys_call6(SYS_wait4, asked.child, 0, __WALL | WNOHANG, 0, 0, 0)) {
+		if (!end)
+			return false;
+		sys_call3(SYS_kill, asked.child, SIGKILL, 0);
+		sys_call6(SYS_wait4, asked.child, 0, __WALL, 0, 0, 0);
+	}
+	asked.child = 0;
+	atomic_store(&asked.owner, 0);
+	return true;
+}
+
+void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count)
+{
+	enum lar_leakscan_status status;
+	uint32_t threads, none = 0;
+	uint64_t mask, kept[6];
+	struct snapshot *s;
+
+	if (!registers) {
+		CALLEE_SAVED(kept);
+		registers = kept;
+		count = 6;
+	}
+	if (!scan_possible() || lar->config.leak_scan == CONFIG_LEAK_SCAN_OFF)
+		return;
+	sys_block_signals(&mask);
+	status = hindrance();
+	if (asked_over(false) && atomic_compare_exchange_strong(&asked.owner, &none, lar->pid)) {
+		s = begin(0, sp, registers, count, &threads);
+		if (s && status == LAR_LEAKSCAN_DONE)
+			asked.child = take(s, threads);
+		else if (s)
+			say(s, status, 0);
+		if (s)
+			snapshot_free(s);
+		if (!asked.child)
+			atomic_store(&asked.owner, 0);
+	}
+	sys_restore_signals(&mask);
+}
+
+bool snapshot_asked(void)
+{
+	static _Atomic uint32_t seen, seen_by;
+	uint32_t request = __atomic_load_n(&lar->header->scan_request, __ATOMIC_RELAXED);
+
+	if (likely(!request))
+		return false;
+	if (atomic_exchange(&seen_by, lar->pid) != lar->pid)
+		atomic_store(&seen, 0); /* a forked child: its trace has its own word */
+	return atomic_exchange(&seen, request) != request;
+}
+
+void snapshot_at_exit(uint64_t frame)
+{
+	enum lar_leakscan_status status;
+	uint64_t registers[6], mask;
+	uint32_t threads;
+	struct snapshot *s;
+
+	CALLEE_SAVED(registers);
+	if (!scan_possible() || lar->config.leak_scan == CONFIG_LEAK_SCAN_OFF)
+		return;
+	status = hindrance();
+	if (status == LAR_LEAKSCAN_OFF)
+		return;
+	sys_block_signals(&mask);
+	asked_over(true);
+	s = begin(LAR_LEAKSCAN_AT_EXIT, frame, registers, 6, &threads);
+	if (s)
+		leave_libc(s, frame);
+	if (s && status == LAR_LEAKSCAN_DONE)
+		scan_and_wait(s, threads);
+	else if (s)
+		say(s, status, 0);
+	if (s)
+		snapshot_free(s);
+	sys_restore_signals(&mask);
+}

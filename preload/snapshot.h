@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot of the process for the leak scan: the other threads are stopped for the moment that a
+ * fork takes, and the scan runs in the forked copy, which the program cannot see: it sends no
+ * signal when it ends, and no wait() of the program's returns it.
+ */
+#ifndef LARIAT_SNAPSHOT_H
+#define LARIAT_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/leakscan.h"
+
+#define SNAPSHOT_REGISTERS 16
+#define SNAPSHOT_ARGUMENTS 1024
+
+struct snapshot_thread {
+	uint32_t tid;
+	uint32_t signal; /* that the stop has kept from it, to be given back */
+	bool seized, stopped, gone;
+	uint64_t sp;	    /* stack below it is dead */
+	uint64_t fs;	    /* thread pointer */
+	uint64_t low, high; /* of its own stack; 0 = not known */
+	uint64_t registers[SNAPSHOT_REGISTERS];
+};
+
+/* Everything that the scan cannot find in the trace. In memory that a fork does not wipe. */
+struct snapshot {
+	uint64_t size; /* of this mapping */
+	uint8_t *base; /* the trace */
+	uint64_t map_size;
+	uint64_t slot_size;
+	uint64_t ring_used;	       /* bytes of the ring that ever held something */
+	uint64_t self_start, self_end; /* the recorder's own module */
+	uint64_t c_start, c_end;       /* libc */
+	uint64_t libc_start, libc_end; /* the same, when malloc is libc's; else 0 */
+	uint64_t own_tls;	       /* our pointers to blocks, less the thread pointer */
+	uint64_t own_tls_size;
+	uint64_t begin_ns;	    /* CLOCK_MONOTONIC */
+	_Atomic uint64_t *pause_ns; /* in memory that the scan shares with the process */
+	uint64_t ticks;
+	uint64_t seq;
+	uint32_t flags; /* enum lar_leakscan_flags */
+	uint32_t room;	/* elements of `thread` */
+	uint32_t threads;
+	uint32_t arguments;
+	uint64_t argument[SNAPSHOT_ARGUMENTS]; /* of threads that are not running yet */
+	/* between the asking thread and whoever stops the others */
+	_Atomic uint32_t phase;
+	uint32_t refused; /* threads that could not be stopped */
+	uint32_t pid, tid;
+	uint32_t tracer; /* the process that stops threads; 0 = none */
+	uint32_t signal; /* ... or the signal */
+	uint8_t *stack;	 /* for the process that stops threads */
+	uint64_t stack_size;
+	struct snapshot_thread thread[]; /* the first is the one that asks */
+};
+
+/*
+ * Scans at the end of the process, and waits for the result. `frame` is where the program's part of
+ * the calling thread's stack begins. With signals open; errno is kept. Does nothing where no scan
+ * is wanted.
+ */
+void snapshot_at_exit(uint64_t frame);
+
+/*
+ * A scan while the program runs: as asked for by a signal, or by a word in the trace. Does not wait
+ * for it. `sp` is where the program's part of the calling thread's stack begins; registers (at most
+ * SNAPSHOT_REGISTERS) as far as they are known, NULL: as they are. Any context; the calling thread
+ * holds no lock of the recorder that an event needs.
+ */
+void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count);
+
+/* Whether a reader has asked for one by a word in the trace. */
+bool snapshot_asked(void);
+
+/* Installs the handler for the signal that asks, if there is to be one. */
+void snapshot_listen(void);
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What is definitely lost, indirectly lost and still reachable: small programs of which it is known,
+# as themselves and, where LeakSanitizer can be had, compiled with it and run without us.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq python3
+corpus=$victims/leak_corpus
+
+classes() { # TRACE -> "DEFINITE/BLOCKS INDIRECT/BLOCKS"
+	"$lariat" leaks --format json "$1" | jq -r '.leaks | if .scan.done then
+		"\(.definitely_lost.bytes)/\(.definitely_lost.blocks) " +
+		"\(.indirectly_lost.bytes)/\(.indirectly_lost.blocks)"
+		else "no scan: \(.scan.reason)" end'
+}
+
+# Block by block the classes are those that a reader made from the page finds.
+second_reader() { # TRACE
+	"$lariat" leaks --format json --limit 0 "$1" | jq -cS '[.leaks.sites[] |
+		{class, v: [.blocks, .bytes]}] | group_by(.class) | map({key: .[0].class,
+		value: (map(.v) | transpose | map(add))}) | from_entries' >first.json
+	python3 "$top/tests/format_reader.py" --leaks "$1" | jq -cS . >second.json
+	same "$1: second reader" "$(<second.json)" "$(<first.json)"
+}
+
+sanitized=
+cat >probe.c <<'END'
+int main(void) { return 0; }
+END
+if gcc -fsanitize=leak -o probe probe.c 2>probe.err && ./probe 2>probe.err; then
+	gcc -std=gnu11 -D_GNU_SOURCE -O0 -pthread -fsanitize=leak -o "$work/leak_corpus" \
+		"$top/tests/victims/leak_corpus.c" && sanitized=$work/leak_corpus
+	cp "$victims/libleak_tls.so" "$work"
+else
+	echo "left out: LeakSanitizer cannot be run here"
+fi
+
+by_sanitizer() { # CASE
+	LSAN_OPTIONS=exitcode=0 timeout 60 "$sanitized" "$1" 2>&1 | awk '
+		/^Direct leak of/ { d += $4; dn += $7 }
+		/^Indirect leak of/ { i += $4; in_ += $7 }
+		END { printf "%d/%d %d/%d\n", d, dn, i, in_ }'
+}
+
+# CASE, what is lost by the source, and "ours" where LeakSanitizer sees it in another way by design.
+while read -r case definite indirect ours; do
+	record "$case" "$corpus" "$case"
+	same "$case: status" 0 "$(status_of "$case")"
+	same "$case" "$definite $indirect" "$(classes "$(trace_of "$case")")"
+	if [ -n "$sanitized" ] && [ -z "$ours" ]; then
+		same "$case: by LeakSanitizer" "$definite $indirect" "$(by_sanitizer "$case")"
+	fi
+	[ "$case" = busy_at_exit ] || second_reader "$(trace_of "$case")"
+done <<'END'
+globals 33/1 0/0
+globals_cleared 2003/2 0/0
+on_stack 34/1 0/0
+in_register 35/1 0/0
+on_other_stacks 36/1 0/0
+tls_static 37/1 0/0
+tls_dynamic 38/1 0/0
+specific_static 39/1 0/0
+specific_dynamic 39/1 0/0
+many_keys 40/1 0/0
+pointer_to_self 1003/1 0/0
+chain 101/1 205/2
+interior 64/1 0/0
+unaligned 77/1 0/0
+freed_memory 51225/50 0/0
+large 2097152/1 0/0
+reallocated 5000/1 0/0
+aligned 1002/1 0/0
+thread_exit 10045/10 0/0
+contention 8028/8 0/0
+busy_at_exit 42/1 0/0
+thread_argument 43/1 0/0
+swapped 0/0 0/0
+waiting 46/1 0/0
+unjoined 41/1 0/0 ours
+closed_to_itself 47/1 0/0 ours
+cycle 101/1 205/2 ours
+mapped 48/1 0/0 ours
+END
+
+# A fork: each process has what it lost itself.
+record forked "$corpus" forked
+for trace in "$work"/forked.*.lariat; do classes "$trace"; done | sort >forked
+same "forked" "44/1 0/0 45/1 0/0" "$(xargs <forked)"
+
+# Sites: the class stands with each, and the totals are the sums of the sites.
+trace=$(trace_of chain)
+same "sites" '[["definitely_lost",101],["indirectly_lost",102],["indirectly_lost",103]]' \
+	"$("$lariat" leaks --format json "$trace" | jq -c '[.leaks.sites[] | [.class, .bytes]] | sort')"
+same "the gate's default" 1 "$("$lariat" gate "$trace" >gate.out 2>&1; echo $?)"
+same "nothing lost" 0 "$("$lariat" gate "$(trace_of swapped)" >gate.out 2>&1; echo $?)"
+
+# What no scan was made of is in no class.
+options=LARIAT_LEAK_SCAN=off
+record off "$corpus" chain
+options=LARIAT_SAMPLE=100
+record sampled "$corpus" chain
+options=
+same "off" 'null unfreed' "$("$lariat" leaks --format json "$(trace_of off)" |
+	jq -r '"\(.leaks.definitely_lost) \(.leaks.sites[0].class)"')"
+same "sampled" 'no scan: allocations were sampled: not all blocks are known' \
+	"$(classes "$(trace_of sampled)")"
+same "off: the gate cannot tell" 4 "$("$lariat" gate "$(trace_of off)" >gate.out 2>&1; echo $?)"
+
+finish
