@@ -120,24 +120,36 @@ static bool is_table(const struct entries *e)
 	return e->read == libc.read && e->write == libc.write && e->seek == libc.seek;
 }
 
-static bool protect(struct entries *e, int how)
+static bool protect(uint64_t start, uint64_t end, int how)
 {
-	uint64_t page = (uint64_t)e & ~4095ull, end = ((uint64_t)(e + 1) + 4095) & ~4095ull;
-
-	return !sys_call3(SYS_mprotect, (long)page, (long)(end - page), how);
+	start &= ~4095ull;
+	end = (end + 4095) & ~4095ull;
+	return !sys_call3(SYS_mprotect, (long)start, (long)(end - start), how);
 }
 
 static void patch(struct entries *e)
 {
-	if (!protect(e, PROT_READ | PROT_WRITE))
-		return;
 	if (e->close == libc.close)
 		__atomic_store_n(&e->close, close_entry, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->seek, seek_entry, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->write, write_entry, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->read, read_entry, __ATOMIC_RELAXED);
-	protect(e, PROT_READ);
-	stdio_table_patched = true;
+}
+
+/* Where the first table begins and the last one ends, of those in [*start, *end). */
+static bool tables_within(uint64_t *start, uint64_t *end)
+{
+	uint64_t first = 0, behind = 0;
+
+	for (uint64_t at = *start; at + sizeof(struct entries) <= *end; at += 8) {
+		if (!is_table((const struct entries *)at))
+			continue;
+		first = first ? first : at;
+		behind = at + sizeof(struct entries);
+	}
+	*start = first;
+	*end = behind;
+	return first != 0;
 }
 
 void stdio_table_patch(void)
@@ -154,7 +166,11 @@ void stdio_table_patch(void)
 	*(void **)&libc.close = real_find_late("_IO_file_close");
 	if (!libc.read || !libc.write || !libc.seek || !libc.close || !read_only_part(&at, &end))
 		return;
-	for (; at + sizeof(struct entries) <= end; at += 8)
-		if (is_table((struct entries *)at))
-			patch((struct entries *)at);
+	if (!tables_within(&at, &end) || !protect(at, end, PROT_READ | PROT_WRITE))
+		return;
+	for (uint64_t i = at; i < end; i += 8)
+		if (is_table((struct entries *)i))
+			patch((struct entries *)i);
+	protect(at, end, PROT_READ);
+	stdio_table_patched = true;
 }
