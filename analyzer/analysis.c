@@ -228,7 +228,10 @@ static int heap_models_new(struct analysis *a, const struct site_rule *rule)
 	}
 	if (!err && whole && wants_churn(a)) {
 		a->churn = calloc(1, sizeof(*a->churn));
-		err = a->churn ? churn_model_init(a->churn, a->heap) : -ENOMEM;
+		a->sharing = calloc(1, sizeof(*a->sharing));
+		err = a->churn && a->sharing ? churn_model_init(a->churn, a->heap) : -ENOMEM;
+		if (!err)
+			err = sharing_model_init(a->sharing, a->heap);
 	}
 	if (!err && !a->following && a->parts & PART_HEAP) {
 		a->misuse = calloc(1, sizeof(*a->misuse));
@@ -283,6 +286,8 @@ void analysis_free(struct analysis *a)
 		growth_model_fini(a->growth);
 	if (a->churn)
 		churn_model_fini(a->churn);
+	if (a->sharing)
+		sharing_model_fini(a->sharing);
 	if (a->misuse)
 		misuse_model_fini(a->misuse);
 	if (a->heap)
@@ -295,6 +300,7 @@ void analysis_free(struct analysis *a)
 		thread_model_fini(a->threads);
 	free(a->growth);
 	free(a->churn);
+	free(a->sharing);
 	free(a->misuse);
 	free(a->heap);
 	free(a->suppressed);
@@ -370,6 +376,8 @@ static int heap_finish(struct analysis *a)
 		growth_model_finish(a->growth);
 	if (a->churn)
 		err = churn_model_finish(a->churn);
+	if (!err && a->sharing)
+		err = sharing_model_finish(a->sharing);
 	if (err || !a->heap->line)
 		return err;
 	find_limit(a);

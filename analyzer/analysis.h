@@ -17,6 +17,7 @@
 #include "misuse_model.h"
 #include "opts.h"
 #include "reach_sites.h"
+#include "sharing_model.h"
 #include "suppress.h"
 #include "thread_model.h"
 #include "trace.h"
@@ -50,10 +51,11 @@ struct analysis {
 	struct heap_model *heap; /* NULL = not asked for */
 	struct growth_model *growth;
 	struct churn_model *churn;
-	struct misuse_model *misuse; /* with PART_HEAP */
-	struct trends trends;	     /* with PART_LEAKS and PART_GROWTH */
-	struct memlimit limit;	     /* for them */
-	struct leaks leaks;	     /* with PART_LEAKS */
+	struct sharing_model *sharing; /* with churn */
+	struct misuse_model *misuse;   /* with PART_HEAP */
+	struct trends trends;	       /* with PART_LEAKS and PART_GROWTH */
+	struct memlimit limit;	       /* for them */
+	struct leaks leaks;	       /* with PART_LEAKS */
 	/* per site of the heap: is it left out of leaks and trends? NULL = none is */
 	bool *suppressed;
 	struct {
@@ -161,6 +163,7 @@ int trend_rank_sites(struct analysis *a, struct ranking *r);
 int pool_rank_sites(struct analysis *a, struct ranking *r);
 int arena_rank_sites(struct analysis *a, struct ranking *r);
 int reserve_rank_sites(struct analysis *a, struct ranking *r);
+int sharing_rank_sites(struct analysis *a, struct ranking *r);
 int io_rank_sites(struct analysis *a, struct ranking *r);
 int io_rank_targets(struct analysis *a, struct ranking *r);
 int lock_rank_sites(struct analysis *a, struct ranking *r);

@@ -92,7 +92,7 @@ struct heap_watch {
 	int (*born)(void *arg, const struct live_block *b, const struct event *e);
 	void (*died)(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
 };
-#define HEAP_WATCHES 2
+#define HEAP_WATCHES 3
 
 /* Another model that is given each event first. */
 struct heap_look {

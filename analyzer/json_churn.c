@@ -51,11 +51,28 @@ static json_t *reserve_json(struct analysis *a, uint32_t i)
 	return o;
 }
 
+static json_t *sharing_json(struct analysis *a, uint32_t i)
+{
+	const struct sharing_site *s = &a->sharing->site[i];
+	json_t *o = json_object(), *other = json_object();
+
+	json_set_site(a, o, &a->heap->sites, i);
+	json_set_u64(o, "blocks", s->blocks);
+	json_set_ticks(a, o, "together_ns", s->together_ticks);
+	json_set_u64(o, "padding_bytes", s->padding_bytes);
+	json_set_u64(o, "thread", s->thread);
+	json_set_u64(o, "other_thread", s->other_thread);
+	json_set_site(a, other, &a->heap->sites, s->other_site);
+	json_set(o, "other", other);
+	return o;
+}
+
 void json_set_churn(struct analysis *a, json_t *o)
 {
 	if (!a->churn)
 		return;
 	json_set_list(a, o, "pools", "pool_count", pool_rank_sites, pool_json);
 	json_set_list(a, o, "arenas", "arena_count", arena_rank_sites, arena_json);
+	json_set_list(a, o, "line_sharing", "line_sharing_count", sharing_rank_sites, sharing_json);
 	json_set_list(a, o, "reserves", "reserve_count", reserve_rank_sites, reserve_json);
 }

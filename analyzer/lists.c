@@ -101,6 +101,20 @@ int reserve_rank_sites(struct analysis *a, struct ranking *r)
 	return churn_rank(a, offsetof(struct churn_site, reserve_order), r);
 }
 
+int sharing_rank_sites(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key keys[] = { { "", offsetof(struct sharing_site, order) },
+						{ NULL, 0 } };
+	struct rankable what = { .array = a->sharing ? a->sharing->site : NULL,
+				 .stride = sizeof(*a->sharing->site),
+				 .count = a->sharing ? a->heap->sites.count : 0,
+				 .keys = keys,
+				 .sites = &a->heap->sites,
+				 .needed = offsetof(struct sharing_site, order) };
+
+	return analysis_rank(a, &what, r);
+}
+
 const struct sort_key io_sort_keys[] = {
 	{ "time_ns", offsetof(struct io_site, time_ticks) },
 	{ "calls", offsetof(struct io_site, calls) },

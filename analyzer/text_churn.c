@@ -86,6 +86,35 @@ static void print_reserves(struct analysis *a, const struct ranking *r)
 	table_print(t);
 }
 
+static void print_sharing(struct analysis *a, const struct ranking *r)
+{
+	static const char *const titles[] = { "BLOCKS", "TOGETHER", "PADDING", NULL };
+	uint32_t shown = shown_of(a, r->count);
+	struct table *t;
+
+	if (!r->count)
+		return;
+	text_caption(a, "On a cache line with a block that another thread allocated", shown,
+		     r->count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct sharing_site *s = &a->sharing->site[r->index[i]];
+		char text[80];
+
+		table_row(t);
+		cell_count(t, s->blocks);
+		cell_ticks(a, t, s->together_ticks);
+		cell_bytes(t, s->padding_bytes);
+		text_site(a, t, &a->heap->sites, r->index[i], 1);
+		snprintf(text, sizeof(text),
+			 "thread %" PRIu32 ", and thread %" PRIu32 " with:", s->thread,
+			 s->other_thread);
+		table_words(t, text);
+		text_site(a, t, &a->heap->sites, s->other_site, 1);
+	}
+	table_print(t);
+}
+
 void text_churn(struct analysis *a)
 {
 	static const struct {
@@ -95,6 +124,7 @@ void text_churn(struct analysis *a)
 		{ pool_rank_sites, print_pools },
 		{ arena_rank_sites, print_arenas },
 		{ reserve_rank_sites, print_reserves },
+		{ sharing_rank_sites, print_sharing },
 	};
 
 	for (size_t i = 0; a->churn && i < sizeof(lists) / sizeof(*lists); i++) {

@@ -155,4 +155,72 @@ same "what was copied" "$("$lariat" dump "$(trace_of churn)" | jq -n '[inputs |
 	.size - 1000] | add')" "$(jq '.heap.reserves[0].copied_bytes' "$work/churn.json")"
 same "the text has all three" 3 "$("$lariat" alloc "$(trace_of churn)" |
 	grep -cE 'A pool of free blocks|Made together and freed|Grown again and again')"
+
+### blocks of two threads on one cache line: as many as the program finds by its own addresses
+cat >share.c <<'END'
+/* Two threads take turns: each allocates 500 blocks of 24 bytes from one arena. Prints how many
+ * came onto a line with a block of the other. */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <semaphore.h>
+#define N 500
+static sem_t turn[2];
+static void *mine[2][N];
+static int shared;
+static uint64_t taken[2][N]; static int counts[2];
+static void put(int me, int i)
+{
+	mine[me][i] = malloc(24);
+	uint64_t a = (uint64_t)mine[me][i], first = a / 64, last = (a + 23) / 64;
+	int meets = 0;
+	for (int k = 0; k < counts[!me]; k++) {
+		uint64_t b = (uint64_t)mine[!me][k];
+		meets |= b / 64 <= last && (b + 23) / 64 >= first;
+	}
+	counts[me]++;
+	shared += meets;
+}
+static void *work(void *arg)
+{
+	int me = arg != NULL;
+	for (int i = 0; i < N; i++) {
+		sem_wait(&turn[me]);
+		put(me, i);
+		sem_post(&turn[!me]);
+	}
+	return NULL;
+}
+int main(void)
+{
+	pthread_t t;
+	sem_init(&turn[0], 0, 1);
+	sem_init(&turn[1], 0, 0);
+	pthread_create(&t, NULL, work, &t);
+	work(NULL);
+	pthread_join(t, NULL);
+	for (int i = 0; i < N; i++)
+		free(mine[0][i]), free(mine[1][i]);
+	printf("%d\n", shared);
+	return 0;
+}
+END
+gcc -O1 -g -w -pthread -o share share.c
+options=LARIAT_RECORD=heap
+MALLOC_ARENA_MAX=1 record share ./share
+record alone ./kept
+shared=$(cat "$work/share.out")
+"$lariat" alloc --format json "$work"/share.*.lariat >"$work/share.json"
+same "blocks that came next to another thread's" "$shared" "$(jq '[.. | .line_sharing? // empty |
+	.[].blocks] | add' "$work/share.json")"
+same "what a line for each would take" "$((shared * 40))" "$(jq '[.. | .line_sharing? // empty |
+	.[].padding_bytes] | add' "$work/share.json")"
+same "whose they are" '[1,2,"put","put"]' "$(jq -c '[.. | .line_sharing? // empty] | add | .[0] |
+	([.thread, .other_thread] | sort) + [.function, .other.function]' "$work/share.json")"
+same "the text says it" 1 "$("$lariat" alloc "$work"/share.*.lariat |
+	grep -c 'On a cache line with a block that another thread allocated')"
+options=LARIAT_RECORD=heap
+same "one thread shares with nobody" 0 "$("$lariat" alloc --format json "$(trace_of alone)" |
+	jq '.heap.line_sharing_count')"
 finish
