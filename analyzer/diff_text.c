@@ -104,6 +104,24 @@ static void print_totals(const struct cmd_context *c, const struct run_diff *d, 
 	table_print(t);
 }
 
+static void print_doubts(const struct cmd_context *c, const struct run_diff *d)
+{
+	const json_t *doubt;
+	size_t i;
+
+	json_array_foreach (d->doubts, i, doubt) {
+		char line[700];
+
+		snprintf(line, sizeof(line), "! %.500s: %s",
+			 json_string_value(json_object_get(doubt, "trace")),
+			 json_string_value(json_object_get(doubt, "reason")));
+		style_print(c, STYLE_ALERT, line);
+		fputc('\n', c->out);
+	}
+	if (json_array_size(d->doubts))
+		fputc('\n', c->out);
+}
+
 void diff_print(const struct cmd_context *c, const struct run_diff *d, const char *per)
 {
 	static const char *const titles[] = { "A", "B", "CHANGE", "NOISE", NULL };
@@ -116,6 +134,7 @@ void diff_print(const struct cmd_context *c, const struct run_diff *d, const cha
 	fprintf(c->out, "A: %" PRIu32 " run%s, B: %" PRIu32 " run%s%s%s\n\n", d->runs[0],
 		d->runs[0] == 1 ? "" : "s", d->runs[1], d->runs[1] == 1 ? "" : "s",
 		*per ? ", all figures per " : "", per);
+	print_doubts(c, d);
 	print_totals(c, d, noisy);
 	fprintf(c->out,
 		"\n  %s by site: %" PRIu32 " new, %" PRIu32 " gone, %" PRIu32 " grown, %" PRIu32
@@ -171,10 +190,11 @@ void diff_print_json(const struct cmd_context *c, const struct run_diff *d, cons
 	}
 	for (unsigned s = 0; s < DIFF_STATUSES; s++)
 		json_object_set_new(counts, diff_status_name(s), json_integer(d->count[s]));
-	o = json_pack("{s:s, s:{s:s, s:s, s:i, s:i, s:o, s:o, s:i, s:o}}", "schema", "lariat/1",
-		      "diff", "metric", d->metric, "per", per, "runs_a", (int)d->runs[0], "runs_b",
-		      (int)d->runs[1], "totals", totals, "counts", counts, "site_count",
-		      (int)d->items, "sites", sites);
+	o = json_pack("{s:s, s:{s:s, s:s, s:i, s:i, s:o, s:o, s:i, s:o, s:o}}", "schema",
+		      "lariat/1", "diff", "metric", d->metric, "per", per, "runs_a",
+		      (int)d->runs[0], "runs_b", (int)d->runs[1], "totals", totals, "counts",
+		      counts, "site_count", (int)d->items, "sites", sites, "doubtful",
+		      d->doubts ? json_incref(d->doubts) : json_array());
 	json_dumpf(o, c->out, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
 	fputc('\n', c->out);
 	json_decref(o);

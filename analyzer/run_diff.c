@@ -76,6 +76,29 @@ static int add_sites(struct run_diff *d, unsigned side, const json_t *report, do
 	return err;
 }
 
+/* Figures that are of a part of the run, or estimates, say less than they seem to. */
+static void note_doubts(struct run_diff *d, const json_t *report)
+{
+	const json_t *trace = json_object_get(report, "trace");
+	const char *end =
+		json_string_value(json_object_get(json_object_get(report, "process"), "end"));
+	const char *reason = NULL;
+
+	if (json_is_true(json_object_get(trace, "partial")))
+		reason = "it is not whole: the figures are of a part of the run";
+	else if (json_integer_value(json_object_get(trace, "sampled_bytes")))
+		reason = "it is a sample: the heap's figures are estimates";
+	else if (end && !strcmp(end, "running"))
+		reason = "the program is still running";
+	if (!reason)
+		return;
+	if (!d->doubts)
+		d->doubts = json_array();
+	json_array_append_new(
+		d->doubts,
+		json_pack("{s:O, s:s}", "trace", json_object_get(trace, "file"), "reason", reason));
+}
+
 int run_diff_add(struct run_diff *d, unsigned side, json_t *report, double unit)
 {
 	json_t **reports = reallocarray(d->report, d->reports + 1, sizeof(json_t *));
@@ -91,6 +114,7 @@ int run_diff_add(struct run_diff *d, unsigned side, json_t *report, double unit)
 		return -ENOMEM;
 	}
 	d->report[d->reports++] = report;
+	note_doubts(d, report);
 	d->runs[side]++;
 	d->totals = TOTALS;
 	for (uint32_t i = 0; i < TOTALS; i++) {
@@ -145,6 +169,7 @@ void run_diff_fini(struct run_diff *d)
 	for (uint32_t i = 0; i < d->reports; i++)
 		json_decref(d->report[i]);
 	json_decref(d->index);
+	json_decref(d->doubts);
 	free(d->report);
 	free(d->item);
 	free(d->total);

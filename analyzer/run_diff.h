@@ -41,6 +41,7 @@ struct run_diff {
 	struct diff_item *total;
 	uint32_t totals;
 	uint32_t runs[2];
+	json_t *doubts;	 /* { "trace", "reason" } of runs whose figures are not all there */
 	json_t **report; /* what items point into */
 	uint32_t reports;
 	uint32_t count[DIFF_STATUSES]; /* of the sites */
