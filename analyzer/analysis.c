@@ -11,6 +11,7 @@
 #include "heap_line.h"
 #include "heap_load.h"
 #include "io_load.h"
+#include "io_thresholds.h"
 #include "lock_load.h"
 #include "thread_load.h"
 
@@ -111,6 +112,11 @@ static inline int to_models(struct analysis *a, const struct event *e)
 		/* its rate stands on the timeline */
 		return !err && a->heap && a->heap->line ? to_heap(a) : err;
 	}
+	if (a->io && (e->kind == LAR_EV_LOCK ||
+		      (e->kind >= LAR_EV_THREAD_START && e->kind <= LAR_EV_THREAD_JOIN)))
+		err = io_model_event(a->io, e);
+	if (err)
+		return err;
 	return a->locks ? lock_model_event(a->locks, e) : 0;
 }
 
@@ -240,11 +246,37 @@ static int heap_models_new(struct analysis *a, const struct site_rule *rule)
 	return err;
 }
 
+/* A length of time in ticks, about. */
+static uint64_t ticks_of(const struct analysis *a, uint64_t ns)
+{
+	uint64_t long_ns = trace_span_ns(a->trace, 1ull << 40);
+
+	return long_ns ? (uint64_t)((double)ns * (double)(1ull << 40) / (double)long_ns) : ns;
+}
+
+static int io_model_new(struct analysis *a, const struct site_rule *rule)
+{
+	const struct cmd_context *c = a->context;
+	uint32_t slowest = c->limit < IO_SLOWEST ? (uint32_t)c->limit : IO_SLOWEST;
+	struct io_model *m = a->io = calloc(1, sizeof(*a->io));
+
+	if (!m || io_model_init(m, rule, c->since_ns, slowest))
+		return -ENOMEM;
+	m->facts = a->facts;
+	m->patterns.step_ticks = 1ull << (a->facts->header->time_shift & 63);
+	m->patterns.small_bytes = io_threshold(IO_THRESHOLD_send_bytes);
+	m->patterns.delayed_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_delayed_ns));
+	m->patterns.slow_connect_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_connect_ns));
+	/* the kernel's figures are of the whole life */
+	if (!c->since_ns && c->until_ns == UINT64_MAX)
+		m->kernel_ticks = a->facts->header->kernel_ticks;
+	return 0;
+}
+
 static int models_new(struct analysis *a)
 {
 	const struct cmd_context *c = a->context;
 	struct site_rule rule = { .by_thread = c->by == CMD_BY_THREAD };
-	uint32_t slowest = c->limit < IO_SLOWEST ? (uint32_t)c->limit : IO_SLOWEST;
 
 	if (c->by != CMD_BY_STACK && c->by != CMD_BY_THREAD) {
 		rule.group = group_of_stack;
@@ -252,14 +284,8 @@ static int models_new(struct analysis *a)
 	}
 	if (heap_models_new(a, &rule))
 		return -ENOMEM;
-	if (a->parts & PART_IO) {
-		a->io = calloc(1, sizeof(*a->io));
-		if (!a->io || io_model_init(a->io, &rule, c->since_ns, slowest))
-			return -ENOMEM;
-		/* the kernel's figures are of the whole life */
-		if (!c->since_ns && c->until_ns == UINT64_MAX)
-			a->io->kernel_ticks = a->facts->header->kernel_ticks;
-	}
+	if (a->parts & PART_IO && io_model_new(a, &rule))
+		return -ENOMEM;
 	if (a->parts & PART_LOCKS) {
 		a->locks = calloc(1, sizeof(*a->locks));
 		if (!a->locks)

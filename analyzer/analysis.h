@@ -179,6 +179,10 @@ int thread_rank(struct analysis *a, struct ranking *r);
  */
 uint64_t io_seen_bytes(const struct analysis *a);
 
+/* From a thread's start to its end, as far as the trace tells; the first one's are the process's.
+ */
+uint64_t io_thread_wall_ns(const struct analysis *a, const struct io_wall_thread *t);
+
 /* ENOENT and kin; "unknown". */
 const char *io_error_name(uint32_t number);
 

@@ -37,6 +37,7 @@ enum slow_column {
 	SLOW_CALL,
 	SLOW_ASKED,
 	SLOW_RESULT,
+	SLOW_OFFSET,
 };
 
 /* `v`: the first of the columns. The row's histogram is read. */
@@ -192,6 +193,7 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 		struct io_slow s = { .took_ticks = v[SLOW_TOOK],
 				     .start_ticks = v[SLOW_START],
 				     .asked_bytes = v[SLOW_ASKED],
+				     .offset = v[SLOW_OFFSET] - 1,
 				     .result = checkpoint_signed(v[SLOW_RESULT]),
 				     .stack = checkpoint_stack(c, v[SLOW_NODE]),
 				     .thread = (uint32_t)v[SLOW_THREAD],

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io_thresholds.h"
+
 const char *io_op_name(enum io_op op)
 {
 	static const char *const name[] = {
@@ -37,6 +39,8 @@ int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t sin
 	sites_init(&m->sites, rule);
 	m->since_ns = since_ns;
 	m->slow_limit = slowest < IO_SLOWEST ? slowest : IO_SLOWEST;
+	if (io_patterns_init(&m->patterns, io_threshold(IO_THRESHOLD_cache_bytes)))
+		return -ENOMEM;
 	m->slow = calloc(m->slow_limit + 1, sizeof(*m->slow));
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		histogram_init(&m->total[op].latency, HISTOGRAM_FINE);
@@ -62,6 +66,8 @@ void io_model_fini(struct io_model *m)
 			figures_fini(&m->target[i].op[d]);
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
 		histogram_fini(&m->site[i].latency);
+	io_patterns_fini(&m->patterns, m->target_map.count);
+	io_wall_fini(&m->wall);
 	free(m->target);
 	free(m->site);
 	free(m->slow);
@@ -271,6 +277,7 @@ static void slow_add(struct io_model *m, const struct event *e, const struct io_
 	struct io_slow s = { .took_ticks = took,
 			     .start_ticks = c->start_ticks,
 			     .asked_bytes = e->field[4],
+			     .offset = e->field[5],
 			     .result = (int64_t)e->field[3],
 			     .stack = e->stack,
 			     .thread = e->thread,
@@ -281,11 +288,36 @@ static void slow_add(struct io_model *m, const struct event *e, const struct io_
 	io_model_slow(m, &s);
 }
 
+static unsigned target_kind(const struct io_model *m, uint32_t target)
+{
+	return m->facts && target < m->facts->target_count ? m->facts->targets[target].kind
+							   : LAR_TARGET_UNKNOWN;
+}
+
+static int wall_add(struct io_model *m, const struct event *e)
+{
+	switch (e->kind) {
+	case LAR_EV_IO:
+		return io_wall_event(&m->wall, e, target_kind(m, (uint32_t)(e->field[2] >> 32)));
+	case LAR_EV_LOCK:
+	case LAR_EV_THREAD_START:
+	case LAR_EV_THREAD_END:
+	case LAR_EV_THREAD_JOIN:
+		return io_wall_event(&m->wall, e, LAR_TARGET_UNKNOWN);
+	default:
+		return 0;
+	}
+}
+
 int io_model_event(struct io_model *m, const struct event *e)
 {
 	struct io_call c;
 
-	if (e->kind != LAR_EV_IO || e->time_ns < m->since_ns)
+	if (e->time_ns < m->since_ns)
+		return 0;
+	if (wall_add(m, e))
+		return -ENOMEM;
+	if (e->kind != LAR_EV_IO)
 		return 0;
 	c = call_of_event(e);
 	figures_add(&m->total[c.op], &c);
@@ -295,6 +327,10 @@ int io_model_event(struct io_model *m, const struct event *e)
 	if (!io_op_is_stdio(c.op))
 		slow_add(m, e, &c);
 	if (target_add(m, &c) || site_add(m, e, &c))
+		return -ENOMEM;
+	if (!io_op_is_stdio(c.op) &&
+	    io_patterns_event(&m->patterns, keymap_find(&m->target_map, c.target),
+			      target_kind(m, c.target), e))
 		return -ENOMEM;
 	return c.failed ? error_add(m, e, &c) : 0;
 }

@@ -12,6 +12,8 @@
 
 #include "busy_time.h"
 #include "histogram.h"
+#include "io_pattern.h"
+#include "io_wall.h"
 #include "keymap.h"
 #include "sites.h"
 #include "trace.h"
@@ -73,7 +75,8 @@ struct io_site {
 struct io_slow {
 	uint64_t took_ticks, start_ticks;
 	uint64_t asked_bytes;
-	int64_t result; /* or -errno */
+	uint64_t offset; /* UINT64_MAX = the call named none */
+	int64_t result;	 /* or -errno */
 	uint32_t stack, thread, target;
 	int32_t fd;
 	uint16_t call;
@@ -101,6 +104,9 @@ struct io_model {
 	struct keymap error_map;
 	struct io_error *error;
 	uint32_t error_size;
+	struct io_patterns patterns; /* by target */
+	struct io_wall wall;
+	const struct trace_facts *facts; /* for the kinds of targets; NULL = not known */
 	uint64_t since_ns;
 	uint64_t kernel_ticks; /* when the kernel was asked what it has counted */
 	uint64_t seen_bytes;   /* of those that the kernel counts, up to then */
@@ -111,7 +117,8 @@ int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t sin
 		  uint32_t slowest);
 void io_model_fini(struct io_model *m);
 
-/* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
+/* Takes one event, of whatever kind; those of locks and threads for the time of threads. Returns 0
+ * or -ENOMEM. */
 int io_model_event(struct io_model *m, const struct event *e);
 
 /*

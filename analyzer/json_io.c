@@ -71,6 +71,7 @@ static json_t *target_json(struct analysis *a, uint32_t i)
 	json_t *o = json_object();
 
 	json_set_target(a, o, t->id);
+	json_set_service(a, o, t->id);
 	json_set_u64(o, "calls", t->calls);
 	json_set_u64(o, "bytes", t->bytes);
 	json_set_u64(o, "errors", t->errors);
@@ -78,6 +79,7 @@ static json_t *target_json(struct analysis *a, uint32_t i)
 	json_set(o, "read", op_json(a, &t->op[IO_TARGET_READ]));
 	json_set(o, "write", op_json(a, &t->op[IO_TARGET_WRITE]));
 	json_set(o, "other", op_json(a, &t->op[IO_TARGET_OTHER]));
+	json_set_pattern(a, o, i);
 	if (t->op[IO_TARGET_STDIO_READ].calls || t->op[IO_TARGET_FILL].calls)
 		json_set(o, "stdio_read",
 			 stream_json(a, &t->op[IO_TARGET_STDIO_READ], &t->op[IO_TARGET_FILL]));
@@ -121,6 +123,8 @@ static json_t *slow_json(struct analysis *a, const struct io_slow *s)
 	json_set_ticks(a, o, "time_ns", s->took_ticks);
 	json_set_u64(o, "at_ns", trace_ns(a->trace, s->start_ticks));
 	json_set_u64(o, "asked_bytes", s->asked_bytes);
+	if (s->offset != UINT64_MAX)
+		json_set_u64(o, "offset", s->offset);
 	json_set(o, "result", json_integer(s->result));
 	if (s->result < 0)
 		json_set(o, "error", json_text(io_error_name((uint32_t)-s->result)));
@@ -160,5 +164,6 @@ json_t *json_io(struct analysis *a)
 		json_array_append_new(slowest, slow_json(a, &a->io->slow[i]));
 	json_set(o, "slowest", slowest);
 	json_set(o, "errors", errors_json(a->io));
+	json_set_io_detail(a, o);
 	return o;
 }

@@ -170,6 +170,18 @@ uint64_t io_seen_bytes(const struct analysis *a)
 	return seen + h->loaded_objects * LOADER_READS;
 }
 
+uint64_t io_thread_wall_ns(const struct analysis *a, const struct io_wall_thread *t)
+{
+	uint64_t start = trace_ns(a->trace, t->first_ticks),
+		 end = trace_ns(a->trace, t->last_ticks);
+
+	if (t->number == 1) {
+		start = 0;
+		end = a->facts->duration_ns > end ? a->facts->duration_ns : end;
+	}
+	return end > start ? end - start : 0;
+}
+
 const char *io_error_name(uint32_t number)
 {
 	const char *name = strerrorname_np((int)number);

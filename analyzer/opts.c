@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "diff_sides.h"
+#include "io_thresholds.h"
 #include "paths.h"
 #include "suppress.h"
 
@@ -32,7 +33,7 @@ struct parse {
 	bool no_color, help;
 	const char *suppressions; /* the file's name */
 	size_t second;		  /* arguments behind "--" */
-	char why[200];		  /* what is wrong with an argument */
+	char why[400];		  /* what is wrong with an argument */
 };
 
 typedef int option_fn(struct parse *p, const char *value);
@@ -134,6 +135,19 @@ static int set_time(struct parse *p, const char *value, uint64_t *ns)
 	if (err)
 		snprintf(p->why, sizeof(p->why), "a time since the start, such as 1.5s or 200ms");
 	return err;
+}
+
+static int set_threshold(struct parse *p, const char *value)
+{
+	size_t used;
+
+	if (!io_threshold_set(value))
+		return 0;
+	used = (size_t)snprintf(p->why, sizeof(p->why), "NAME=NUMBER, NAME one of");
+	for (unsigned i = 0; i < IO_THRESHOLD_COUNT && used < sizeof(p->why); i++)
+		used += (size_t)snprintf(p->why + used, sizeof(p->why) - used, " %s",
+					 io_threshold_rows[i].name);
+	return -EINVAL;
 }
 
 static int set_since(struct parse *p, const char *value)
@@ -305,6 +319,8 @@ static const struct option_row rows[] = {
 	{ CMD_OPT_LIMIT_BYTES, "limit-bytes", "SIZE",
 	  "memory there is, for when it is used up (default: the cgroup's or machine's)",
 	  set_limit_bytes },
+	{ CMD_OPT_THRESHOLD, "threshold", "NAME=VALUE",
+	  "from when on use of I/O is a finding (see lariat(1))", set_threshold },
 	{ CMD_OPT_SUPPRESSIONS, "suppressions", "FILE",
 	  "leave out leaks that a line leak:PATTERN of FILE matches", set_suppressions },
 	{ CMD_OPT_NO_COLOR, "no-color", NULL, "no colors, also with NO_COLOR set", set_no_color },

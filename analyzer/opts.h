@@ -39,9 +39,10 @@ enum cmd_option {
 	CMD_OPT_BY = 1 << 8,
 	CMD_OPT_LIMIT_BYTES = 1 << 9,
 	CMD_OPT_SUPPRESSIONS = 1 << 10,
-	CMD_OPT_DIFF = 1 << 12, /* two sides of traces, --per, --format folded */
-	CMD_OPT_GATE = 1 << 11, /* --assert, --baseline and the files that a gate writes */
-	CMD_OPT_TOP = 1 << 20,	/* how the live view goes */
+	CMD_OPT_DIFF = 1 << 12,	     /* two sides of traces, --per, --format folded */
+	CMD_OPT_GATE = 1 << 11,	     /* --assert, --baseline and the files that a gate writes */
+	CMD_OPT_TOP = 1 << 20,	     /* how the live view goes */
+	CMD_OPT_THRESHOLD = 1 << 13, /* of findings about I/O */
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 };

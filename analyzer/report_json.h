@@ -74,6 +74,11 @@ json_t *json_lock_cause(struct analysis *a, uint32_t site);
 /* Adds who waited for whom, the order of locks, who waits now, and circles of those. */
 void json_set_lock_waits(struct analysis *a, json_t *object);
 
+/* Of a target: the service that it is, and how it was used. Of all: heat map, threads, findings. */
+void json_set_service(struct analysis *a, json_t *object, uint32_t id);
+void json_set_pattern(struct analysis *a, json_t *object, uint32_t index);
+void json_set_io_detail(struct analysis *a, json_t *object);
+
 /* { "kind", "name" } of a target. */
 void json_set_target(struct analysis *a, json_t *object, uint32_t id);
 

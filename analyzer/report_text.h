@@ -56,6 +56,11 @@ void text_trends(struct analysis *a, bool brief);
 void text_leak_classes(struct analysis *a);
 void text_churn(struct analysis *a);
 
+/* I/O: when calls took how long, what threads spent their time with, what is worth a change. */
+void text_io_heat(struct analysis *a);
+void text_io_threads(struct analysis *a);
+void text_io_findings(struct analysis *a, bool brief);
+
 /* Wrong frees, if there were any. */
 void text_misuse(struct analysis *a, bool brief);
 

@@ -235,4 +235,9 @@ void text_io(struct analysis *a, bool brief)
 	if (!brief)
 		print_sites(a, brief);
 	print_slowest(a, brief);
+	if (!brief) {
+		text_io_heat(a);
+		text_io_threads(a);
+	}
+	text_io_findings(a, brief);
 }

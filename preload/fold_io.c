@@ -54,6 +54,7 @@ struct site {
 
 struct slow {
 	uint64_t took, start, asked;
+	uint64_t offset; /* UINT64_MAX = none */
 	int64_t result;
 	uint32_t node, thread, target;
 	int32_t fd;
@@ -243,6 +244,7 @@ static void slow_add(struct io *io, const struct fold_event *e, const struct cal
 	struct slow s = { .took = c->end - c->start,
 			  .start = c->start,
 			  .asked = e->field[4],
+			  .offset = e->field[5],
 			  .result = (int64_t)e->field[3],
 			  .node = e->node,
 			  .thread = e->thread,
@@ -434,7 +436,7 @@ static void write_slowest(struct fold_out *o, const struct io *io)
 {
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_IO_SLOWEST, io->slow_count, 9);
+	fold_table(o, LAR_TABLE_IO_SLOWEST, io->slow_count, 10);
 	for (uint32_t i = 0; i < io->slow_count; i++) {
 		const struct slow *s = &io->slow[i];
 
@@ -447,6 +449,7 @@ static void write_slowest(struct fold_out *o, const struct io *io)
 		fold_put(o, s->call);
 		fold_put(o, s->asked);
 		fold_put_signed(o, s->result);
+		fold_put(o, s->offset + 1);
 		last = s->start;
 	}
 }

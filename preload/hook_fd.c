@@ -44,6 +44,7 @@ static inline bool needs_mode(int flags)
 		if (needs_mode(flags))                                                             \
 			mode = va_arg(ap, mode_t);                                                 \
 		va_end(ap);                                                                        \
+		io.offset = (unsigned)flags;                                                       \
 		fd = REAL(symbol) arguments;                                                       \
 		record_open(&io, dir, path, fd);                                                   \
 		return fd;                                                                         \
@@ -300,4 +301,17 @@ LAR_EXPORT void closefrom(int first)
 	target_forget_range(first < 0 ? 0 : (unsigned)first, ~0u);
 	REAL(closefrom)(first);
 	io_record(&io, -1, 0, 0);
+}
+
+/* The option is in the place of an offset, its value in that of the bytes. */
+LAR_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t n)
+{
+	struct io_call io = IO_CALL(setsockopt);
+	int result = REAL(setsockopt)(fd, level, option, value, n);
+
+	io.offset = (uint64_t)(unsigned)level << 32 | (unsigned)option;
+	if (!result && n >= sizeof(int))
+		io.requested = (unsigned)*(const int *)value;
+	io_record(&io, fd, 0, result);
+	return result;
 }

@@ -28,21 +28,28 @@ static void record_opened(struct io_call *io, const char *path, const FILE *f)
 	io_record(io, fd_of(f), target, f ? fd_of(f) : -1);
 }
 
-#define OPENS(symbol, parameters, arguments, path)                                                 \
+/* As open() would have been told. */
+static uint64_t flags_of(const char *mode)
+{
+	return mode[0] == 'a' ? O_APPEND : 0;
+}
+
+#define OPENS(symbol, parameters, arguments, path, mode)                                           \
 	LAR_EXPORT FILE *symbol parameters                                                         \
 	{                                                                                          \
 		struct io_call io = IO_CALL(symbol);                                               \
 		FILE *f = REAL(symbol) arguments;                                                  \
                                                                                                    \
+		io.offset = flags_of(mode);                                                        \
 		record_opened(&io, path, f);                                                       \
 		return f;                                                                          \
 	}
 
-OPENS(fopen, (const char *path, const char *mode), (path, mode), path)
-OPENS(fopen64, (const char *path, const char *mode), (path, mode), path)
-OPENS(tmpfile, (void), (), NULL)
-OPENS(tmpfile64, (void), (), NULL)
-OPENS(popen, (const char *command, const char *mode), (command, mode), NULL)
+OPENS(fopen, (const char *path, const char *mode), (path, mode), path, mode)
+OPENS(fopen64, (const char *path, const char *mode), (path, mode), path, mode)
+OPENS(tmpfile, (void), (), NULL, "w")
+OPENS(tmpfile64, (void), (), NULL, "w")
+OPENS(popen, (const char *command, const char *mode), (command, mode), NULL, mode)
 
 /* Closes the stream first: what was asked of it comes before. */
 static void leave(FILE *f, uint64_t frame)
@@ -70,6 +77,7 @@ static void leave(FILE *f, uint64_t frame)
                                                                                                    \
 		leave(old, io.frame);                                                              \
 		f = REAL(symbol)(path, mode, old);                                                 \
+		io.offset = flags_of(mode);                                                        \
 		record_opened(&io, path, f);                                                       \
 		return f;                                                                          \
 	}

@@ -107,7 +107,7 @@ enum lar_table {
 	 * calls by operation, bytes asked of streams; h durations */
 	LAR_TABLE_IO_SITES = 12,
 	/* the slowest, in no order: ticks, d start, node, thread, target, z descriptor, call, bytes
-	 * asked for, z result or -errno */
+	 * asked for, z result or -errno, offset + 1 (0 = none) */
 	LAR_TABLE_IO_SLOWEST = 13,
 	/* operation, errno, how often */
 	LAR_TABLE_IO_ERRORS = 14,

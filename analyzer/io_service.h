@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Which service a target is, from its port or path. Pure functions. */
+#ifndef LARIAT_IO_SERVICE_H
+#define LARIAT_IO_SERVICE_H
+
+#include <stdbool.h>
+
+struct io_service {
+	const char *name; /* "PostgreSQL" */
+	bool database;	  /* is asked questions */
+};
+
+/* The service behind a target of that kind (enum lar_target_kind) and name; NULL = none known. */
+const struct io_service *io_service_of(unsigned kind, const char *name);
+
+#endif
