@@ -13,8 +13,8 @@ const struct command commands[] = {
 	{ .name = "report",
 	  .help = "everything in short: heap, leaks, growth, I/O, locks, threads",
 	  .arguments = "TRACE...",
-	  .options = (CMD_OPT_COMMON & ~CMD_OPT_SORT) | CMD_OPT_LIMIT_BYTES |
-		     CMD_OPT_SUPPRESSIONS | CMD_OPT_THRESHOLD,
+	  .options = (CMD_OPT_COMMON & ~CMD_OPT_SORT) | CMD_OPT_LIMIT_BYTES | CMD_OPT_SUPPRESSIONS |
+		     CMD_OPT_THRESHOLD,
 	  .fn = cmd_report },
 	{ .name = "alloc",
 	  .help = "where memory is allocated, and how much",
