@@ -190,7 +190,7 @@ static int read_traces(struct bench_run *b, const char *pattern, struct launch *
 	if (run_trace_find(pattern, l->pid, l->start_unix_ns, &trace))
 		return fail(b, CMD_UNREADABLE, b->argv[0], "it left no trace");
 	run_trace_finish(trace, l);
-	if (paths_family(trace, &all))
+	if (paths_family(trace, 0, &all))
 		code = fail(b, CMD_UNREADABLE, trace, "its folder cannot be read");
 	free(trace);
 	for (size_t i = 0; !code && i < all.count; i++)

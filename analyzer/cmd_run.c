@@ -23,6 +23,8 @@
 #include "run_trace.h"
 #include "trace.h"
 
+#define CLOCK_SLACK_NS 1000000000ull /* the clock may be set meanwhile */
+
 /* Exit codes of `run` beside the command's own, as env, nohup and timeout have them. */
 enum {
 	RUN_CANNOT_RECORD = 125,
@@ -241,7 +243,8 @@ static int judge(struct run *r, int status)
 		say("gate: %s left no trace: nothing was judged", r->argv[0]);
 		return status ? status : CMD_UNREADABLE;
 	}
-	code = run_gate_judge(&r->options.gate, r->trace, run_options_quiet(&r->options));
+	code = run_gate_judge(&r->options.gate, r->trace, r->launch.start_unix_ns - CLOCK_SLACK_NS,
+			      run_options_quiet(&r->options));
 	return status ? status : code;
 }
 

@@ -170,21 +170,25 @@ static int add_chosen(const struct folder *f, struct paths *out)
 	return err;
 }
 
-int paths_family(const char *trace, struct paths *out)
+int paths_family(const char *trace, uint64_t since_unix_ns, struct paths *out)
 {
 	const char *slash = strrchr(trace, '/');
 	char *folder =
 		slash ? strndup(trace, slash == trace ? 1 : (size_t)(slash - trace)) : strdup(".");
 	struct folder f = { 0 };
 	int err = folder ? folder_read(folder, &f) : -ENOMEM;
+	uint32_t pid = 0;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < f.count; i++) {
+	for (size_t i = 0; i < f.count && !pid; i++) {
 		const char *own = strrchr(f.found[i].path, '/');
 
-		f.found[i].chosen =
-			!strcmp(own ? own + 1 : f.found[i].path, slash ? slash + 1 : trace);
+		if (!strcmp(own ? own + 1 : f.found[i].path, slash ? slash + 1 : trace))
+			pid = f.found[i].process.pid;
 	}
+	for (size_t i = 0; i < f.count; i++)
+		f.found[i].chosen = pid && f.found[i].process.pid == pid &&
+				    f.found[i].process.start_ns >= since_unix_ns;
 	choose_children(&f);
 	if (!err)
 		err = add_chosen(&f, out);

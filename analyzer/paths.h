@@ -22,10 +22,11 @@ struct paths {
  */
 int paths_expand(char *const *names, size_t count, struct paths *out, char *why, size_t why_size);
 /*
- * A trace and, of the same folder, those of the processes that descend from its own, the first
+ * A trace and, of the same folder, those of the same process before and after an exec, as long as
+ * they were not started before since_unix_ns, and of the processes that descend from it, the first
  * started first. Returns 0 or -errno.
  */
-int paths_family(const char *trace, struct paths *out);
+int paths_family(const char *trace, uint64_t since_unix_ns, struct paths *out);
 
 void paths_fini(struct paths *p);
 

@@ -120,7 +120,8 @@ static void show(int fd)
 			return;
 }
 
-int run_gate_judge(const struct run_gate_words *g, const char *trace, bool quiet)
+int run_gate_judge(const struct run_gate_words *g, const char *trace, uint64_t since_unix_ns,
+		   bool quiet)
 {
 	const struct command *c = commands;
 	struct paths traces;
@@ -129,7 +130,7 @@ int run_gate_judge(const struct run_gate_words *g, const char *trace, bool quiet
 
 	while (c->name && strcmp(c->name, "gate") != 0)
 		c++;
-	if (!c->name || paths_family(trace, &traces))
+	if (!c->name || paths_family(trace, since_unix_ns, &traces))
 		return CMD_UNREADABLE;
 	word = gate_words(g, &traces, &count);
 	if (!word)

@@ -3,6 +3,8 @@
 #ifndef LARIAT_RUN_GATE_H
 #define LARIAT_RUN_GATE_H
 
+#include <stdint.h>
+
 #include "run_options.h"
 
 /*
@@ -13,10 +15,11 @@
 int run_gate_check(struct run_options *o, int argc, char **argv, char *error, size_t error_size);
 
 /*
- * Runs `lariat gate` on a trace and those of the processes that descend from its own. Its words go
+ * Runs `lariat gate` on a trace and its family since a time: see paths_family(). Its words go
  * to standard error: standard output is the command's. `quiet`: only those of a gate that has not
  * passed. Returns its exit code.
  */
-int run_gate_judge(const struct run_gate_words *g, const char *trace, bool quiet);
+int run_gate_judge(const struct run_gate_words *g, const char *trace, uint64_t since_unix_ns,
+		   bool quiet);
 
 #endif

@@ -107,4 +107,12 @@ done
 same "a trace that is not there" 3 $?
 "$lariat" diff --per heap.nothing "$a" "$b" >/dev/null 2>"$work/err"
 same "no such field" 4 $?
+
+### what is not whole is said
+head -c 60000 "$late" >cut.lariat
+same "a cut trace" '["it is not whole: the figures are of a part of the run"]' \
+	"$("$lariat" diff --format json cut.lariat "$late" | jq -c '[.diff.doubtful[].reason]')"
+checks=$((checks + 1))
+"$lariat" diff cut.lariat "$late" | grep -q '^! cut.lariat: it is not whole' || fail "the text says it"
+same "whole ones" '[]' "$("$lariat" diff --format json "$a" "$b" | jq -c .diff.doubtful)"
 finish

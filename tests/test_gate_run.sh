@@ -57,6 +57,41 @@ run 1 -q --record heap --gate 'heap.misuse.double_frees == 0' 'leaks.unfreed.blo
 says 'lariat.program\.[0-9]*\.lariat$'
 says '10 blocks: main'
 
+### what is lost: of each program, but not of what became another one
+cat >loses.c <<'END'
+#include <stdlib.h>
+#include <unistd.h>
+static __attribute__((noinline)) void lose(void)
+{
+	void *volatile p = malloc(100);
+	p = NULL;
+}
+static __attribute__((noinline)) void clear(void)
+{
+	char stack[4096];
+	for (volatile char *p = stack; p < stack + sizeof(stack); p++)
+		*p = 0;
+}
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < 10 && argc > 1; i++)
+		lose();
+	clear();
+	if (argc > 2)
+		execl(argv[0], argv[0], (char *)NULL);
+	return 0;
+}
+END
+gcc -g -w -o loses loses.c
+run 0 --record heap --gate -- ./loses
+says 'gate passed: 2 passed'
+run 1 --record heap --gate -- ./loses now
+says '1000 B in 10 blocks: lose .*loses.c:5'
+run 0 --record heap --gate -- ./loses now exec
+says 'PASS  *leaks.definitely_lost.bytes == 0: the process became another program'
+run 4 --record heap --leak-scan=off --gate -- ./loses now
+says 'no leak scan'
+
 ### files, baseline, suppressions
 run 0 -q -o base.lariat ./program
 "$lariat" report --format json --limit 0 base.lariat >base.json
