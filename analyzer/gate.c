@@ -89,11 +89,22 @@ static const char *partial_reason(const struct gate_expr *e, const json_t *repor
 	return NULL;
 }
 
-/* The class of sites that a field counts: "leaks.CLASS.bytes", .blocks, .sites. NULL = none. */
+/* The class of sites that a field counts: "leaks.CLASS.bytes", .blocks, .sites; or of wrong frees.
+ * NULL = none. */
 static const char *class_of(const struct gate_expr *e, const char **what, char *buf, size_t size)
 {
+	static const char *const misuses[][2] = {
+		{ "heap.misuse.double_frees", "double_free" },
+		{ "heap.misuse.foreign_frees", "foreign_free" },
+		{ "heap.misuse.mismatched_frees", "mismatched_free" },
+		{ "heap.misuse.dead_reallocations", "dead_reallocation" },
+	};
 	const char *dot;
 
+	*what = "blocks";
+	for (size_t i = 0; i < sizeof(misuses) / sizeof(*misuses); i++)
+		if (!strcmp(e->path, misuses[i][0]))
+			return misuses[i][1];
 	if (!begins_with(e->path, "leaks"))
 		return NULL;
 	snprintf(buf, size, "%s", e->path + strlen("leaks."));
@@ -108,37 +119,6 @@ static const char *class_of(const struct gate_expr *e, const char **what, char *
 	return strcmp(buf, "suppressed") ? buf : NULL;
 }
 
-/* The places of the wrong frees that a field counts. */
-static int misuse_sites(struct gate_result *r, const json_t *report)
-{
-	static const char *const kinds[][2] = { { "double_frees", "double_free" },
-						{ "foreign_frees", "foreign_free" },
-						{ "mismatched_frees", "mismatched_free" },
-						{ "dead_reallocations", "dead_reallocation" } };
-	const json_t *list = json_object_get(
-		json_object_get(json_object_get(report, "heap"), "misuse"), "sites");
-	const char *field = strrchr(r->expr->path, '.') + 1, *kind = NULL;
-	const json_t *site;
-	size_t i;
-
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(field, kinds[i][0]))
-			kind = kinds[i][1];
-	r->site = calloc(json_array_size(list) + 1, sizeof(*r->site));
-	if (!r->site)
-		return -ENOMEM;
-	json_array_foreach (list, i, site) {
-		int64_t count = json_integer_value(json_object_get(site, "count"));
-
-		if (kind && strcmp(kind, json_string_value(json_object_get(site, "kind"))))
-			continue;
-		r->site[r->sites++] = (struct gate_site){
-			.site = site, .blocks = count, .new_blocks = count, .index = i
-		};
-	}
-	return 0;
-}
-
 /* Finds the sites at fault and takes off what the baseline allows. */
 static int compare_sites(struct gate *g, struct gate_result *r, const json_t *report)
 {
@@ -146,8 +126,6 @@ static int compare_sites(struct gate *g, struct gate_result *r, const json_t *re
 	const char *what, *class = class_of(r->expr, &what, buf, sizeof(buf));
 	double beyond = 0;
 
-	if (begins_with(r->expr->path, "heap.misuse"))
-		return misuse_sites(r, report);
 	if (!class)
 		return 0;
 	r->sites = gate_sites(report, class, &g->baseline, &r->site);

@@ -22,12 +22,39 @@ static const char *command_of(const json_t *report)
 	return s ? s : "";
 }
 
+static const char *const misuses[] = { "double_free", "foreign_free", "mismatched_free",
+				       "dead_reallocation" };
+
+static bool is_misuse(const char *class)
+{
+	for (size_t i = 0; i < sizeof(misuses) / sizeof(*misuses); i++)
+		if (!strcmp(class, misuses[i]))
+			return true;
+	return false;
+}
+
+/* Blocks of an entry; a trend has none and counts as one, of wrong frees it is how many. */
+static int64_t blocks_of(const json_t *site, const char *class)
+{
+	if (is_misuse(class))
+		return number(site, "count");
+	return strcmp(class, "growing") ? number(site, "blocks") : 1;
+}
+
+static int64_t bytes_of(const json_t *site, const char *class)
+{
+	return number(site, strcmp(class, "growing") ? "bytes" : "live_bytes");
+}
+
 /* Is the list's entry of this class? */
 static bool of_class(const json_t *site, const char *class)
 {
+	const char *kind = json_string_value(json_object_get(site, "kind"));
 	bool trends = !strcmp(class, "growing");
 	const char *own = json_string_value(json_object_get(site, trends ? "verdict" : "class"));
 
+	if (is_misuse(class))
+		return kind && !strcmp(kind, class);
 	return own && (!strcmp(class, "unfreed") || !strcmp(own, class));
 }
 
@@ -42,6 +69,9 @@ static const char *key_of(const json_t *report, const json_t *site, const char *
 
 static const json_t *list_of(const json_t *report, const char *class)
 {
+	if (is_misuse(class))
+		return json_object_get(json_object_get(json_object_get(report, "heap"), "misuse"),
+				       "sites");
 	return json_object_get(json_object_get(report, "leaks"),
 			       strcmp(class, "growing") ? "sites" : "trends");
 }
@@ -64,17 +94,11 @@ static int add_class(json_t *sums, const json_t *report, const char *class)
 			if (!sum || json_object_set_new(sums, key, sum))
 				return -ENOMEM;
 		}
-		/* a trend has no blocks; it counts as one */
 		if (json_object_set_new(
 			    sum, "blocks",
-			    json_integer(number(sum, "blocks") + (strcmp(class, "growing")
-									  ? number(site, "blocks")
-									  : 1))) ||
-		    json_object_set_new(
-			    sum, "bytes",
-			    json_integer(number(sum, "bytes") +
-					 number(site, strcmp(class, "growing") ? "bytes"
-									       : "live_bytes"))))
+			    json_integer(number(sum, "blocks") + blocks_of(site, class))) ||
+		    json_object_set_new(sum, "bytes",
+					json_integer(number(sum, "bytes") + bytes_of(site, class))))
 			return -ENOMEM;
 	}
 	return 0;
@@ -88,6 +112,8 @@ static int add_report(json_t *sums, const json_t *report)
 
 	for (size_t i = 0; !err && i < sizeof(classes) / sizeof(*classes); i++)
 		err = add_class(sums, report, classes[i]);
+	for (size_t i = 0; !err && i < sizeof(misuses) / sizeof(*misuses); i++)
+		err = add_class(sums, report, misuses[i]);
 	return err;
 }
 
@@ -190,8 +216,8 @@ int gate_sites(const json_t *report, const char *class, const struct gate_baseli
 		if (!of_class(site, class))
 			continue;
 		allowed = json_object_get(left, key_of(report, site, class, key));
-		s.blocks = trends ? 1 : number(site, "blocks");
-		s.bytes = number(site, trends ? "live_bytes" : "bytes");
+		s.blocks = blocks_of(site, class);
+		s.bytes = bytes_of(site, class);
 		s.new_blocks = beyond(allowed, "blocks", s.blocks);
 		s.new_bytes =
 			trends ? (s.new_blocks ? s.bytes : 0) : beyond(allowed, "bytes", s.bytes);

@@ -117,8 +117,9 @@ static json_t *sarif_result(const struct gate_result *r, const struct gate_site 
 
 	gate_message(r, message, sizeof(message));
 	if (s)
-		snprintf(text, sizeof(text), "%s, allocated in %s; %s %s (assertion: %s)",
+		snprintf(text, sizeof(text), "%s%s in %s; %s %s (assertion: %s)",
 			 gate_amount(s, amount, sizeof(amount)),
+			 json_object_get(s->site, "first_free") ? "" : ", allocated",
 			 gate_place(s).function ? gate_place(s).function : "?", r->expr->path,
 			 message, r->expr->text);
 	else

@@ -155,4 +155,20 @@ grep -q '1 time: free_wrongly.*misuse.cc:' "$work/gate.out" ||
 gate 1 pairs 'heap.misuse.mismatched_frees < 8'
 gate 0 pairs 'heap.misuse.mismatched_frees == 8'
 gate 0 sampled1 'heap.misuse.mismatched_frees == 0'
+
+### a baseline lets through what was there, by place
+"$lariat" report --format json --limit 0 "$(trace_of pairs)" >base.json
+record more "$victim" new[]/free new[]/free new/free new[]/delete new/delete[] malloc/delete \
+	malloc/delete[] new[]/realloc new[]/free right
+baseline() { # EXPECTED NAME
+	"$lariat" gate --baseline base.json --sarif s.sarif \
+		--assert 'heap.misuse.mismatched_frees == 0' "$(trace_of "$2")" >"$work/gate.out" 2>&1
+	same "gate: $2 with a baseline" "$1" $?
+}
+baseline 0 pairs
+baseline 1 more
+checks=$((checks + 1))
+grep -q "is 1 beyond the baseline's 8" "$work/gate.out" || fail "$(cat "$work/gate.out")"
+same "SARIF: only the place that has more" '["misuse.cc"]' "$(jq -c '[.runs[0].results[].locations[0] |
+	.physicalLocation.artifactLocation.uri | split("/")[-1]]' s.sarif)"
 finish
