@@ -177,6 +177,9 @@ const char *reach_failure(const struct reach *r, char *buf, size_t size)
 	case LAR_LEAKSCAN_TIME:
 		snprintf(buf, size, "it took longer than %llu ms (--leak-scan-limit)", detail);
 		break;
+	case LAR_LEAKSCAN_SIGNAL:
+		snprintf(buf, size, "signal %llu came while it was at it", detail);
+		break;
 	case LAR_LEAKSCAN_CRASH:
 		snprintf(buf, size, "it ended early (wait status %llu)", detail);
 		break;

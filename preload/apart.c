@@ -4,15 +4,18 @@
 
 #include <linux/close_range.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/single_threaded.h>
 #include <time.h>
 
+#include "pool.h"
 #include "sys.h"
 
-#define SHARE	  200	       /* of the time that passes, one part at most is spent */
-#define WAIT_MOST 500000000ull /* ns, where it takes so long that this is more */
-#define THREADED  (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VFORK)
+#define STACK_SIZE 32768
+#define SHARE	   200		/* of the time that passes, one part at most is spent */
+#define WAIT_MOST  500000000ull /* ns, where it takes so long that this is more */
+#define THREADED   (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VFORK)
 
 bool apart_alone;
 
@@ -32,10 +35,9 @@ __attribute__((used)) static void run_apart(struct task *task)
 	task->done = true;
 }
 
-/* Returns when the thread has ended. Until then it has a stack of its own in this frame. */
-static void run_in_thread(struct task *task)
+/* Returns when the thread has ended. */
+static void run_on(uint8_t *stack, struct task *task)
 {
-	_Alignas(16) char stack[APART_STACK];
 	long ret = SYS_clone;
 	register void *arg __asm__("r12") = task;
 	register long r10 __asm__("r10") = 0;
@@ -53,9 +55,25 @@ static void run_in_thread(struct task *task)
 			 "hlt\n"
 			 "1:"
 			 : "+a"(ret)
-			 : "D"((long)THREADED), "S"(stack + APART_STACK), "d"(0), "r"(r10), "r"(r8),
+			 : "D"((long)THREADED), "S"(stack + STACK_SIZE), "d"(0), "r"(r10), "r"(r8),
 			   "r"(arg), [entry] "i"(run_apart), [exit] "i"(SYS_exit)
 			 : "rcx", "r11", "memory", "cc");
+}
+
+/* The thread has a stack of its own, as the program's threads may have little. */
+static void run_in_thread(struct task *task)
+{
+	static _Atomic uint32_t busy; /* pid: a forked child finds its parent's */
+	static uint8_t *stack;
+	uint32_t me = (uint32_t)sys_getpid(), other = atomic_load(&busy);
+
+	if (other == me || !atomic_compare_exchange_strong(&busy, &other, me))
+		return;
+	if (!stack)
+		stack = pool_map(STACK_SIZE);
+	if (stack)
+		run_on(stack, task);
+	atomic_store(&busy, 0);
 }
 
 bool apart_run(void (*work)(void *), void *argument)

@@ -14,13 +14,11 @@
 /* A forked child has one thread, whatever libc thinks. True until it starts another. */
 extern bool apart_alone;
 
-/* Bytes of stack that the work may take. */
-#define APART_STACK 3072
-
 /*
  * Calls work(argument), which makes system calls by sys.h only, touches no thread-local variable
- * and leaves no file open. With signals blocked. False when it was not called: a thread would be
- * needed, and a filter of system calls may be there to kill who makes one.
+ * and leaves no file open. With signals blocked. It has 28 KiB of stack. False when it was not
+ * called: another thread is at it, or a thread would be needed, and a filter of system calls may be
+ * there to kill who makes one.
  */
 bool apart_run(void (*work)(void *), void *argument);
 

@@ -3,6 +3,7 @@
 #include "reach.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static void detach(const struct snapshot *s)
 /* Where the program has not come to run again yet, it has not said how long it stood still. */
 static void await_pause(const struct snapshot *s)
 {
-	for (unsigned i = 0; i < PAUSE_TRIES && !atomic_load(s->pause_ns); i++)
+	for (unsigned i = 0; i < PAUSE_TRIES && !atomic_load(&s->shared->pause_ns); i++)
 		sys_yield();
 }
 
@@ -175,6 +176,8 @@ void reach_run(const struct snapshot *s)
 		reach_write(&r);
 	else
 		reach_write_status(s->base, &r.result);
+	atomic_store(&s->shared->over, 1);
+	sys_call6(SYS_futex, (long)&s->shared->over, FUTEX_WAKE, 1, 0, 0, 0);
 	for (;;)
 		sys_call3(SYS_exit_group, r.result.status != LAR_LEAKSCAN_DONE, 0, 0);
 }

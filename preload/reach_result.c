@@ -220,7 +220,7 @@ void reach_write(struct reach *r)
 		return;
 	if (frame && r->result.comp_size)
 		memcpy(area + sizeof(r->result), frame, r->result.comp_size);
-	r->result.pause_ns = atomic_load(r->s->pause_ns);
+	r->result.pause_ns = atomic_load(&r->s->shared->pause_ns);
 	r->result.duration_ns = now_ns() - r->s->begin_ns;
 	area_commit(area, &r->result);
 }

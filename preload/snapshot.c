@@ -3,6 +3,7 @@
 #include "snapshot.h"
 
 #include <dlfcn.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,22 +26,14 @@
 #define LIBC_FRAMES	16
 #define LIBC_FRAME_MOST (64u << 10)
 #define RED_ZONE	128
-#define THREADS_MORE	64u /* that may come up before all are stopped */
-#define NAP_LEAST_NS	20000u
-#define NAP_MOST_NS	10000000u
+#define THREADS_MORE	64u	/* that may come up before all are stopped */
+#define STEP_NS		5000000 /* a signal is seen after that */
 
 /* A scan of the running process: its process is to be waited for. In memory that a fork keeps. */
 static struct {
 	_Atomic uint32_t owner; /* pid of the process that is at it, 0 = none */
 	uint32_t child;
 } asked;
-
-static void nap(uint64_t ns)
-{
-	struct timespec t = { 0, (long)ns };
-
-	sys_call3(SYS_nanosleep, (long)&t, 0, 0);
-}
 
 static uint64_t now_ns(void)
 {
@@ -61,13 +54,13 @@ static struct snapshot *snapshot_new(uint32_t threads)
 
 	if (sys_failed((long)s))
 		return NULL;
-	shared = sys_mmap(NULL, sizeof(*s->pause_ns), PROT_READ | PROT_WRITE,
+	shared = sys_mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed((long)shared)) {
 		sys_munmap(s, head + TRACER_STACK);
 		return NULL;
 	}
-	s->pause_ns = shared;
+	s->shared = shared;
 	s->size = head + TRACER_STACK;
 	s->room = room;
 	s->stack = (uint8_t *)s + head;
@@ -77,7 +70,7 @@ static struct snapshot *snapshot_new(uint32_t threads)
 
 static void snapshot_free(struct snapshot *s)
 {
-	sys_munmap(s->pause_ns, sizeof(*s->pause_ns));
+	sys_munmap(s->shared, sizeof(*s->shared));
 	sys_munmap(s, s->size);
 }
 
@@ -220,7 +213,7 @@ static void say(const struct snapshot *s, enum lar_leakscan_status status, uint6
 				       .flags = s->flags,
 				       .threads = s->threads,
 				       .stopped = s->threads - s->refused,
-				       .pause_ns = atomic_load(s->pause_ns) };
+				       .pause_ns = atomic_load(&s->shared->pause_ns) };
 
 	result.duration_ns = now_ns() - s->begin_ns;
 	reach_write_status(lar->base, &result);
@@ -251,7 +244,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 		if (failed && s->flags & LAR_LEAKSCAN_AT_EXIT)
 			failed = snapshot_stop_by_signal(s);
 		if (failed) {
-			atomic_store(s->pause_ns, now_ns() - s->begin_ns);
+			atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
 			say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
 			return 0;
 		}
@@ -266,7 +259,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 		reach_run(s);
 	if (threads > 1)
 		snapshot_resume(s);
-	atomic_store(s->pause_ns, now_ns() - s->begin_ns);
+	atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
 	if (pid > 0)
 		return (uint32_t)pid;
 	say(s, LAR_LEAKSCAN_FORK, (uint64_t)-pid);
@@ -289,28 +282,33 @@ static enum lar_leakscan_status hindrance(void)
 }
 
 /*
- * Waits for a scan, in steps that grow with the time that it takes: 0 when it ended by itself, the
- * wait status when it did not end well, -ETIMEDOUT when it was ended.
+ * Waits for a scan: 0 when it ended by itself, the wait status when it did not end well. When it
+ * took too long (-ETIMEDOUT), or a signal waits that is to end the process (less its number), it
+ * was ended.
  */
-static int wait_for(uint32_t pid, uint64_t begin_ns, uint64_t limit_ns)
+static int wait_for(const struct snapshot *s, uint32_t pid, uint64_t limit_ns, uint64_t mask)
 {
-	int status = 0;
+	struct timespec step = { 0, STEP_NS };
+	int status = 0, why = 0;
 	long got;
 
-	while (!(got = sys_call6(SYS_wait4, pid, (long)&status, __WALL | WNOHANG, 0, 0, 0))) {
-		uint64_t spent = now_ns() - begin_ns, step = spent / 16;
-
-		if (spent > limit_ns) {
-			sys_call3(SYS_kill, pid, SIGKILL, 0);
-			sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
-			return -ETIMEDOUT;
-		}
-		nap(step < NAP_LEAST_NS ? NAP_LEAST_NS : step < NAP_MOST_NS ? step : NAP_MOST_NS);
+	for (;;) {
+		sys_call6(SYS_futex, (long)&s->shared->over, FUTEX_WAIT, 0, (long)&step, 0, 0);
+		/* it has nothing more to do but to end */
+		got = sys_call6(SYS_wait4, pid, (long)&status,
+				atomic_load(&s->shared->over) ? __WALL : __WALL | WNOHANG, 0, 0, 0);
+		if (got && got != -EINTR)
+			return got < 0 ? 0 : status;
+		why = now_ns() - s->begin_ns > limit_ns ? ETIMEDOUT : snapshot_ending_signal(mask);
+		if (!why)
+			continue;
+		sys_call3(SYS_kill, pid, SIGKILL, 0);
+		sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
+		return -why;
 	}
-	return got < 0 ? 0 : status;
 }
 
-static void scan_and_wait(struct snapshot *s, uint32_t threads)
+static void scan_and_wait(struct snapshot *s, uint32_t threads, uint64_t mask)
 {
 	uint64_t limit = lar->config.leak_scan_limit_ns;
 	uint32_t pid = take(s, threads);
@@ -318,11 +316,13 @@ static void scan_and_wait(struct snapshot *s, uint32_t threads)
 
 	if (!pid)
 		return;
-	status = wait_for(pid, s->begin_ns, limit);
+	status = wait_for(s, pid, limit, mask);
 	if (reach_last_seq(lar->base) >= s->seq)
 		return;
 	if (status == -ETIMEDOUT)
 		say(s, LAR_LEAKSCAN_TIME, limit / 1000000);
+	else if (status < 0)
+		say(s, LAR_LEAKSCAN_SIGNAL, (uint64_t)-status);
 	else
 		say(s, LAR_LEAKSCAN_CRASH, (uint64_t)status);
 }
@@ -444,7 +444,7 @@ void snapshot_at_exit(uint64_t frame)
 	if (s)
 		leave_libc(s, frame);
 	if (s && status == LAR_LEAKSCAN_DONE)
-		scan_and_wait(s, threads);
+		scan_and_wait(s, threads, mask);
 	else if (s)
 		say(s, status, 0);
 	if (s)

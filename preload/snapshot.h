@@ -25,6 +25,12 @@ struct snapshot_thread {
 	uint64_t registers[SNAPSHOT_REGISTERS];
 };
 
+/* In memory that the scan shares with the process. */
+struct snapshot_shared {
+	_Atomic uint64_t pause_ns;
+	_Atomic uint32_t over; /* the scan is; who waits for that is woken (futex) */
+};
+
 /* Everything that the scan cannot find in the trace. In memory that a fork does not wipe. */
 struct snapshot {
 	uint64_t size; /* of this mapping */
@@ -37,8 +43,8 @@ struct snapshot {
 	uint64_t libc_start, libc_end; /* the same, when malloc is libc's; else 0 */
 	uint64_t own_tls;	       /* our pointers to blocks, less the thread pointer */
 	uint64_t own_tls_size;
-	uint64_t begin_ns;	    /* CLOCK_MONOTONIC */
-	_Atomic uint64_t *pause_ns; /* in memory that the scan shares with the process */
+	uint64_t begin_ns; /* CLOCK_MONOTONIC */
+	struct snapshot_shared *shared;
 	uint64_t ticks;
 	uint64_t seq;
 	uint32_t flags; /* enum lar_leakscan_flags */
@@ -51,6 +57,7 @@ struct snapshot {
 	uint32_t refused; /* threads that could not be stopped */
 	uint32_t pid, tid;
 	uint32_t tracer; /* the process that stops threads; 0 = none */
+	bool restricted; /* it needs a permission */
 	uint32_t signal; /* ... or the signal */
 	uint8_t *stack;	 /* for the process that stops threads */
 	uint64_t stack_size;

@@ -69,6 +69,28 @@ static void registers_of(const ucontext_t *u, uint64_t *to)
 		to[i] = (uint64_t)u->uc_mcontext.gregs[order[i]];
 }
 
+int snapshot_ending_signal(uint64_t mask)
+{
+	static const uint8_t harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH,
+					    SIGTSTP, SIGTTIN, SIGTTOU };
+	uint64_t pending = 0;
+
+	sys_call3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
+	pending &= ~mask;
+	for (size_t i = 0; i < sizeof(harmless); i++)
+		pending &= ~(1ull << (harmless[i] - 1));
+	for (int signal = 1; pending && signal <= 64; signal++) {
+		bool asks = signal == SIGINT || signal == SIGTERM || signal == SIGHUP ||
+			    signal == SIGQUIT;
+		struct kernel_action a;
+
+		if (pending >> (signal - 1) & 1 && action_get(signal, &a) &&
+		    (!a.handler || (asks && (uint64_t)a.handler != (uint64_t)SIG_IGN)))
+			return signal;
+	}
+	return 0;
+}
+
 /* ---- asking for a scan ---- */
 
 static void asked_by_signal(int signal, siginfo_t *info, void *context)

@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/single_threaded.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "apart.h"
 #include "note.h"
 #include "sys.h"
 
@@ -88,11 +90,19 @@ static void count_one(void *arg, uint32_t tid)
 	++*(uint32_t *)arg;
 }
 
+static void count_threads(void *n)
+{
+	if (!snapshot_each((uint32_t)sys_getpid(), count_one, n))
+		*(uint32_t *)n = 0;
+}
+
 uint32_t snapshot_count(void)
 {
 	uint32_t n = 0;
 
-	return snapshot_each((uint32_t)sys_getpid(), count_one, &n) ? n : 0;
+	if (!apart_run(count_threads, &n))
+		return 0;
+	return __libc_single_threaded || apart_alone || !n ? n : n - 1; /* but for the one apart */
 }
 
 static void set_phase(struct snapshot *s, uint32_t phase)
@@ -265,16 +275,22 @@ static long clone_run(uint8_t *stack, long (*fn)(struct snapshot *), struct snap
 }
 
 /* Where only ancestors may trace, the tracing process needs a word from us. */
-static bool tracing_restricted(void)
+static void read_scope(void *scope)
 {
-	char scope = '0';
 	int fd =
 		sys_openat(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
-		return false;
-	sys_read(fd, &scope, 1);
+		return;
+	sys_read(fd, scope, 1);
 	sys_close(fd);
+}
+
+static bool tracing_restricted(void)
+{
+	char scope = '0';
+
+	apart_run(read_scope, &scope);
 	return scope == '1';
 }
 
@@ -284,7 +300,8 @@ static long tracer_start(struct snapshot *s)
 	long pid;
 
 	atomic_store(&s->phase, PHASE_BEGUN);
-	if (tracing_restricted())
+	s->restricted = tracing_restricted();
+	if (s->restricted)
 		sys_call6(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0, 0);
 	pid = clone_run(top, tracer, s);
 	return pid;
@@ -305,6 +322,8 @@ int snapshot_stop(struct snapshot *s)
 		return 0;
 	if (!gone)
 		sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
+	if (s->restricted)
+		sys_call6(SYS_prctl, PR_SET_PTRACER, 0, 0, 0, 0, 0);
 	s->tracer = 0;
 	return -EPERM;
 }
@@ -318,5 +337,7 @@ void snapshot_resume(struct snapshot *s)
 	set_phase(s, PHASE_RELEASED);
 	while (sys_call6(SYS_wait4, s->tracer, 0, __WALL, 0, 0, 0) == -EINTR)
 		;
+	if (s->restricted)
+		sys_call6(SYS_prctl, PR_SET_PTRACER, 0, 0, 0, 0, 0);
 	s->tracer = 0;
 }

@@ -12,6 +12,12 @@
 /* Calls fn for each thread of a process; false when they cannot be listed. */
 bool snapshot_each(uint32_t pid, void (*fn)(void *arg, uint32_t tid), void *arg);
 
+/*
+ * The number of a signal that waits, but for those in `mask`, and is to end the process by itself
+ * or as its user means it; 0 = none.
+ */
+int snapshot_ending_signal(uint64_t mask);
+
 /* How many threads there are, by /proc; 0 = cannot be told. */
 uint32_t snapshot_count(void);
 

@@ -28,6 +28,7 @@ enum lar_leakscan_status {
 	LAR_LEAKSCAN_SAMPLED = 10, /* not all blocks are known: sampling */
 	LAR_LEAKSCAN_FILTERED = 11, /* the program filters its system calls */
 	LAR_LEAKSCAN_OFF = 12,	    /* not wanted */
+	LAR_LEAKSCAN_SIGNAL = 13,   /* a signal came that ends the process: detail is its number */
 };
 
 enum lar_leakscan_flags {
