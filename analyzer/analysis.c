@@ -109,6 +109,8 @@ static inline int to_models(struct analysis *a, const struct event *e)
 	if (e->kind == LAR_EV_IO) {
 		if (a->io)
 			err = io_model_event(a->io, e);
+		if (!err && a->locks)
+			err = lock_model_event(a->locks, e);
 		/* its rate stands on the timeline */
 		return !err && a->heap && a->heap->line ? to_heap(a) : err;
 	}

@@ -150,6 +150,9 @@ uint64_t leak_bytes(const struct analysis *a);
 /* What a folded site is called; by stack NULL. Valid until the next call. */
 const char *analysis_site_label(struct analysis *a, const struct sites *sites, uint32_t site);
 
+/* thread_model_pools() of the trace. */
+struct thread_pool *analysis_pools(const struct analysis *a, uint32_t *count);
+
 /* A thread's name and kernel number from the trace. */
 const struct trace_thread *analysis_thread(const struct analysis *a, uint32_t number);
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "lock_findings.h"
 #include "report_json.h"
 
 #define BLAMED_MOST 10 /* of one site */
@@ -140,6 +141,29 @@ static json_t *circle_json(struct analysis *a, const struct lock_circle *c)
 	return list;
 }
 
+static json_t *finding_json(struct analysis *a, const struct work_finding *f)
+{
+	json_t *o = json_object();
+
+	json_set(o, "rule", json_string(f->rule));
+	json_set(o, "severity", json_string(f->warning ? "warning" : "note"));
+	json_set(o, "evidence", json_text(f->evidence));
+	json_set(o, "advice", json_string(f->advice));
+	json_set(o, "site", f->has_stack ? stack_json(a, f->stack) : json_null());
+	return o;
+}
+
+void json_set_findings(struct analysis *a, json_t *o, struct work_findings *all)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; all && i < all->count; i++)
+		json_array_append_new(list, finding_json(a, &all->finding[i]));
+	json_set_u64(o, "findings_left_out", all ? all->left_out : 0);
+	json_set(o, "findings", list);
+	free(all);
+}
+
 void json_set_lock_waits(struct analysis *a, json_t *o)
 {
 	const struct lock_order *order = &a->locks->order;
@@ -159,4 +183,5 @@ void json_set_lock_waits(struct analysis *a, json_t *o)
 	for (uint32_t i = 0; i < waits->circle_count; i++)
 		json_array_append_new(deadlocks, circle_json(a, &waits->circle[i]));
 	json_set(o, "deadlocks", deadlocks);
+	json_set_findings(a, o, lock_findings_new(a));
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The threads of a JSON report. */
+#include <stdlib.h>
+
+#include "lock_findings.h"
 #include "report_json.h"
 
 static void set_work(const struct analysis *a, json_t *o, const struct thread_figures *t)
@@ -11,6 +14,7 @@ static void set_work(const struct analysis *a, json_t *o, const struct thread_fi
 	json_set_ticks(a, o, "io_time_ns", t->io_ticks);
 	json_set_u64(o, "lock_waits", t->lock_waits);
 	json_set_ticks(a, o, "lock_wait_ns", t->lock_wait_ticks);
+	json_set_ticks(a, o, "idle_ns", t->idle_ticks);
 }
 
 static json_t *thread_json(struct analysis *a, uint32_t i)
@@ -29,6 +33,8 @@ static json_t *thread_json(struct analysis *a, uint32_t i)
 	json_set(o, "joined", json_boolean(t->joined));
 	json_set(o, "detached", json_boolean(t->detached));
 	json_set(o, "cpu_ns", t->ended ? json_u64(t->cpu_ns) : json_null());
+	json_set(o, "stack_bytes", t->stack_bytes ? json_u64(t->stack_bytes) : json_null());
+	json_set(o, "stack_used_bytes", t->stack_used ? json_u64(t->stack_used) : json_null());
 	set_work(a, o, t);
 	if (t->stack)
 		json_set_stack(a, o, t->stack);
@@ -47,6 +53,36 @@ static json_t *others_json(const struct analysis *a)
 	return o;
 }
 
+/* Threads by where they were created; the number that lived for a short time only. */
+static uint64_t set_pools(struct analysis *a, json_t *o)
+{
+	json_t *list = json_array();
+	uint64_t brief = 0;
+	uint32_t count;
+	struct thread_pool *pool = analysis_pools(a, &count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct thread_pool *p = &pool[i];
+		json_t *one = json_object();
+
+		brief += p->brief;
+		json_set_stack(a, one, p->stack);
+		json_set_u64(one, "threads", p->threads);
+		json_set_u64(one, "ended", p->ended);
+		json_set_u64(one, "short_lived", p->brief);
+		json_set_ticks(a, one, "life_ns", p->life_ticks);
+		json_set_ticks(a, one, "idle_ns", p->idle_ticks);
+		json_set_ticks(a, one, "lock_wait_ns", p->lock_wait_ticks);
+		json_set_ticks(a, one, "io_time_ns", p->io_ticks);
+		json_set_u64(one, "cpu_ns", p->cpu_ns);
+		json_set_u64(one, "stack_used_bytes", p->stack_used);
+		json_array_append_new(list, one);
+	}
+	free(pool);
+	json_set(o, "pools", list);
+	return brief;
+}
+
 json_t *json_threads(struct analysis *a)
 {
 	const struct thread_model *m = a->threads;
@@ -57,8 +93,11 @@ json_t *json_threads(struct analysis *a)
 	json_set_u64(o, "peak", m->peak);
 	json_set_u64(o, "peak_at_ns", trace_ns(a->trace, m->peak_at_ticks));
 	json_set_u64(o, "unjoined", thread_model_unjoined(m));
+	json_set_u64(o, "processors", a->facts->header->processors);
+	json_set_u64(o, "short_lived", set_pools(a, o));
 	if (m->gone)
 		json_set(o, "others", others_json(a));
 	json_set_list(a, o, "list", "thread_count", thread_rank, thread_json);
+	json_set_findings(a, o, thread_findings_new(a));
 	return o;
 }

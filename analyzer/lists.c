@@ -297,6 +297,17 @@ const struct sort_key thread_sort_keys[] = {
 	{ NULL, 0 },
 };
 
+struct thread_pool *analysis_pools(const struct analysis *a, uint32_t *count)
+{
+	/* as many ticks as THREAD_BRIEF_NS are, from a length of time long enough to be exact */
+	uint64_t long_ns = trace_span_ns(a->trace, 1ull << 40);
+	uint64_t brief = long_ns ? (uint64_t)((double)THREAD_BRIEF_NS * (double)(1ull << 40) /
+					      (double)long_ns)
+				 : THREAD_BRIEF_NS;
+
+	return thread_model_pools(a->threads, brief, count);
+}
+
 /* Without --sort in the order of their numbers, which is that of their creation. */
 int thread_rank(struct analysis *a, struct ranking *r)
 {

@@ -325,6 +325,8 @@ int lock_load(struct lock_model *m, const struct checkpoint *c, bool sums)
 			m->signals[i] += r.value[2 + 2 * i];
 			m->in_vain[i] += r.value[3 + 2 * i];
 		}
+		m->forks_held += r.value[8];
+		m->fork_stack = checkpoint_stack(c, r.value[9]);
 	}
 	err = load_locks(&l);
 	if (!err)

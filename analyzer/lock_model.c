@@ -373,13 +373,43 @@ static int take_holds(struct lock_model *m, const struct event *e)
 /* A hold that made an event: the site that took it is that of the cell. */
 static int take_hold(struct lock_model *m, const struct event *e)
 {
-	uint32_t lock, site;
+	uint32_t lock, site, n;
 
 	if (cell_site(m, e, e->field[2], e->field[3], &lock, &site))
 		return -ENOMEM;
 	figures_add(&m->total, e, true);
 	figures_add(&m->lock[lock].f, e, true);
 	figures_add(&m->site[site].f, e, true);
+	n = keymap_find(&m->waits.threads, e->thread);
+	if (n == KEYMAP_NONE || m->waits.waiting[n].io_ticks + e->field[1] <= e->ticks)
+		return 0;
+	m->site[site].io_holds++;
+	m->site[site].io_hold_ticks += e->field[1];
+	m->site[site].io_call = m->waits.waiting[n].io_call;
+	return 0;
+}
+
+/* For what was done while a lock was held. */
+static int take_io(struct lock_model *m, const struct event *e)
+{
+	struct lock_waiting *w;
+
+	if (!e->thread || lar_io_is_stdio(call_operation(e->call)))
+		return 0;
+	w = lock_waits_thread(&m->waits, e->thread);
+	if (!w)
+		return -ENOMEM;
+	w->io_ticks = e->ticks;
+	w->io_call = e->call;
+	return 0;
+}
+
+static int take_fork(struct lock_model *m, const struct event *e)
+{
+	if (e->field[4] & 0xff)
+		return 0;
+	if (!m->forks_held++)
+		m->fork_stack = e->stack;
 	return 0;
 }
 
@@ -495,7 +525,9 @@ int lock_model_event(struct lock_model *m, const struct event *e)
 	case LAR_EV_LOCKWAIT:
 		return take_wait_begin(m, e);
 	case LAR_EV_LOCKORDER:
-		return take_order(m, e);
+		return call_operation(e->call) == LAR_OP_FORK ? take_fork(m, e) : take_order(m, e);
+	case LAR_EV_IO:
+		return take_io(m, e);
 	default:
 		return 0;
 	}

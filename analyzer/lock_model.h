@@ -46,6 +46,9 @@ struct lock_site {
 	bool more_locks;
 	bool used;
 	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
+	/* long holds with I/O in them, of those events that the trace still has; the last I/O */
+	uint64_t io_holds, io_hold_ticks;
+	uint16_t io_call;
 	struct lock_figures f;
 };
 
@@ -68,6 +71,8 @@ struct lock_model {
 	uint64_t shared; /* acquisitions by readers */
 	uint64_t unowned_unlocks;
 	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
+	uint64_t forks_held;	/* forks by a thread that held a lock */
+	uint32_t fork_stack;	/* of the first */
 	struct keymap lock_map; /* address -> index */
 	struct lock_one *lock;
 	uint32_t lock_size;

@@ -26,6 +26,8 @@ struct lock_waiting {
 	bool holder_known;
 	uint32_t holder_stack; /* where the lock in the way was taken */
 	uint64_t address, since_ticks;
+	uint64_t io_ticks; /* when the thread's last I/O was over */
+	uint16_t io_call;
 };
 
 /* A lock that a thread holds at the end. */

@@ -62,6 +62,10 @@ void json_set_churn(struct analysis *a, json_t *object);
 /* Wrong frees. */
 json_t *json_misuse(struct analysis *a);
 
+/* Adds "findings" of locks or threads; takes them over. */
+struct work_findings;
+void json_set_findings(struct analysis *a, json_t *object, struct work_findings *all);
+
 /* "lock", "kind" of a lock. */
 void json_set_lock(json_t *object, const struct lock_one *l);
 

@@ -64,6 +64,10 @@ void text_io_findings(struct analysis *a, bool brief);
 /* Wrong frees, if there were any. */
 void text_misuse(struct analysis *a, bool brief);
 
+/* What is worth a change; takes them over. brief: how many. */
+struct work_findings;
+void text_findings(struct analysis *a, bool brief, struct work_findings *all);
+
 /* Who waited for whom and who waits now; in what orders locks are taken. */
 void text_lock_waits(struct analysis *a, bool brief);
 

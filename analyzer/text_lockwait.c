@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who waited for whom, who waits, and the order of locks, as text. */
 #include <inttypes.h>
+#include <stdlib.h>
 
+#include "lock_findings.h"
 #include "report_text.h"
 
 #define ORDER_CALLERS 3
@@ -193,6 +195,35 @@ static void print_order(struct analysis *a)
 		text_say(a, "There may be more of these: not all could be looked at.");
 }
 
+void text_findings(struct analysis *a, bool brief, struct work_findings *all)
+{
+	static const char *const titles[] = { "<FINDING", NULL };
+	uint32_t count = all ? all->count : 0, shown = text_shown(a, brief, count);
+	struct table *t;
+
+	if (!count) {
+		free(all);
+		return;
+	}
+	text_caption(a, "Findings", shown, count);
+	t = table_new(a->context, titles, "EVIDENCE, ADVICE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct work_finding *f = &all->finding[i];
+
+		table_row(t);
+		table_cell(t, f->rule);
+		table_words(t, f->evidence);
+		if (f->has_stack)
+			text_callers(a, t, f->stack, brief ? 1 : 2);
+		if (!brief)
+			table_words(t, f->advice);
+	}
+	if (!brief)
+		table_space_rows(t);
+	table_print(t);
+	free(all);
+}
+
 void text_lock_waits(struct analysis *a, bool brief)
 {
 	const struct lock_model *m = a->locks;
@@ -200,6 +231,7 @@ void text_lock_waits(struct analysis *a, bool brief)
 
 	if (!brief) {
 		print_deadlocks(a);
+		text_findings(a, false, lock_findings_new(a));
 		print_blame(a, false);
 		print_causes(a);
 		print_order(a);
@@ -213,4 +245,5 @@ void text_lock_waits(struct analysis *a, bool brief)
 			 "%s in the order in which locks are taken can end in a deadlock; see "
 			 "lariat locks",
 			 format_things(n, m->order.circles, "circle"));
+	text_findings(a, true, lock_findings_new(a));
 }

@@ -2,7 +2,9 @@
 /* Threads as text. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "lock_findings.h"
 #include "report_text.h"
 
 static void say_totals(struct analysis *a)
@@ -49,16 +51,53 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 	cell_bytes(t, f->allocated_bytes);
 	cell_bytes(t, f->io_bytes);
 	cell_ticks(a, t, f->lock_wait_ticks);
+	cell_ticks(a, t, f->idle_ticks);
+	cell_bytes(t, f->stack_used);
 	if (f->stack && !brief)
 		text_stack(a, t, f->stack, 0);
 	if (f->created && *fate)
 		table_words(t, fate);
 }
 
+static void print_pools(struct analysis *a)
+{
+	static const char *const titles[] = { "THREADS", "LIFE",  "IDLE",    "LOCK WAIT", "I/O",
+					      "CPU",	 "STACK", "< 10 MS", NULL };
+	uint32_t count, shown;
+	struct thread_pool *pool = analysis_pools(a, &count);
+	struct table *t;
+
+	shown = text_shown(a, false, count);
+	if (count) {
+		text_caption(a, "Threads that are created at one place, together", shown, count);
+		t = table_new(a->context, titles, "CREATED BY");
+		for (uint32_t i = 0; i < shown; i++) {
+			const struct thread_pool *p = &pool[i];
+
+			table_row(t);
+			cell_count(t, p->threads);
+			cell_ticks(a, t, p->life_ticks);
+			cell_ticks(a, t, p->idle_ticks);
+			cell_ticks(a, t, p->lock_wait_ticks);
+			cell_ticks(a, t, p->io_ticks);
+			cell_time(t, p->cpu_ns);
+			cell_bytes(t, p->stack_used);
+			cell_count(t, p->brief);
+			text_stack(a, t, p->stack, 1);
+		}
+		table_drop_empty(t, 7);
+		table_drop_empty(t, 4);
+		table_drop_empty(t, 3);
+		table_print(t);
+	}
+	free(pool);
+}
+
 void text_threads(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "<THREAD",   "LIFE",	"CPU",	     "ALLOCS",
-					      "ALLOCATED", "I/O BYTES", "LOCK WAIT", NULL };
+					      "ALLOCATED", "I/O BYTES", "LOCK WAIT", "IDLE",
+					      "STACK",	   NULL };
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;
@@ -68,6 +107,9 @@ void text_threads(struct analysis *a, bool brief)
 	if ((brief && !a->threads->created) || thread_rank(a, &r))
 		return;
 	shown = text_shown(a, brief, r.count);
+	text_findings(a, brief, thread_findings_new(a));
+	if (!brief)
+		print_pools(a);
 	text_caption(a, "Each thread", shown, r.count);
 	t = table_new(a->context, titles, brief ? NULL : "CREATED BY");
 	for (uint32_t i = 0; i < shown; i++)
@@ -75,6 +117,12 @@ void text_threads(struct analysis *a, bool brief)
 	table_drop_empty(t, 2);
 	table_drop_empty(t, 5);
 	table_drop_empty(t, 6);
+	table_drop_empty(t, 7);
+	table_drop_empty(t, 8);
+	if (brief) {
+		table_drop(t, 7);
+		table_drop(t, 8);
+	}
 	table_print(t);
 	ranking_fini(&r);
 }

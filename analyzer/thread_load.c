@@ -31,6 +31,9 @@ enum thread_column {
 	THREAD_IO_TICKS,
 	THREAD_LOCK_WAITS,
 	THREAD_LOCK_TICKS,
+	THREAD_IDLE_TICKS,
+	THREAD_STACK_BYTES,
+	THREAD_STACK_USED,
 };
 enum { FLAG_CREATED = 1, FLAG_STARTED = 2, FLAG_ENDED = 4, FLAG_JOINED = 8, FLAG_DETACHED = 16 };
 
@@ -65,6 +68,8 @@ static void load_life(struct thread_figures *t, const struct checkpoint *c, cons
 	t->start_ticks = v[THREAD_START];
 	t->end_ticks = v[THREAD_START] + (uint64_t)checkpoint_signed(v[THREAD_LIFE]);
 	t->cpu_ns = v[THREAD_CPU];
+	t->stack_bytes = v[THREAD_STACK_BYTES];
+	t->stack_used = v[THREAD_STACK_USED];
 }
 
 static void load_work(struct thread_figures *t, const uint64_t *v)
@@ -76,6 +81,7 @@ static void load_work(struct thread_figures *t, const uint64_t *v)
 	t->io_ticks = v[THREAD_IO_TICKS];
 	t->lock_waits = v[THREAD_LOCK_WAITS];
 	t->lock_wait_ticks = v[THREAD_LOCK_TICKS];
+	t->idle_ticks = v[THREAD_IDLE_TICKS];
 }
 
 int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)

@@ -163,6 +163,7 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		break;
 	case LAR_EV_IO:
 		op = call_operation(e->call);
+		t->idle_ticks += op == LAR_OP_WAIT ? e->field[1] : 0;
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
 		t->io_calls++;
@@ -170,8 +171,13 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
 			t->io_bytes += e->field[3];
 		break;
+	case LAR_EV_THREAD_JOIN:
+		t->idle_ticks += call_operation(e->call) == LAR_OP_JOIN ? e->field[1] : 0;
+		break;
 	case LAR_EV_LOCK:
-		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(call_operation(e->call)))
+		op = call_operation(e->call);
+		t->idle_ticks += lar_lock_idles(e->flags, e->call, op) ? e->field[1] : 0;
+		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
@@ -183,7 +189,7 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 
 int thread_model_event(struct thread_model *m, const struct event *e)
 {
-	struct thread_figures *t;
+	struct thread_figures *t = NULL;
 
 	/* not a thread at work */
 	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS || e->kind == LAR_EV_TICK)
@@ -198,6 +204,12 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 			count_work(m, t, e);
 	}
 	switch (e->kind) {
+	case LAR_EV_THREAD_STACK:
+		if (t) {
+			t->stack_bytes = e->field[2];
+			t->stack_used = e->field[3];
+		}
+		return 0;
 	case LAR_EV_THREAD_CREATE:
 	case LAR_EV_THREAD_START:
 	case LAR_EV_THREAD_END:
@@ -225,4 +237,44 @@ uint64_t thread_model_unjoined(const struct thread_model *m)
 	for (uint32_t i = 0; i < m->map.count; i++)
 		n += m->thread[i].created && !m->thread[i].joined && !m->thread[i].detached;
 	return n;
+}
+
+static void pool_add(struct thread_pool *p, const struct thread_figures *t, uint64_t brief_ticks)
+{
+	uint64_t life = t->end_ticks > t->start_ticks ? t->end_ticks - t->start_ticks : 0;
+
+	p->stack = t->stack;
+	p->threads++;
+	p->ended += t->ended;
+	p->brief += t->ended && life < brief_ticks;
+	p->life_ticks += life;
+	p->idle_ticks += t->idle_ticks;
+	p->lock_wait_ticks += t->lock_wait_ticks;
+	p->io_ticks += t->io_ticks;
+	p->cpu_ns += t->cpu_ns;
+	if (t->stack_used > p->stack_used)
+		p->stack_used = t->stack_used;
+}
+
+struct thread_pool *thread_model_pools(const struct thread_model *m, uint64_t brief_ticks,
+				       uint32_t *count)
+{
+	struct thread_pool *pool = calloc(m->map.count + 1, sizeof(*pool));
+	struct keymap stacks = { 0 };
+	uint32_t kept = 0;
+
+	*count = 0;
+	for (uint32_t i = 0; pool && i < m->map.count; i++) {
+		const struct thread_figures *t = &m->thread[i];
+		uint32_t n = t->created ? keymap_number(&stacks, t->stack) : KEYMAP_NONE;
+
+		if (n != KEYMAP_NONE)
+			pool_add(&pool[n], t, brief_ticks);
+	}
+	for (uint32_t i = 0; i < stacks.count; i++)
+		if (pool[i].threads > 1)
+			pool[kept++] = pool[i];
+	keymap_fini(&stacks);
+	*count = kept;
+	return pool;
 }

@@ -24,6 +24,8 @@ struct thread_figures {
 	uint64_t allocations, allocated_bytes;
 	uint64_t io_calls, io_bytes, io_ticks;
 	uint64_t lock_waits, lock_wait_ticks;
+	uint64_t idle_ticks; /* waits for conditions and the like, for descriptors, other threads */
+	uint64_t stack_bytes, stack_used; /* 0 = not known: it runs, or is the first */
 };
 
 struct thread_model {
@@ -50,6 +52,23 @@ struct thread_figures *thread_model_thread(struct thread_model *m, uint32_t numb
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int thread_model_event(struct thread_model *m, const struct event *e);
+
+/* Threads that were created at one place. */
+struct thread_pool {
+	uint32_t stack;
+	uint64_t threads, ended, brief; /* brief: of the ended, those that lived less than 10 ms */
+	uint64_t life_ticks, idle_ticks, lock_wait_ticks, io_ticks, cpu_ns;
+	uint64_t stack_used; /* the most of one */
+};
+
+#define THREAD_BRIEF_NS 10000000u
+
+/*
+ * Pools of at least two threads, in the order of their first: for free(). brief_ticks: what
+ * THREAD_BRIEF_NS is. NULL and *count 0 where there is none, or no memory.
+ */
+struct thread_pool *thread_model_pools(const struct thread_model *m, uint64_t brief_ticks,
+				       uint32_t *count);
 
 /* After the last event: rounds estimates. */
 void thread_model_finish(struct thread_model *m);

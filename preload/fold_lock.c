@@ -47,6 +47,8 @@ struct locks {
 	struct site other_sites;
 	struct condition other_conditions[2]; /* conditions, and barriers and the like */
 	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
+	uint64_t forks_held;
+	uint32_t fork_node; /* of the first of those */
 	struct fold_pairs pairs;
 	struct fold_waits waits;
 };
@@ -384,6 +386,12 @@ static void take_order(struct fold *f, struct locks *l, const struct fold_event 
 		l->waits.orders_left_out++;
 }
 
+static void take_fork(struct locks *l, const struct fold_event *e)
+{
+	if (!(e->field[4] & 0xff) && !l->forks_held++)
+		l->fork_node = e->node;
+}
+
 static void take_event(struct fold *f, struct locks *l, const struct fold_event *e)
 {
 	switch (e->kind) {
@@ -395,7 +403,10 @@ static void take_event(struct fold *f, struct locks *l, const struct fold_event 
 		fold_wait_begin(f, &l->waits, &l->pairs, e);
 		return;
 	case LAR_EV_LOCKORDER:
-		take_order(f, l, e);
+		if (fold_operation(e->call) == LAR_OP_FORK)
+			take_fork(l, e);
+		else
+			take_order(f, l, e);
 		return;
 	}
 	if (e->flags & LAR_LOCK_HELD) {
@@ -543,13 +554,15 @@ void fold_lock_write(struct fold_out *o, void *state)
 {
 	const struct locks *l = state;
 
-	fold_table(o, LAR_TABLE_LOCK_TOTALS, 1, 2 + 2 * LAR_SIGNALS);
+	fold_table(o, LAR_TABLE_LOCK_TOTALS, 1, 4 + 2 * LAR_SIGNALS);
 	fold_put(o, l->unowned_unlocks);
 	fold_put(o, l->waits.orders_left_out);
 	for (uint32_t i = 0; i < LAR_SIGNALS; i++) {
 		fold_put(o, l->signals[i]);
 		fold_put(o, l->in_vain[i]);
 	}
+	fold_put(o, l->forks_held);
+	fold_put(o, l->fork_node);
 	write_locks(o, l);
 	write_sites(o, l);
 	write_pairs(o, l);

@@ -18,7 +18,8 @@ struct figures {
 	uint64_t start, end, cpu_ns;
 	uint64_t allocations, allocated_bytes;
 	uint64_t io_calls, io_bytes, io_ticks;
-	uint64_t lock_waits, lock_wait_ticks;
+	uint64_t lock_waits, lock_wait_ticks, idle_ticks;
+	uint64_t stack_bytes, stack_used;
 };
 
 struct threads {
@@ -42,6 +43,7 @@ static void add_up(struct figures *to, const struct figures *from)
 	to->io_ticks += from->io_ticks;
 	to->lock_waits += from->lock_waits;
 	to->lock_wait_ticks += from->lock_wait_ticks;
+	to->idle_ticks += from->idle_ticks;
 }
 
 static bool is_unjoined(const struct figures *t)
@@ -230,6 +232,7 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		break;
 	case LAR_EV_IO:
 		op = fold_operation(e->call);
+		t->idle_ticks += op == LAR_OP_WAIT ? e->field[1] : 0;
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
 		t->io_calls++;
@@ -237,8 +240,17 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
 			t->io_bytes += e->field[3];
 		break;
+	case LAR_EV_THREAD_JOIN:
+		t->idle_ticks += fold_operation(e->call) == LAR_OP_JOIN ? e->field[1] : 0;
+		break;
+	case LAR_EV_THREAD_STACK:
+		t->stack_bytes = e->field[2];
+		t->stack_used = e->field[3];
+		break;
 	case LAR_EV_LOCK:
-		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(fold_operation(e->call)))
+		op = fold_operation(e->call);
+		t->idle_ticks += lar_lock_idles(e->flags, e->call, op) ? e->field[1] : 0;
+		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
@@ -295,10 +307,10 @@ void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
 static void put_thread(struct fold_out *o, const struct figures *t, uint64_t *number,
 		       uint64_t *start)
 {
-	uint64_t columns[] = {
-		t->cpu_ns,   t->allocations, t->allocated_bytes, t->io_calls,
-		t->io_bytes, t->io_ticks,    t->lock_waits,	 t->lock_wait_ticks
-	};
+	uint64_t columns[] = { t->cpu_ns,      t->allocations,	   t->allocated_bytes,
+			       t->io_calls,    t->io_bytes,	   t->io_ticks,
+			       t->lock_waits,  t->lock_wait_ticks, t->idle_ticks,
+			       t->stack_bytes, t->stack_used };
 
 	fold_put_site(o, t->number, number);
 	fold_put(o, t->flags);
@@ -322,7 +334,7 @@ void fold_thread_write(struct fold_out *o, void *state)
 	fold_table(o, LAR_TABLE_THREAD_TOTALS, 1, sizeof(totals) / sizeof(*totals));
 	for (unsigned i = 0; i < sizeof(totals) / sizeof(*totals); i++)
 		fold_put(o, totals[i]);
-	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 15);
+	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 18);
 	for (uint32_t i = 0; i < m->rows.count; i++)
 		put_thread(o, &m->row[i], &number, &start);
 	if (m->gone)

@@ -50,6 +50,9 @@ struct hook_cxx {
 };
 extern LAR_TLS struct hook_cxx hook_cxx;
 
+/* A thread has a name now. */
+void thread_named(uint32_t number, const char *name);
+
 /* For hook_cxx.c: an allocation or a free by an operator. */
 void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame);
 void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame);

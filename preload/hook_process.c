@@ -9,6 +9,7 @@
 #include "hook.h"
 #include "hook_sync.h"
 #include "life.h"
+#include "lockcall.h"
 #include "module.h"
 #include "snapshot.h"
 #include "sys.h"
@@ -38,8 +39,12 @@ static void record_process(unsigned call, uint64_t before, int64_t pid, int64_t 
 LAR_EXPORT pid_t fork(void)
 {
 	uint64_t before = hook_ticks();
-	pid_t pid = REAL(fork)();
-	int e = errno;
+	pid_t pid;
+	int e;
+
+	lock_at_fork(LAR_CALL_fork, HOOK_FRAME);
+	pid = REAL(fork)();
+	e = errno;
 
 	FAULT_POINT(fork_returned);
 	/* the child starts its own trace at its first event */
@@ -170,7 +175,8 @@ LAR_EXPORT void quick_exit(int code)
 	__builtin_unreachable();
 }
 
-/* prctl(PR_SET_SECCOMP) and seccomp(2): see life_sandboxed(). */
+/* prctl(PR_SET_SECCOMP) and seccomp(2): see life_sandboxed(). Another of its uses is to name the
+ * thread. */
 LAR_EXPORT int prctl(int option, ...)
 {
 	bool filter = option == PR_SET_SECCOMP;
@@ -187,6 +193,8 @@ LAR_EXPORT int prctl(int option, ...)
 	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 	if (filter && result)
 		life_unsandboxed();
+	if (option == PR_SET_NAME && !result)
+		thread_named(thread_number(), (const char *)a[0]);
 	return result;
 }
 

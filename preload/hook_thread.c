@@ -2,6 +2,8 @@
 /* Threads: creation, start and end, joining, names. */
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <threads.h>
 #include <time.h>
 
 #include "dict.h"
@@ -57,7 +59,7 @@ static uint32_t handle_number(uint64_t handle)
 	return 0;
 }
 
-static void record_simple(unsigned kind, uint64_t a, uint64_t b, unsigned fields)
+static void record_simple(unsigned kind, uint64_t a, uint64_t b, uint64_t c, unsigned fields)
 {
 	struct thread *t = span_open((uint64_t)__builtin_frame_address(0));
 	uint64_t *r;
@@ -70,35 +72,91 @@ static void record_simple(unsigned kind, uint64_t a, uint64_t b, unsigned fields
 		r[1] = a;
 		if (fields > 2)
 			r[2] = b;
+		if (fields > 3)
+			r[3] = c;
 		span_commit(t);
 	}
 	span_close(t);
 }
 
-/* Runs when the start function returns, calls pthread_exit, or is cancelled. */
-static void thread_over(void *number)
+#define STACK_PAGES 512 /* looked at in one call */
+
+/* Bytes of a stack from its lowest page that is resident. */
+static uint64_t stack_used(uint64_t low, uint64_t high)
 {
-	if (hook_wants(LAR_RECORD_THREADS))
-		record_simple(LAR_EV_THREAD_END, (uint64_t)number,
-			      sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 3);
+	unsigned char there[STACK_PAGES];
+
+	for (uint64_t at = low; at < high;) {
+		uint64_t size = high - at < STACK_PAGES * 4096u ? high - at : STACK_PAGES * 4096u;
+
+		if (sys_call3(SYS_mincore, (long)at, (long)size, (long)there))
+			return 0;
+		for (uint64_t i = 0; i < (size + 4095) / 4096; i++)
+			if (there[i] & 1)
+				return high - at - i * 4096;
+		at += size;
+	}
+	return 0;
+}
+
+/* Libc puts a thread's descriptor at the top of its stack. */
+static void record_stack(uint64_t number, uint64_t size)
+{
+	uint64_t high = ((uint64_t)__builtin_thread_pointer() + 4095) & ~4095ull;
+
+	size &= ~4095ull;
+	if (size && size < high)
+		record_simple(LAR_EV_THREAD_STACK, number, size, stack_used(high - size, high), 4);
+}
+
+/* Runs when the start function returns, calls pthread_exit, or is cancelled. */
+static void thread_over(void *arg)
+{
+	const struct recorder_start *s = arg;
+
+	if (hook_wants(LAR_RECORD_THREADS)) {
+		record_stack(s->number, s->stack_size);
+		record_simple(LAR_EV_THREAD_END, s->number, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID),
+			      0, 3);
+	}
 	thread_end();
+}
+
+static struct recorder_start thread_introduce(struct recorder_start *from)
+{
+	struct recorder_start s = { .number = from->number,
+				    .creator = from->creator,
+				    .function = from->function,
+				    .argument = from->argument,
+				    .stack_size = from->stack_size };
+
+	thread_begin(s.number, s.creator, s.stack_size);
+	atomic_store(&from->taken, 0);
+	if (hook_wants(LAR_RECORD_THREADS))
+		record_simple(LAR_EV_THREAD_START, s.number, 0, 0, 2);
+	return s;
 }
 
 static void *trampoline(void *arg)
 {
-	struct recorder_start *s = arg;
-	void *(*function)(void *) = s->function;
-	void *argument = s->argument;
-	uint32_t number = s->number;
+	struct recorder_start s = thread_introduce(arg);
 	void *result;
 
-	thread_begin(number, s->creator, s->stack_size);
-	atomic_store(&s->taken, 0);
-	if (hook_wants(LAR_RECORD_THREADS))
-		record_simple(LAR_EV_THREAD_START, number, 0, 2);
 	/* compiled without exceptions this is libc's own mechanism, which needs no libgcc_s */
-	pthread_cleanup_push(thread_over, (void *)(uint64_t)number);
-	result = function(argument);
+	pthread_cleanup_push(thread_over, &s);
+	result = s.function(s.argument);
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+/* A thread of C11 has another type of function. */
+static int trampoline_c11(void *arg)
+{
+	struct recorder_start s = thread_introduce(arg);
+	int result;
+
+	pthread_cleanup_push(thread_over, &s);
+	result = ((thrd_start_t)(void (*)(void))s.function)(s.argument);
 	pthread_cleanup_pop(1);
 	return result;
 }
@@ -177,6 +235,31 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	return result;
 }
 
+LAR_EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument)
+{
+	uint64_t before = hook_ticks();
+	uint32_t creator = thread_number(), number;
+	struct recorder_start *s = creator ? start_take() : NULL;
+	int result;
+
+	if (!s)
+		return REAL(thrd_create)(thread, function, argument);
+	number = thread_number_new();
+	s->function = (void *(*)(void *))(void (*)(void))function;
+	s->argument = argument;
+	s->number = number;
+	s->creator = creator;
+	s->stack_size = stack_size_of(NULL);
+	result = REAL(thrd_create)(thread, trampoline_c11, s);
+	if (result != thrd_success)
+		atomic_store(&s->taken, 0);
+	else
+		handle_enter((uint64_t)*thread, number);
+	record_thread(LAR_EV_THREAD_CREATE, 0, LAR_CALL_thrd_create, before, number,
+		      result == thrd_success ? 0 : EAGAIN, HOOK_FRAME);
+	return result;
+}
+
 #define JOIN(symbol, parameters, arguments)                                                        \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
@@ -197,22 +280,31 @@ JOIN(pthread_clockjoin_np,
      (pthread_t thread, void **value, clockid_t clock, const struct timespec *until),
      (thread, value, clock, until))
 JOIN(pthread_detach, (pthread_t thread), (thread))
+JOIN(thrd_join, (thrd_t thread, int *value), (thread, value))
+JOIN(thrd_detach, (thrd_t thread), (thread))
+
+void thread_named(uint32_t number, const char *name)
+{
+	struct {
+		struct lar_dict_thread d;
+		char name[16];
+	} record;
+
+	if (!number || !hook_wants(LAR_RECORD_THREADS))
+		return;
+	memset(&record, 0, sizeof(record));
+	record.d.ticks = hook_ticks();
+	memcpy(record.name, name, strnlen(name, sizeof(record.name) - 1));
+	dict_append(LAR_DICT_THREAD, number, &record, sizeof(record));
+}
 
 LAR_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 {
 	uint32_t number = pthread_equal(thread, pthread_self()) ? thread_number()
 								: handle_number((uint64_t)thread);
 	int result = REAL(pthread_setname_np)(thread, name);
-	struct {
-		struct lar_dict_thread d;
-		char name[16];
-	} record;
 
-	if (result || !number || !hook_wants(LAR_RECORD_THREADS))
-		return result;
-	memset(&record, 0, sizeof(record));
-	record.d.ticks = hook_ticks();
-	memcpy(record.name, name, strnlen(name, sizeof(record.name) - 1));
-	dict_append(LAR_DICT_THREAD, number, &record, sizeof(record));
+	if (!result)
+		thread_named(number, name);
 	return result;
 }

@@ -34,19 +34,11 @@ lar_cold uint32_t lock_first_use(struct thread *t, struct lock_call *l)
 	return cell;
 }
 
-/*
- * A lock is about to be taken while others are held, for the first time as far as is known: an
- * event for each of those. One that the thread holds already cannot make it wait.
- */
-lar_cold void lock_order(struct thread *t, const struct lock_call *l, unsigned way)
+/* An event for each lock that the thread holds. */
+static void record_held(struct thread *t, const struct lock_call *l, unsigned way)
 {
 	const struct held *h = &t->held;
 
-	if (!held_order_new(t, l->cell))
-		return;
-	for (uint32_t i = 0; i < h->count; i++)
-		if (lockcell_at(t, h->cell[i])->addr == l->addr)
-			return;
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct lar_lock_cell *c = lockcell_at(t, h->cell[i]);
 		uint64_t held = c->addr, caller = c->caller, shared = 0;
@@ -67,6 +59,22 @@ lar_cold void lock_order(struct thread *t, const struct lock_call *l, unsigned w
 		r[4] = i | (uint64_t)h->count << 8 | shared << 16;
 		span_commit(t);
 	}
+}
+
+/*
+ * A lock is about to be taken while others are held, for the first time as far as is known: an
+ * event for each of those. One that the thread holds already cannot make it wait.
+ */
+lar_cold void lock_order(struct thread *t, const struct lock_call *l, unsigned way)
+{
+	const struct held *h = &t->held;
+
+	if (!held_order_new(t, l->cell))
+		return;
+	for (uint32_t i = 0; i < h->count; i++)
+		if (lockcell_at(t, h->cell[i])->addr == l->addr)
+			return;
+	record_held(t, l, way);
 }
 
 /* Says who is in the way before the thread blocks: who reads the trace of a process that hangs sees
@@ -225,5 +233,19 @@ void lock_destroy(uint64_t addr, uint64_t frame)
 	if (!t)
 		return;
 	lockcell_destroy(t, addr);
+	span_close(t);
+}
+
+void lock_at_fork(unsigned call, uint64_t frame)
+{
+	struct lock_call l = { call, LOCKCELL_NONE, 0, frame, frame_caller(frame), 0 };
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS) || !lar_self->held.count)
+		return;
+	t = span_open(frame);
+	if (!t)
+		return;
+	record_held(t, &l, 0);
 	span_close(t);
 }

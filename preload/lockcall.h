@@ -187,6 +187,9 @@ void lock_wait_end(struct lock_call *l, int result);
 /* A signal, a broadcast, a post: counted in a cell. nobody: no thread waited for it. */
 void lock_signal(struct lock_call *l, bool nobody);
 
+/* Before a fork: what the thread holds, nobody gives back in the child. */
+void lock_at_fork(unsigned call, uint64_t frame);
+
 /* Before the real call that ends the lock's life. */
 void lock_destroy(uint64_t addr, uint64_t frame);
 

@@ -303,6 +303,18 @@ uint64_t tracefile_clock_pair(void)
 	return pair->mono_ns;
 }
 
+static uint32_t processors(void)
+{
+	uint64_t mask[64];
+	long bytes = sys_call3(SYS_sched_getaffinity, 0, sizeof(mask), (long)mask);
+	uint32_t n = 0;
+
+	for (long i = 0; i < bytes / 8; i++)
+		for (; mask[i]; mask[i] &= mask[i] - 1)
+			n++;
+	return n;
+}
+
 static void header_fill(struct lar_header *h, uint64_t size)
 {
 	h->version = LAR_VERSION;
@@ -312,6 +324,7 @@ static void header_fill(struct lar_header *h, uint64_t size)
 	h->bound = lar->config.size ? size : 0;
 	h->slot_header_size = LAR_SLOT_HEADER_SIZE;
 	h->record = lar->config.record;
+	h->processors = processors();
 	h->depth = lar->config.depth;
 	h->interval_ns = lar->config.interval_ns;
 	h->sample_bytes = lar->config.sample_bytes;

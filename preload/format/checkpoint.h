@@ -96,7 +96,8 @@ enum lar_table {
 	 */
 	/* d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
-	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited */
+	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited, ticks without work, bytes
+	 * of its stack, bytes of it that were used */
 	LAR_TABLE_THREADS = 9,
 	/* operation (LAR_IO_OPS), figures with a column more: the bytes that the kernel counts */
 	LAR_TABLE_IO = 10,
@@ -144,7 +145,8 @@ enum lar_table {
 	 * ticks */
 	LAR_TABLE_IO_SPANS = 24,
 	/* one row: unlocks by threads that did not hold the lock, LOCKORDERs left out; then, of
-	 * conditions, semaphores and futexes: signals, of them: in vain */
+	 * conditions, semaphores and futexes: signals, of them: in vain; forks by a thread that
+	 * held a lock, node of the first */
 	LAR_TABLE_LOCK_TOTALS = 25,
 	/* LOCKORDERs: lock, held one (both as in LAR_TABLE_LOCK_SITES), node, node of where the
 	 * held one was taken, thread, last field, time */

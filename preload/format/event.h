@@ -170,6 +170,15 @@ enum {
 	LAR_PROCESS_CHILD = 1, /* this process image is the child of that fork */
 };
 
+/* A LOCK event of a thread that had nothing to do: it waited for what is no lock. */
+static inline int lar_lock_idles(unsigned flags, unsigned call, unsigned operation)
+{
+	if (flags & (LAR_LOCK_FIRST | LAR_LOCK_NO_CELL | LAR_LOCK_HELD | LAR_LOCK_UNOWNED))
+		return 0;
+	return operation == LAR_OP_CONDWAIT || operation == LAR_OP_BARRIER ||
+	       operation == LAR_OP_ONCE || call == LAR_CALL_syscall;
+}
+
 static inline uint64_t lar_word0(unsigned kind, unsigned flags, unsigned call, uint32_t node)
 {
 	return (uint64_t)kind | (uint64_t)flags << 8 | (uint64_t)call << 16 | (uint64_t)node << 32;

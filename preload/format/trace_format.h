@@ -126,7 +126,7 @@ struct lar_header {
 	/* the end */
 	uint32_t end; /* enum lar_end, commit word of exit_code and end_ticks */
 	int32_t exit_code;
-	uint32_t reserved0;
+	uint32_t processors; /* that the process may run on, at its start; 0 = not known */
 	uint64_t end_ticks;
 
 	/* the ring: hints for a reader, see FORMAT.md */

@@ -51,6 +51,7 @@ static void make_kinds(void)
 	tb.header->clock_last[0] = (struct lar_clock_pair){ 3000000, 1000007 };
 	tb.header->end = LAR_END_EXIT;
 	tb.header->exit_code = 3;
+	tb.header->processors = 2;
 	tb.header->end_ticks = 1020000;
 	tb.header->pid = 4194303; /* above every pid there is */
 	tb.header->parent_pid = 1;
@@ -99,6 +100,7 @@ static void make_kinds(void)
 	begin(&r, 1004300, 2);
 	ADD(THREAD_START, 0, none, 4400, U(2));
 	ADD(FREE_SIZED, 0, _ZdlPvm, 4600, U(0x10000), U(24));
+	ADD(THREAD_STACK, 0, none, 8600, U(2), U(8388608), U(16384));
 	ADD(THREAD_END, 0, none, 8800, U(2), U(123456));
 	s = tb_slot(&tb, 1, 5, &r, 202, 2);
 	s->locks[0] = (struct lar_lock_cell){ .addr = 0x30080,

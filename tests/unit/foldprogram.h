@@ -198,6 +198,15 @@ static inline void add_lock(uint32_t thread)
 	}
 }
 
+static inline void add_stack(uint32_t thread)
+{
+	struct ft_event *e = add(LAR_EV_THREAD_STACK, 0, LAR_CALL_none, thread);
+
+	e->field[1] = thread;
+	e->field[2] = 8 << 20;
+	e->field[3] = any(9) * 4096;
+}
+
 static inline void add_thread(uint32_t by)
 {
 	static uint32_t number;
@@ -250,7 +259,10 @@ static inline void make_events(unsigned seed, uint32_t count)
 			e->field[1] = any(9) ? 0x5000 : 0;
 			e->field[2] = any(1000);
 			break;
-		case 6 ... 15:
+		case 6:
+			add_stack(thread);
+			break;
+		case 7 ... 15:
 			add_lock(thread);
 			break;
 		default:

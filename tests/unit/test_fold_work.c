@@ -262,6 +262,8 @@ static void same_work(const struct thread_figures *a, const struct thread_figure
 	SAME(io_ticks);
 	SAME(lock_waits);
 	SAME(lock_wait_ticks);
+	SAME(idle_ticks);
+	SAME(stack_used);
 }
 
 static void same_threads(const struct thread_model *x, const struct thread_model *y)

@@ -433,6 +433,8 @@ int main(void)
 	conditions();
 	c11();
 	others();
+	expect_add("threads.created", 9);
+	expect_add("threads.unjoined", 0);
 	expect_print();
 	return wrong ? 1 : 0;
 }

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What threads are: pools and how idle they are, such that live for a moment, stacks; and findings
+# about threads and locks that follow from what a program does.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq
+
+is() { # WHAT QUERY EXPECTED
+	same "$1" "$3" "$(jq -c "$2" "$work/report.json" 2>&1)"
+}
+
+record work "$victims/thread_work"
+counts_right work
+trace=$(find "$work" -name '*.lariat' -size +0 | sort | head -n 1)
+"$lariat" report --format json --limit 0 "$trace" >"$work/report.json"
+is "pools" '.threads.pools | map([.function, .threads])' '[["pool",3],["brief",60]]'
+# Three threads wait for 50 ms, which is nearly all of their life.
+is "the pool is idle" '.threads.pools[0] | [.idle_ns >= 3 * 45e6, .idle_ns <= .life_ns]' '[true,true]'
+is "those of a moment" '.threads.pools[1].short_lived >= 50' true
+is "the deep stack" '.threads.list | map(select(.name == "deep-one")) | length as $n |
+	[$n, (.[0].stack_used_bytes | . >= 1048576 and . < 1200000), .[0].stack_bytes >= 1200000]' \
+	'[1,true,true]'
+is "other stacks" '[.threads.list[] | select(.number > 1 and .name != "deep-one") |
+	.stack_used_bytes > 0 and .stack_used_bytes < 200000] | unique' '[true]'
+same "processors" "$(nproc)" "$(jq .threads.processors "$work/report.json")"
+is "findings of threads" '.threads.findings | map([.rule, .site.function])' '[["thread-churn","brief"]]'
+is "findings of locks" '.locks.findings | map([.rule, .site.function]) | map(select(.[0] !=
+	"lock-contention" and .[0] != "held-across-io"))' \
+	'[["trylock-spinning","unlocker"],["held-across-fork","holding_fork"],["unlock-by-another",null]]'
+finish
