@@ -31,6 +31,13 @@ is "holds" '.sites | map(select(.function == "slow"))[0].hold_ns |
 	[.count, .min > 15e6, .p50 > 15e6, .max >= 20e6, .sum >= 200e6]' \
 	'[10,true,true,true,true]' blame.lariat
 
+# The kernel's side: each wait is a call, and each waking.
+if have strace; then
+	strace -f -e trace=futex -o futexes "$victims/lock_blame"
+	same "calls of the kernel" "20 40" \
+		"$(grep -c 'FUTEX_WAIT_PRIVATE, 2' futexes) $(grep -c FUTEX_WAKE_PRIVATE, futexes)"
+fi
+
 "$lariat" run -q -o order.lariat "$victims/lock_order"
 is "circles" '.inversions | map([.edges[] | .acquired.stack[0:2] | map(.function) |
 	map(select(. != "take_two"))[0]] | sort) | sort' \
@@ -40,6 +47,12 @@ is "both sides of each" '[.inversions[].edges[] | .held.lock != .acquired.lock a
 is "a circle" '.inversions[0].edges | .[0].held.lock == .[1].acquired.lock and
 	.[1].held.lock == .[0].acquired.lock' true order.lariat
 is "all looked at" '[.inversions_complete, .deadlocks, .waiting]' '[true,[],[]]' order.lariat
+
+# Another tool warns of the same two, and of those that a lock guards or one thread takes alone.
+if have valgrind; then
+	valgrind --tool=helgrind "$victims/lock_order" >/dev/null 2>helgrind
+	same "orders that helgrind finds violated" 4 "$(grep -c 'lock order .* violated' helgrind)"
+fi
 
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
 pid=$!
