@@ -12,7 +12,7 @@
 #define MAX_NOTES      4096u
 #define MAX_BUILD_ID   64u
 #define MAX_ARGS       (1u << 20)
-#define MAX_MISUSES    65536u
+#define MAX_MISUSES    8192u
 
 /*
  * Makes room for index `want` of an array with elements of `size` bytes; new ones are zero.

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A recorder tells fewer apart; each event of an address is held against all. */
+#define PLACES_MOST 256
+
 const char *misuse_name(enum lar_misuse kind)
 {
 	static const char *const name[LAR_MISUSE_KINDS] = {
@@ -184,6 +187,8 @@ static int add_places(struct misuse_model *m)
 			err = -ENOMEM;
 			break;
 		}
+		if (n >= PLACES_MOST)
+			continue;
 		if (m->place[n].count < r->count)
 			m->place[n].count = r->count;
 		if (n < m->places)

@@ -43,7 +43,8 @@ static int take(void *arg, const struct event *e)
 
 	MUST(e->kind < LAR_EV_MAX && *event_kind_name(e->kind));
 	MUST(e->stack < trace_stack_count(s->trace));
-	s->events += !(e->kind == LAR_EV_LOCKSUM && e->flags & TRACE_FROM_LOCK_CELL);
+	s->events += !((e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS) &&
+		       e->flags & TRACE_FROM_LOCK_CELL);
 	for (unsigned f = 0; f < LAR_EVENT_MAX_FIELDS; f++)
 		s->sum += e->field[f];
 	read_string(s, call_name(e->call));
@@ -104,6 +105,18 @@ static void read_facts(struct seen *s)
 	s->sum += trace_ns(s->trace, f->header->end_ticks) + trace_span_ns(s->trace, UINT64_MAX);
 }
 
+/* Adds to the stacks, so in front of read_stacks(). */
+static void read_misuses(struct seen *s)
+{
+	const struct trace_facts *f = trace_facts(s->trace);
+
+	for (uint32_t i = 0; i < f->misuse_count; i++) {
+		MUST(f->misuses[i].kind < LAR_MISUSE_KINDS);
+		s->sum += trace_misuse_stack(s->trace, &f->misuses[i]);
+		s->sum += trace_misuse_freed_stack(s->trace, &f->misuses[i]);
+	}
+}
+
 /* Every row of every table, and every histogram. */
 static void read_checkpoint(struct seen *s)
 {
@@ -139,6 +152,7 @@ static void read_trace(const char *path)
 		return;
 	}
 	read_facts(&s);
+	read_misuses(&s);
 	rc = trace_events(s.trace, false, take, &s);
 	MUST(rc == 0);
 	unordered = s.events;
