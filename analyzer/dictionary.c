@@ -177,9 +177,21 @@ static int read_target(struct dictionary *d, uint32_t id, const uint8_t *p, size
 		name = own;
 	}
 	free(d->targets[id].own);
-	d->targets[id] = (struct trace_target){ name, fixed.kind, own };
+	d->targets[id] = (struct trace_target){ .name = name, .kind = fixed.kind, .own = own };
 	if (id >= d->target_count)
 		d->target_count = id + 1;
+	return 0;
+}
+
+static int read_holds(struct dictionary *d, uint32_t id, const uint8_t *p, size_t size)
+{
+	struct lar_dict_holds fixed;
+
+	if (size < sizeof(fixed))
+		return -EBADMSG;
+	memcpy(&fixed, p, sizeof(fixed));
+	if (id < d->target_count)
+		d->targets[id].holds = fixed.what;
 	return 0;
 }
 
@@ -279,6 +291,8 @@ static int read_record(struct dictionary *d, const struct lar_dict_record *r, co
 		return read_unload(d, r->id, p, r->payload_size);
 	case LAR_DICT_TARGET:
 		return read_target(d, r->id, p, r->payload_size);
+	case LAR_DICT_HOLDS:
+		return read_holds(d, r->id, p, r->payload_size);
 	case LAR_DICT_THREAD:
 		return read_thread(d, r->id, p, r->payload_size);
 	case LAR_DICT_NOTE:

@@ -185,7 +185,7 @@ static void talking(struct analysis *a, struct io_findings *all, uint32_t i,
 {
 	uint32_t id = a->io->target[i].id;
 	const struct trace_target *t = id < a->facts->target_count ? &a->facts->targets[id] : NULL;
-	const struct io_service *service = t ? io_service_of(t->kind, t->name) : NULL;
+	const struct io_service *service = t ? io_service_of(t) : NULL;
 	char n[FORMAT_SIZE];
 	struct io_finding *f = NULL;
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../preload/format/trace_format.h"
-
 enum { POSTGRESQL, MYSQL, REDIS, MEMCACHED, MONGODB, HTTP, HTTPS, DNS, SQLITE };
 
 static const struct io_service services[] = {
@@ -50,8 +48,13 @@ static const struct io_service *by_port(const char *name)
 	return NULL;
 }
 
-const struct io_service *io_service_of(unsigned kind, const char *name)
+const struct io_service *io_service_of(const struct trace_target *t)
 {
+	const char *name = t->name;
+	unsigned kind = t->kind;
+
+	if (t->holds == LAR_HOLDS_SQLITE)
+		return &services[SQLITE];
 	if (kind == LAR_TARGET_FILE) {
 		size_t n = strlen(name);
 

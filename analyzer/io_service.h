@@ -5,12 +5,14 @@
 
 #include <stdbool.h>
 
+#include "trace.h"
+
 struct io_service {
 	const char *name; /* "PostgreSQL" */
 	bool database;	  /* is asked questions */
 };
 
-/* The service behind a target of that kind (enum lar_target_kind) and name; NULL = none known. */
-const struct io_service *io_service_of(unsigned kind, const char *name);
+/* The service behind a target; NULL = none known. */
+const struct io_service *io_service_of(const struct trace_target *t);
 
 #endif

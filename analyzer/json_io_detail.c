@@ -10,7 +10,7 @@
 void json_set_service(struct analysis *a, json_t *object, uint32_t id)
 {
 	const struct trace_target *t = id < a->facts->target_count ? &a->facts->targets[id] : NULL;
-	const struct io_service *service = t ? io_service_of(t->kind, t->name) : NULL;
+	const struct io_service *service = t ? io_service_of(t) : NULL;
 
 	if (service)
 		json_set(object, "service", json_string(service->name));

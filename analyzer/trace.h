@@ -40,6 +40,7 @@ struct trace_module {
 struct trace_target {
 	const char *name; /* "" when unknown */
 	uint32_t kind;	  /* enum lar_target_kind */
+	uint32_t holds;	  /* enum lar_holds, 0 = not known */
 	char *own;	  /* what `name` points to when it had to be put together; else NULL */
 };
 

@@ -6,6 +6,7 @@
 #include "hook_io.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 {
@@ -97,8 +98,39 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 
 IO_OFTEN(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
 IO_OFTEN(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
-IO_OFTEN(ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
-IO_OFTEN(ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n, at)
+
+/* The beginning of a file has been read. */
+static lar_noinline void look_into(int fd, const void *buf, uint64_t frame)
+{
+	static const char sqlite[16] = "SQLite format 3";
+	struct thread *t;
+	int e = errno;
+
+	if (!hook_wants(LAR_RECORD_IO) || memcmp(buf, sqlite, sizeof(sqlite)))
+		return;
+	t = span_open(frame);
+	if (t && target_known(fd))
+		target_holds(target_known(fd), LAR_HOLDS_SQLITE);
+	if (t)
+		span_close(t);
+	errno = e;
+}
+
+#define IO_PREAD(symbol, offset)                                                                   \
+	LAR_EXPORT ssize_t symbol(int fd, void *buf, size_t n, offset at)                          \
+	{                                                                                          \
+		uint64_t before = hook_ticks();                                                    \
+		ssize_t result = REAL(symbol)(fd, buf, n, at);                                     \
+                                                                                                   \
+		io_record_usual(LAR_CALL_##symbol, before, n, (uint64_t)at, HOOK_FRAME, fd,        \
+				result);                                                           \
+		if (unlikely(!at && result >= 16))                                                 \
+			look_into(fd, buf, HOOK_FRAME);                                            \
+		return result;                                                                     \
+	}
+
+IO_PREAD(pread, off_t)
+IO_PREAD(pread64, off64_t)
 IO_OFTEN(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
 IO_OFTEN(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n,
 	 at)

@@ -41,6 +41,7 @@ struct thread;
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
 #define RECORDER_TIDS	     4096
+#define RECORDER_HELD	     64 /* files of which it is said what is in them */
 #define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
 #define RECORDER_MISUSES     64 /* places of wrong frees */
 
@@ -128,6 +129,8 @@ struct recorder {
 	uint32_t *fd_target;	  /* by descriptor: target id + 1, 0 = not known */
 	struct name_slot *names;  /* hash table of name_slots places */
 	uint32_t name_slots;
+	uint32_t held_count;
+	uint32_t held[RECORDER_HELD];  /* targets whose contents are named in the dictionary */
 	struct name_bases *name_bases; /* names that others begin like */
 	uint64_t *sample_set;	       /* addresses of the recorded live blocks, when sampling */
 	struct seal_context *seal_free;

@@ -389,6 +389,24 @@ void target_forget(int fd)
 		target_set(fd, 0);
 }
 
+void target_holds(uint32_t target, uint32_t what)
+{
+	struct lar_dict_holds record = { what, 0 };
+	uint32_t known = 0;
+	uint64_t mask;
+
+	sys_block_signals(&mask);
+	if (spin_lock(&lar->target_lock)) {
+		while (known < lar->held_count && lar->held[known] != target)
+			known++;
+		if (known == lar->held_count && known < RECORDER_HELD &&
+		    dict_append(LAR_DICT_HOLDS, target, &record, sizeof(record)))
+			lar->held[lar->held_count++] = target;
+		spin_unlock(&lar->target_lock);
+	}
+	sys_restore_signals(&mask);
+}
+
 void target_renamed(void)
 {
 	if (lar)

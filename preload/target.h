@@ -35,6 +35,9 @@ uint32_t target_of_path(int dir, const char *path);
 /* A descriptor has just been opened: what it was before does not count. */
 void target_set(int fd, uint32_t target);
 
+/* The beginning of a target has been read: remembers what it is (enum lar_holds). */
+void target_holds(uint32_t target, uint32_t what);
+
 /* A file has another name: descriptors open on it are asked again what they are. */
 void target_renamed(void);
 

@@ -35,6 +35,8 @@ same "strided" '[[1,1,62,0]]' "$(target h_strided '.pattern.read | [.consecutive
 same "streams" '[[10000,110000,27,110000,10001,110000,110000]]' "$(target h_stream '[
 	.stdio_write.calls, .stdio_write.bytes, .stdio_write.system.calls,
 	.stdio_write.system.bytes, .stdio_read.calls, .stdio_read.bytes, .read.bytes]')"
+same "a database by what is in it" '["SQLite"]' "$(target h_data .service)"
+same "other files are none" 1 "$(field habits '[.io.targets[] | select(.service)] | length')"
 same "errors" '[[5,[{"error":"ENOENT","count":5}]]]' "$(target h_no/such '[.errors, .pattern.errors]')"
 
 rules() { jq -c '[.io.findings[] | .rule + " " + (.site.function // .target.name | sub(".*/"; ""))] | sort' "$1"; }

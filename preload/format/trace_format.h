@@ -275,6 +275,7 @@ enum lar_dict_type {
 	LAR_DICT_TARGET = 4,  /* struct lar_dict_target + name */
 	LAR_DICT_THREAD = 5,  /* struct lar_dict_thread + name */
 	LAR_DICT_NOTE = 6,    /* text: something the recorder said or switched off */
+	LAR_DICT_HOLDS = 7,   /* struct lar_dict_holds: what is in a file */
 	LAR_DICT_MISUSE = 8,  /* struct lar_dict_misuse + return addresses */
 };
 
@@ -327,6 +328,13 @@ struct lar_dict_target {
 	uint16_t kind;	 /* enum lar_target_kind */
 	uint16_t shared; /* bytes */
 	uint32_t base;	 /* 0 when the name is whole */
+};
+
+/* Payload of LAR_DICT_HOLDS; id is the target's, whose record comes earlier. */
+enum lar_holds { LAR_HOLDS_SQLITE = 1 /* it begins as an SQLite database does */ };
+struct lar_dict_holds {
+	uint32_t what; /* enum lar_holds */
+	uint32_t reserved;
 };
 
 /* Payload of LAR_DICT_THREAD; id is the thread's number. Then the name with a NUL. A later

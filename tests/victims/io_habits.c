@@ -108,6 +108,18 @@ HABIT good(void)
 	close(fd);
 }
 
+/* A database, by what the file begins with. */
+HABIT database(void)
+{
+	int fd = make("h_data");
+
+	must(write(fd, "SQLite format 3", 16) == 16);
+	for (int i = 0; i < 200; i++)
+		must(pread(fd, block, 16, 0) == 16 && pwrite(fd, "x", 1, 100 + i) == 1);
+	memset(block, 0, sizeof(block));
+	close(fd);
+}
+
 HABIT polls(void)
 {
 	struct timespec t = { 0, 1000 };
@@ -160,6 +172,7 @@ int main(int argc, char **argv)
 		seeks();
 		randoms();
 		good();
+		database();
 		polls();
 		streams();
 	}
