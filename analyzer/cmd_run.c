@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -239,6 +240,11 @@ static int judge(struct run *r, int status)
 
 	if (!r->options.gate.given)
 		return status;
+	/* who has interrupted the command does not wait for a verdict on it */
+	if (status == 128 + SIGINT) {
+		say("gate: %s was interrupted: nothing was judged", r->argv[0]);
+		return status;
+	}
 	if (!r->trace) {
 		say("gate: %s left no trace: nothing was judged", r->argv[0]);
 		return status ? status : CMD_UNREADABLE;

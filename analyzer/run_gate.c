@@ -3,6 +3,7 @@
 #include "run_gate.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -120,6 +121,20 @@ static void show(int fd)
 			return;
 }
 
+/* They were kept back for the command; from here on they are meant for us. */
+static void let_signals_through(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int run_gate_judge(const struct run_gate_words *g, const char *trace, uint64_t since_unix_ns,
 		   bool quiet)
 {
@@ -136,6 +151,7 @@ int run_gate_judge(const struct run_gate_words *g, const char *trace, uint64_t s
 	if (!word)
 		return CMD_UNREADABLE;
 	aside = redirect(quiet);
+	let_signals_through();
 	code = opts_run_command(c, count, word);
 	if (aside >= 0 && code)
 		show(aside);

@@ -51,6 +51,9 @@ same "standard output is the command's" fails "$(cat "$work/out")"
 run 7 --gate 'heap.peak_bytes < 1M' sh -c 'exit 7'
 run 137 --gate 'heap.peak_bytes < 1M' sh -c 'kill -9 $$'
 
+run 130 --gate 'heap.peak_bytes < 1' sh -c 'kill -INT $$'
+says 'interrupted: nothing was judged'
+
 ### children are judged
 run 1 -q --record heap --gate 'heap.misuse.double_frees == 0' 'leaks.unfreed.blocks < 10' \
 	sh -c './program 1; true'

@@ -49,6 +49,14 @@ checks=$((checks + 1))
 "$lariat" alloc "$(trace_of pairs)" | grep -q 'made by new\[\] and given back by delete' ||
 	fail "the text names the pair"
 
+# memcheck's own word on the same pairs: as many wrong frees.
+if have valgrind; then
+	valgrind "$victim" new[]/free new[]/free new/free new[]/delete new/delete[] malloc/delete \
+		malloc/delete[] new[]/realloc right >/dev/null 2>"$work/memcheck"
+	same "as memcheck has it" "$(field pairs .heap.misuse.mismatched_frees)" \
+		"$(sed -n 's/.*ERROR SUMMARY: \([0-9]*\) errors.*/\1/p' "$work/memcheck" | tail -n 1)"
+fi
+
 ### no alarm: right pairs, blocks of the parent, blocks from functions that are not wrapped
 record right "$victim" right
 for trace in "$work"/right.*.lariat "$work"/pairs.*.lariat; do
