@@ -12,6 +12,8 @@
 #include "report_json.h"
 #include "top_json.h"
 #include "top_paint.h"
+#include "top_screen.h"
+#include "top_terminal.h"
 #include "utf8.h"
 
 static volatile sig_atomic_t stopped;
@@ -148,6 +150,34 @@ static int batch(struct top_set *s)
 	return CMD_DONE;
 }
 
+/* With figures before the screen is taken: what cannot be read at all is said on the line. */
+static int interactive(struct top_set *s)
+{
+	int code;
+
+	if (s->c->progress)
+		fprintf(s->c->err, "lariat: reading %s ...", s->c->names[0]);
+	code = top_set_refresh(s);
+	if (s->c->progress)
+		fputs("\r\033[K", s->c->err);
+	if (code || !complain(s))
+		return CMD_UNREADABLE;
+	if (!top_terminal_open(s->c->color)) {
+		fputs("lariat: this terminal cannot be drawn on, blocks of text follow\n",
+		      s->c->err);
+		return batch(s);
+	}
+	code = top_screen_run(s);
+	top_terminal_close();
+	return code;
+}
+
+static bool wants_screen(const struct cmd_context *c)
+{
+	return !c->top.batch && !c->top.iterations && c->format == CMD_TEXT &&
+	       isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
 static void catch_signals(void)
 {
 	struct sigaction sa = { .sa_handler = stop };
@@ -168,7 +198,7 @@ int cmd_top(const struct cmd_context *c)
 	}
 	if (!top_set_init(&set, c)) {
 		catch_signals();
-		code = batch(&set);
+		code = wants_screen(c) ? interactive(&set) : batch(&set);
 	}
 	top_set_fini(&set);
 	return stopped ? 128 + (int)stopped : code;

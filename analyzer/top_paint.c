@@ -145,7 +145,7 @@ static void header_process(struct flow *f, const struct top_process *p, const st
 	if (pace->paused)
 		flow(f, "PAUSED");
 	else if (pace->slower_ns)
-		flow(f, "every %s: reading takes long", format_time(n.a, pace->slower_ns));
+		flow(f, "every %s, reading is slow", format_time(n.a, pace->slower_ns));
 	else if (!p->ended)
 		flow(f, "every %s", format_time(n.a, pace->interval_ns));
 	f->style = STYLE_BOLD;
@@ -242,6 +242,23 @@ void top_paint_header(struct top_lines *l, const struct top_process *p, const st
 		header_trace(&f, p);
 	}
 	flow_line(&f);
+}
+
+void top_paint_process(struct top_lines *l, const struct top_process *p)
+{
+	int64_t grew = (int64_t)(p->now.live_bytes - p->last.live_bytes);
+	char live[FORMAT_SIZE], more[FORMAT_SIZE], state[80];
+	struct flow words = { .l = l };
+	struct numbers allocs, io;
+
+	flow_command(&words, p);
+	top_lines_add(l, p->ended ? STYLE_DIM : STYLE_PLAIN,
+		      "%8" PRIu32 " %10s %c%9s %10s %8s  %s, %s",
+		      p->a ? p->a->facts->header->pid : 0, format_bytes(live, p->now.live_bytes),
+		      grew < 0 ? '-' : '+',
+		      format_bytes(more, grew < 0 ? -(uint64_t)grew : (uint64_t)grew),
+		      RATE_COUNT(allocs, allocations), RATE_COUNT(io, io_calls), words.text,
+		      top_process_state(p, state, sizeof(state)));
 }
 
 /* ---- tables ---- */

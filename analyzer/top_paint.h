@@ -40,6 +40,9 @@ struct top_pace {
 void top_paint_header(struct top_lines *l, const struct top_process *p, const struct top_pace *pace,
 		      unsigned most);
 
+/* One line of a list of processes: pid, in use, grown, allocations and I/O a second, program. */
+void top_paint_process(struct top_lines *l, const struct top_process *p);
+
 /* A table: its title line, then `shown` rows from `from` on in the order of `index`. */
 void top_paint_table(struct top_lines *l, struct top_rows *rows, struct top_process *p,
 		     const struct top_column *by, const uint32_t *index, uint32_t from,
