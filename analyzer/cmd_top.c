@@ -97,7 +97,7 @@ static void print_json(struct top_set *s)
 static void print_all(struct top_set *s)
 {
 	const struct cmd_context *c = s->c;
-	uint64_t pace = top_set_pace(s);
+	uint64_t pace = top_set_pace(s, c->top.interval_ns);
 
 	for (size_t i = 0; i < s->count && c->format == CMD_TEXT; i++)
 		if (!s->entry[i]->shown && s->entry[i]->process->a)
@@ -145,7 +145,7 @@ static int batch(struct top_set *s)
 		print_all(s);
 		if (ferror(c->out) || n == c->top.iterations || !top_set_alive(s))
 			break;
-		sleep_until(start + top_set_pace(s));
+		sleep_until(start + top_set_pace(s, c->top.interval_ns));
 	}
 	return CMD_DONE;
 }

@@ -31,12 +31,9 @@ static void draw_lines(const struct top_lines *l, unsigned y, uint32_t from, uns
 
 static struct top_pace pace_of(const struct top_screen *s)
 {
-	uint64_t pace = top_set_pace(s->set);
-	struct top_pace p = { s->interval_ns, pace > s->interval_ns ? pace : 0, s->paused };
+	uint64_t pace = top_set_pace(s->set, s->interval_ns);
 
-	if (s->interval_ns < s->set->c->top.interval_ns && 2 * s->set->cpu_ns < s->interval_ns)
-		p.slower_ns = 0;
-	return p;
+	return (struct top_pace){ s->interval_ns, pace > s->interval_ns ? pace : 0, s->paused };
 }
 
 /* Lines that the header may take: the table comes first. */

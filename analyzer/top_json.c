@@ -196,7 +196,7 @@ static json_t *io_json(struct top_entry *e, const struct cmd_context *c)
 		const struct io_figures *f = &p->a->io->total[op];
 		json_t *one;
 
-		if (!f->calls && op > IO_SYNC)
+		if (!f->calls && op > IO_SYNC && !io_op_is_stdio((enum io_op)op))
 			continue;
 		one = json_object();
 		json_set_u64(one, "calls", f->calls);

@@ -150,6 +150,9 @@ static void total_io(const struct analysis *a, struct top_totals *t)
 	for (unsigned op = 0; op < IO_OP_COUNT; op++) {
 		const struct io_figures *f = &a->io->total[op];
 
+		/* what a program asks of streams is not what they do */
+		if (io_op_is_stdio((enum io_op)op))
+			continue;
 		t->io_calls += f->calls;
 		t->io_bytes += f->bytes;
 		t->io_time_ns += trace_span_ns(a->trace, f->latency.sum);

@@ -66,13 +66,12 @@ static int wait_ms(uint64_t next)
 
 static void loop(struct top_screen *s)
 {
-	uint64_t last = clock_ns(), next = last;
+	uint64_t last = clock_ns();
 
 	while (!s->quit) {
-		uint64_t pace = top_set_pace(s->set);
+		uint64_t next = last + top_set_pace(s->set, s->interval_ns);
 		int key;
 
-		next = last + (pace > s->interval_ns ? pace : s->interval_ns);
 		if (s->again || (!s->paused && !s->typing && clock_ns() >= next)) {
 			last = clock_ns();
 			s->again = false;

@@ -178,9 +178,9 @@ bool top_set_alive(const struct top_set *s)
 	return false;
 }
 
-uint64_t top_set_pace(const struct top_set *s)
+uint64_t top_set_pace(const struct top_set *s, uint64_t interval_ns)
 {
 	uint64_t slow = 2 * s->cpu_ns;
 
-	return slow > s->c->top.interval_ns ? slow : s->c->top.interval_ns;
+	return slow > interval_ns ? slow : interval_ns;
 }

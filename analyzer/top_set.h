@@ -39,6 +39,6 @@ bool top_set_alive(const struct top_set *s);
 
 /* How long to wait from the beginning of one refresh to the next: reading takes at most half a
  * processor. */
-uint64_t top_set_pace(const struct top_set *s);
+uint64_t top_set_pace(const struct top_set *s, uint64_t interval_ns);
 
 #endif
