@@ -160,6 +160,13 @@ static int set_until(struct parse *p, const char *value)
 	return set_time(p, value, &p->c->until_ns);
 }
 
+static int set_now(struct parse *p, const char *value)
+{
+	(void)value;
+	p->c->now = true;
+	return 0;
+}
+
 static int set_no_color(struct parse *p, const char *value)
 {
 	(void)value;
@@ -323,6 +330,7 @@ static const struct option_row rows[] = {
 	  "from when on use of I/O is a finding (see lariat(1))", set_threshold },
 	{ CMD_OPT_SUPPRESSIONS, "suppressions", "FILE",
 	  "leave out leaks that a line leak:PATTERN of FILE matches", set_suppressions },
+	{ CMD_OPT_NOW, "now", NULL, "ask the running process for a leak scan first", set_now },
 	{ CMD_OPT_NO_COLOR, "no-color", NULL, "no colors, also with NO_COLOR set", set_no_color },
 	{ 0, "help", NULL, "show this", set_help },
 };

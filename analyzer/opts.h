@@ -43,6 +43,7 @@ enum cmd_option {
 	CMD_OPT_GATE = 1 << 11,	     /* --assert, --baseline and the files that a gate writes */
 	CMD_OPT_TOP = 1 << 20,	     /* how the live view goes */
 	CMD_OPT_THRESHOLD = 1 << 13, /* of findings about I/O */
+	CMD_OPT_NOW = 1 << 21,	     /* ask the process for a leak scan */
 	CMD_OPT_COMMON = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 			 CMD_OPT_SINCE | CMD_OPT_UNTIL | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 };
@@ -98,6 +99,7 @@ struct cmd_context {
 	struct cmd_gate_options gate;
 	struct cmd_diff_options diff;
 	struct cmd_top_options top;
+	bool now;	/* ask the process first */
 	bool color;	/* escape sequences may be written to `out` */
 	bool progress;	/* `err` is a terminal: show progress of long work */
 	unsigned width; /* columns of the output, 40 and up */

@@ -418,8 +418,9 @@ bool snapshot_asked(void)
 	static _Atomic uint32_t seen, seen_by;
 	uint32_t request = __atomic_load_n(&lar->header->scan_request, __ATOMIC_RELAXED);
 
-	if (likely(!request))
+	if (likely(!request && !atomic_load(&asked.owner)))
 		return false;
+	asked_over(false); /* its process does not stay longer than it must */
 	if (atomic_exchange(&seen_by, lar->pid) != lar->pid)
 		atomic_store(&seen, 0); /* a forked child: its trace has its own word */
 	return atomic_exchange(&seen, request) != request;

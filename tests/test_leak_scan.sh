@@ -88,6 +88,42 @@ record forked "$corpus" forked
 for trace in "$work"/forked.*.lariat; do classes "$trace"; done | sort >forked
 same "forked" "44/1 0/0 45/1 0/0" "$(xargs <forked)"
 
+# Where nothing may be traced, threads are stopped by a signal.
+for case in in_register tls_static on_other_stacks; do
+	"$victims/leak_noptrace" env "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$case.stopped.lariat" \
+		"$corpus" "$case"
+	same "$case, no tracing" "$(classes "$(trace_of "$case")")" \
+		"$(classes "$work/$case.stopped.lariat")"
+	same "$case: by signal" true "$("$lariat" leaks --format json \
+		"$work/$case.stopped.lariat" | jq .leaks.scan.stopped_by_signal)"
+done
+
+# While the program runs: asked by a signal, or by a word in the trace that it comes to see.
+for how in 'idle LARIAT_LEAK_SCAN=USR2' 'active A_VARIABLE=1'; do
+	read -r case option <<<"$how"
+	env "$option" "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$case.lariat" LARIAT_RECORD=heap \
+		"$corpus" "$case" >"$work/$case.out" &
+	pid=$!
+	for _ in $(seq 500); do
+		[ -s "$work/$case.out" ] && break
+		sleep 0.02
+	done
+	for number in 1 2; do
+		"$lariat" leaks --now --format json "$work/$case.lariat" >now.json
+		same "$case: status $number" 0 $?
+		same "$case: scan $number" "[true,false,$number,true]" "$(jq -c '.leaks |
+			[.scan.done, .scan.at_exit, .scan.number,
+			.scan.threads == .scan.threads_stopped]' now.json)"
+		lost=$([ "$case" = idle ] && echo '[1,49]' || echo '[1,50]')
+		same "$case: lost $number" "$lost" \
+			"$(jq -c '[.leaks.definitely_lost.blocks, .leaks.definitely_lost.bytes]' now.json)"
+	done
+	same "$case: still there" 0 "$(kill -0 $pid && echo 0)"
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	same "$case: it is gone" 3 "$("$lariat" leaks --now "$work/$case.lariat" >now.out 2>&1; echo $?)"
+done
+
 # Sites: the class stands with each, and the totals are the sums of the sites.
 trace=$(trace_of chain)
 same "sites" '[["definitely_lost",101],["indirectly_lost",102],["indirectly_lost",103]]' \

@@ -486,6 +486,46 @@ static void closed_to_itself(void)
 	_exit(0);
 }
 
+/* ---- running on ---- */
+
+static void *wait_on_pipe(void *unused)
+{
+	int fds[2];
+	char c;
+
+	(void)unused;
+	if (pipe(fds))
+		exit(3);
+	while (read(fds[0], &c, 1) < 0)
+		;
+	return NULL;
+}
+
+/* Nothing goes on. */
+static void idle(void)
+{
+	pthread_t t;
+
+	bss_root = filled(1001);
+	pthread_create(&t, NULL, wait_on_pipe, NULL);
+	lose(49);
+	puts("up");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* Something always goes on. */
+static void active(void)
+{
+	bss_root = filled(1001);
+	lose(50);
+	puts("up");
+	fflush(stdout);
+	for (;;)
+		free(filled(60));
+}
+
 /* ---- where LeakSanitizer sees it another way, by design ---- */
 
 static void cycle(void)
@@ -527,7 +567,8 @@ static const struct {
 	CASE(thread_exit),  CASE(unjoined),	   CASE(contention),
 	CASE(busy_at_exit), CASE(thread_argument), CASE(swapped),
 	CASE(forked),	    CASE(waiting),	   CASE(closed_to_itself),
-	CASE(cycle),	    CASE(mapped),
+	CASE(idle),	    CASE(active),	   CASE(cycle),
+	CASE(mapped),
 };
 
 int main(int argc, char **argv)
