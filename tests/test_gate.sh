@@ -96,7 +96,8 @@ gate "wrapped: its figures are whole" 0 --assert 'heap.live_bytes < 1G' "$(trace
 # blocks are missing from a file that was cut in the middle of its ring
 head -c 900000 "$(trace_of wrapped)" >cut.lariat
 gate "cut" 1 --assert 'heap.live_bytes < 1G' cut.lariat
-says "cut" 'but the trace has lost events'
+# the cut takes blocks from the middle of the ring: lost either way
+says "cut" 'but the trace \(has lost events\|was full and has lost its beginning\)'
 gate "what is known of a cut trace" 0 --assert 'process.exit_code == 0' cut.lariat
 
 ### suppressions
