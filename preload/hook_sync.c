@@ -193,9 +193,10 @@ SEM_WAIT(sem_clockwait, LOCK_WAITS, (sem_t * sem, clockid_t clock, const struct 
 LAR_EXPORT int sem_post(sem_t *sem)
 {
 	struct lock_call l = LOCK_CALL(sem_post, sem);
+	uint64_t now = hook_ticks();
 	int result = REAL(sem_post)(sem), e = errno;
 
-	lock_signal(&l, false);
+	lock_post(&l, now);
 	errno = e;
 	return result;
 }

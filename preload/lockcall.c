@@ -223,6 +223,30 @@ void lock_signal(struct lock_call *l, bool nobody)
 	span_close(t);
 }
 
+void lock_post(struct lock_call *l, uint64_t now)
+{
+	struct thread *t;
+
+	lock_signal(l, false);
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return;
+	t = span_open(l->frame);
+	if (!t)
+		return;
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+		uint32_t cell = lockcell_place(l->addr, n);
+		struct lar_lock_cell *c = lockcell_at(t, cell);
+
+		if (c->addr != l->addr || !(c->taken & LAR_SEM_TAKEN))
+			continue;
+		c->taken = LAR_SEM_AS_LOCK;
+		if (c->held_since)
+			lock_hold_end(t, cell, now, l->call, l->frame);
+		break;
+	}
+	span_close(t);
+}
+
 void lock_destroy(uint64_t addr, uint64_t frame)
 {
 	struct thread *t;

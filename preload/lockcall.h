@@ -29,7 +29,7 @@ enum lock_way {
 	LOCK_TRY = 1,
 	LOCK_RECURSIVE = 2, /* the same thread may take it again */
 	LOCK_SHARED = 4,    /* with others */
-	LOCK_NO_HOLD = 8,   /* nobody holds it: semaphores */
+	LOCK_NO_HOLD = 8,   /* nobody holds it, unless it is used as a lock: semaphores */
 };
 
 /* The return address of the wrapper whose frame it is. */
@@ -91,8 +91,12 @@ static always_inline struct lar_lock_cell *lock_cell(const struct thread *t,
 static always_inline void lock_hold(struct thread *t, struct lar_lock_cell *c, uint32_t cell,
 				    unsigned way)
 {
-	if (way & LOCK_NO_HOLD)
+	if (way & LOCK_NO_HOLD) {
+		if (c->taken & LAR_SEM_AS_LOCK)
+			c->held_since = lar_ticks();
+		c->taken |= LAR_SEM_TAKEN;
 		return;
+	}
 	if (unlikely(c->depth || (way & LOCK_RECURSIVE && t->held.count))) {
 		lock_again(t, cell, way);
 		return;
@@ -186,6 +190,9 @@ void lock_wait_end(struct lock_call *l, int result);
 
 /* A signal, a broadcast, a post: counted in a cell. nobody: no thread waited for it. */
 void lock_signal(struct lock_call *l, bool nobody);
+
+/* A post, too, by now: a thread that posts what it has taken uses it as a lock. */
+void lock_post(struct lock_call *l, uint64_t now);
 
 /* Before a fork: what the thread holds, nobody gives back in the child. */
 void lock_at_fork(unsigned call, uint64_t frame);

@@ -31,6 +31,12 @@ is "holds" '.sites | map(select(.function == "slow"))[0].hold_ns |
 	[.count, .min > 15e6, .p50 > 15e6, .max >= 20e6, .sum >= 200e6]' \
 	'[10,true,true,true,true]' blame.lariat
 
+"$lariat" run -q -o semaphore.lariat "$victims/lock_blame" semaphore
+is "a semaphore as a lock" '.blame | map([.waiter.function, .holder.function, .waits,
+	.wait_ns > 15e6, .kind])' '[["sem_waiter","hold_semaphore",1,true,"semaphore"]]' semaphore.lariat
+is "its holds" '.sites | map(select(.function == "hold_semaphore"))[0].hold_ns | [.count, .sum > 15e6]' \
+	'[1,true]' semaphore.lariat
+
 # The kernel's side: each wait is a call, and each waking.
 if have strace; then
 	strace -f -e trace=futex -o futexes "$victims/lock_blame"

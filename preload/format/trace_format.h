@@ -169,7 +169,11 @@ struct lar_lock_cell {
 	uint64_t hold_max_ticks;
 	uint64_t held_since; /* ticks, 0 = not held by this thread now */
 	uint64_t caller;     /* return address of the call; 0 = of several others */
-	uint64_t reserved;
+	uint64_t taken;	     /* semaphores: enum lar_sem_taken */
+};
+enum lar_sem_taken {
+	LAR_SEM_TAKEN = 1,   /* by this thread, which has not given it back */
+	LAR_SEM_AS_LOCK = 2, /* it has done so at some time: a lock, whose holds are counted */
 };
 _Static_assert(sizeof(struct lar_lock_cell) == 64, "lock cell is one cache line");
 

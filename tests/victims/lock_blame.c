@@ -4,6 +4,7 @@
  * `quick` for 5 ms while another thread is seen asleep for it, in turns.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -83,9 +84,52 @@ static void *waiter(void *arg)
 	return NULL;
 }
 
-int main(void)
+/* A semaphore as a lock: after its first time the thread is known to give it back itself. */
+static sem_t binary;
+
+static void *sem_waiter(void *arg)
+{
+	(void)arg;
+	waiter_tid = (int)syscall(SYS_gettid);
+	sem_wait(&binary);
+	sem_post(&binary);
+	return NULL;
+}
+
+static void __attribute__((noinline)) hold_semaphore(void (*wait)(void))
+{
+	sem_wait(&binary);
+	if (wait)
+		wait();
+	sem_post(&binary);
+	__asm__ volatile("");
+}
+
+static pthread_t sem_thread;
+
+static void let_sem_wait(void)
+{
+	pthread_create(&sem_thread, NULL, sem_waiter, NULL);
+	let_wait(20);
+}
+
+static void semaphore(void)
+{
+	sem_init(&binary, 0, 1);
+	waiter_tid = 0;
+	hold_semaphore(NULL);
+	hold_semaphore(let_sem_wait);
+	pthread_join(sem_thread, NULL);
+}
+
+int main(int argc, char **argv)
 {
 	pthread_t thread;
+
+	if (argc > 1 && !strcmp(argv[1], "semaphore")) {
+		semaphore();
+		return 0;
+	}
 
 	pthread_create(&thread, NULL, waiter, NULL);
 	for (int i = 0; i < ROUNDS; i++) {

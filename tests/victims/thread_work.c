@@ -12,7 +12,7 @@
 #include "expect.h"
 
 #define POOL  3
-#define BRIEF 60
+#define BRIEF 200
 #define DEEP  (1u << 20)
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, other = PTHREAD_MUTEX_INITIALIZER;
