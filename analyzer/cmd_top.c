@@ -16,11 +16,10 @@
 #include "top_terminal.h"
 #include "utf8.h"
 
-static volatile sig_atomic_t stopped;
-
+/* At once, also in the middle of reading: what was printed is whole. */
 static void stop(int number)
 {
-	stopped = number;
+	_exit(128 + number);
 }
 
 static uint64_t clock_ns(void)
@@ -31,12 +30,12 @@ static uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* Until a time, or a signal. */
+/* Until a time. */
 static void sleep_until(uint64_t ns)
 {
 	struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
 
-	while (!stopped && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
 		;
 }
 
@@ -135,7 +134,7 @@ static int batch(struct top_set *s)
 {
 	const struct cmd_context *c = s->c;
 
-	for (uint64_t n = 1; !stopped; n++) {
+	for (uint64_t n = 1;; n++) {
 		uint64_t start = clock_ns();
 
 		if (top_set_refresh(s))
@@ -201,5 +200,5 @@ int cmd_top(const struct cmd_context *c)
 		code = wants_screen(c) ? interactive(&set) : batch(&set);
 	}
 	top_set_fini(&set);
-	return stopped ? 128 + (int)stopped : code;
+	return code;
 }

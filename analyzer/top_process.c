@@ -90,6 +90,8 @@ static int open_anew(struct top_process *p)
 	}
 	err = analysis_new_following(&p->context, p->path, PARTS, &p->a, &p->trouble);
 	if (!err)
+		p->dropped = p->a->facts->events_dropped;
+	if (!err)
 		err = follow(p);
 	/* it may have ended while it was read: what it did last is there now */
 	if (!err && !p->a->facts->running)
@@ -116,10 +118,15 @@ static bool look_at_name(struct top_process *p)
 	return !rc && (st.st_dev != p->dev || st.st_ino != p->ino);
 }
 
-/* The same trace in full, for figures that depend on the order of events to the last. */
+/*
+ * The same trace in full, for figures that depend on the order of events to the last, and that have
+ * nothing of what was seen before the recorder had to drop it.
+ */
 static int settle(struct top_process *p)
 {
-	if (!trace_followed_late(p->a->trace) || p->gone)
+	bool dropped = p->a->facts->events_dropped != p->dropped;
+
+	if ((!trace_followed_late(p->a->trace) && !dropped) || p->gone)
 		return 0;
 	return open_anew(p);
 }

@@ -47,7 +47,8 @@ struct top_process {
 	struct analysis *a; /* NULL = the file could not be opened: see `trouble` */
 	dev_t dev;
 	ino_t ino;
-	uint64_t opened; /* how often: sites and such have other numbers then */
+	uint64_t opened;  /* how often: sites and such have other numbers then */
+	uint64_t dropped; /* events, when it was opened last */
 	uint64_t refreshes;
 	bool ended;  /* and all of it has been read */
 	bool broken; /* the last refresh failed: the models lack something */
