@@ -17,7 +17,7 @@ static void record_open(struct io_call *io, int dir, const char *path, int fd)
 	/* signal handlers that interrupt the look-up of the name record elsewhere */
 	t = span_open(io->frame);
 	if (t) {
-		target = target_of_path(dir, path);
+		target = target_of_path(dir, path, fd >= 0);
 		if (fd >= 0)
 			target_set(fd, target);
 		span_close(t);

@@ -143,6 +143,27 @@ RENAME(renameat, (int from, const char *old, int to, const char *path), (from, o
 RENAME(renameat2, (int from, const char *old, int to, const char *path, unsigned flags),
        (from, old, to, path, flags), from, old, to, path)
 
+LAR_EXPORT int chdir(const char *path)
+{
+	struct io_call io = IO_CALL(chdir);
+	int result = REAL(chdir)(path);
+
+	/* on success a relative path is that of the folder where the process is now */
+	target_folder_changed();
+	io_record_path(&io, AT_FDCWD, !result && *path != '/' ? "" : path, result);
+	return result;
+}
+
+LAR_EXPORT int fchdir(int fd)
+{
+	struct io_call io = IO_CALL(fchdir);
+	int result = REAL(fchdir)(fd);
+
+	target_folder_changed();
+	io_record(&io, fd, 0, result);
+	return result;
+}
+
 static void control_record(struct io_call *io, int fd, int command, int result)
 {
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {

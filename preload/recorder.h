@@ -125,10 +125,10 @@ struct recorder {
 	} module[RECORDER_MAX_MODULES];
 
 	uint32_t target_count;
-	_Atomic uint32_t fd_high; /* of the descriptors in fd_target */
-	uint32_t *fd_target;	  /* by descriptor: target id + 1, 0 = not known */
-	struct name_slot *names;  /* hash table of name_slots places */
-	uint32_t name_slots;
+	_Atomic uint32_t fd_high;	 /* of the descriptors in fd_target */
+	uint32_t *fd_target;		 /* by descriptor: target id + 1, 0 = not known */
+	struct name_slot *names;	 /* hash table */
+	_Atomic uint32_t cwd_generation; /* times that the working folder changed */
 	uint32_t held_count;
 	uint32_t held[RECORDER_HELD];  /* targets whose contents are named in the dictionary */
 	struct name_bases *name_bases; /* names that others begin like */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +18,7 @@
 #include "pool.h"
 #include "recorder.h"
 #include "sys.h"
+#include "thread.h"
 
 #define NAMES_MAX   131072u /* distinct targets */
 #define NAME_SLOTS  256u    /* of the first table: one page */
@@ -51,35 +53,64 @@ static uint64_t name_hash(uint32_t kind, const char *name, size_t n)
 	return h ? h : 1;
 }
 
-static struct name_slot *name_place(struct name_slot *table, uint32_t slots, uint64_t hash)
+/* The first entry of a table has the number of places behind it in its hash. */
+static uint32_t slots_of(const struct name_slot *table)
 {
-	uint32_t i = (uint32_t)hash & (slots - 1);
+	return (uint32_t)__atomic_load_n(&table->hash, __ATOMIC_RELAXED);
+}
 
-	while (table[i].hash && table[i].hash != hash)
-		i = (i + 1) & (slots - 1);
-	return &table[i];
+static struct name_slot *name_place(struct name_slot *table, uint64_t hash)
+{
+	uint32_t mask = slots_of(table) - 1, i = (uint32_t)hash & mask;
+
+	while (table[1 + i].hash && table[1 + i].hash != hash)
+		i = (i + 1) & mask;
+	return &table[1 + i];
+}
+
+/* Whoever looks a name up without the lock may still be at an old table: it stays, as zeros. */
+static bool names_replace(struct name_slot *old, uint32_t slots)
+{
+	struct name_slot *bigger = pool_map((slots + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return false;
+	bigger->hash = slots;
+	for (uint32_t i = 1; old && i <= slots_of(old); i++)
+		if (old[i].hash)
+			*name_place(bigger, old[i].hash) = old[i];
+	__atomic_store_n(&lar->names, bigger, __ATOMIC_RELEASE);
+	if (old)
+		sys_madvise(old, (slots_of(old) + 1) * sizeof(*old), MADV_DONTNEED);
+	return true;
 }
 
 /* Makes room for one name more, so that the table stays at most half full. */
 static bool names_grow(void)
 {
-	uint32_t slots = lar->names ? lar->name_slots * 4 : NAME_SLOTS;
-	struct name_slot *bigger;
-
-	if (lar->names && lar->target_count < lar->name_slots / 2)
+	if (!lar->names)
+		return names_replace(NULL, NAME_SLOTS);
+	if (lar->target_count < slots_of(lar->names) / 2)
 		return true;
-	if (lar->target_count >= NAMES_MAX)
-		return false;
-	bigger = pool_map(slots * sizeof(*bigger));
-	if (!bigger)
-		return false;
-	for (uint32_t i = 0; lar->names && i < lar->name_slots; i++)
-		if (lar->names[i].hash)
-			*name_place(bigger, slots, lar->names[i].hash) = lar->names[i];
-	pool_unmap(lar->names, lar->name_slots * sizeof(*bigger));
-	lar->names = bigger;
-	lar->name_slots = slots;
-	return true;
+	return lar->target_count < NAMES_MAX && names_replace(lar->names, slots_of(lar->names) * 4);
+}
+
+/* The number of a name that is known, else 0. Without the lock: id is there before its hash. */
+static uint32_t names_find(uint64_t hash)
+{
+	const struct name_slot *table = __atomic_load_n(&lar->names, __ATOMIC_ACQUIRE);
+	uint32_t slots = table ? slots_of(table) : 0;
+
+	for (uint32_t n = 0, i = (uint32_t)hash; n < slots; n++, i++) {
+		const struct name_slot *slot = &table[1 + (i & (slots - 1))];
+		uint64_t found = __atomic_load_n(&slot->hash, __ATOMIC_ACQUIRE);
+
+		if (found == hash)
+			return __atomic_load_n(&slot->id, __ATOMIC_RELAXED);
+		if (!found)
+			break;
+	}
+	return 0;
 }
 
 /* The longest of the kept names' beginnings that `name` has too; *shared is its length. */
@@ -123,22 +154,18 @@ static void base_keep(uint32_t id, const char *name, size_t n)
 	memcpy(b->name, name, n);
 }
 
-static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
+static uint32_t intern_locked(uint32_t kind, uint64_t hash, const char *name, size_t n)
 {
 	struct {
 		struct lar_dict_target t;
 		char name[NAME_SIZE];
 	} record;
-	uint64_t hash = name_hash(kind, name, n);
 	struct name_base *base;
 	struct name_slot *slot;
 	size_t shared, folder;
 
-	if (lar->names) {
-		slot = name_place(lar->names, lar->name_slots, hash);
-		if (slot->hash)
-			return slot->id;
-	}
+	if (names_find(hash))
+		return names_find(hash);
 	if (!names_grow())
 		return 0;
 	base = base_of(name, n, &shared);
@@ -161,23 +188,27 @@ static uint32_t intern_locked(uint32_t kind, const char *name, size_t n)
 		return 0;
 	if (!base)
 		base_keep(lar->target_count + 1, name, n);
-	slot = name_place(lar->names, lar->name_slots, hash);
-	slot->hash = hash;
-	slot->id = ++lar->target_count;
-	return slot->id;
+	slot = name_place(lar->names, hash);
+	__atomic_store_n(&slot->id, ++lar->target_count, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->hash, hash, __ATOMIC_RELEASE);
+	return lar->target_count;
 }
 
 /* The number of a name, entered in the dictionary when it is new. */
 static uint32_t intern(uint32_t kind, const char *name, size_t n)
 {
-	uint32_t id = 0;
-	uint64_t mask;
+	uint64_t mask, hash;
+	uint32_t id;
 
 	if (n >= NAME_SIZE)
 		n = NAME_SIZE - 1;
+	hash = name_hash(kind, name, n);
+	id = names_find(hash);
+	if (id)
+		return id;
 	sys_block_signals(&mask);
 	if (spin_lock(&lar->target_lock)) {
-		id = intern_locked(kind, name, n);
+		id = intern_locked(kind, hash, name, n);
 		spin_unlock(&lar->target_lock);
 	}
 	sys_restore_signals(&mask);
@@ -343,32 +374,70 @@ uint32_t target_of_fd(int fd)
 	return target;
 }
 
-uint32_t target_of_path(int dir, const char *path)
+/*
+ * The working folder, with a slash behind it; its length, 0 = not known. Kept by the thread until
+ * the program changes it: a look-up by the system takes longer than most calls that it is for.
+ */
+static size_t working_folder(char *out, size_t size)
+{
+	uint32_t generation = atomic_load_explicit(&lar->cwd_generation, memory_order_relaxed) + 1;
+	struct thread *t = lar_self;
+	bool own = t->gate == GATE_BUSY && t->slot;
+	ssize_t n;
+
+	if (own && t->cwd_generation == generation) {
+		memcpy(out, t->cwd, t->cwd_size);
+		return t->cwd_size;
+	}
+	n = sys_readlink("/proc/self/cwd", out, size - 2);
+	if (n <= 0)
+		return 0;
+	if (out[n - 1] != '/')
+		out[n++] = '/';
+	/* the child of a vfork shares this memory, but has a folder of its own */
+	if (own && (size_t)n <= sizeof(t->cwd) && sys_getpid() == (pid_t)lar->pid) {
+		t->cwd_generation = 0;
+		memcpy(t->cwd, out, (size_t)n);
+		t->cwd_size = (uint32_t)n;
+		__atomic_signal_fence(__ATOMIC_RELEASE);
+		t->cwd_generation = generation;
+	}
+	return (size_t)n;
+}
+
+void target_folder_changed(void)
+{
+	if (lar)
+		atomic_fetch_add_explicit(&lar->cwd_generation, 1, memory_order_relaxed);
+}
+
+uint32_t target_of_path(int dir, const char *path, bool readable)
 {
 	char name[NAME_SIZE];
 	size_t n, at = 0;
 
 	/* the call may be about to fail because of a bad pointer: the kernel shall say so */
-	if (!path || !sys_readable((const void *)((uint64_t)path & ~7ull)))
+	if (!path || (!readable && !sys_readable((const void *)((uint64_t)path & ~7ull))))
 		return 0;
-	if (*path != '/') {
+	if (*path != '/' && dir == AT_FDCWD) {
+		at = working_folder(name, sizeof(name));
+	} else if (*path != '/') {
 		char link[40];
 		ssize_t len;
 
-		if (dir == AT_FDCWD)
-			memcpy(link, "/proc/self/cwd", 15);
-		else
-			note_format(link, sizeof(link), "/proc/self/fd/%d", dir);
+		note_format(link, sizeof(link), "/proc/self/fd/%d", dir);
 		len = sys_readlink(link, name, sizeof(name) - 2);
 		if (len > 0) {
 			at = (size_t)len;
 			if (name[at - 1] != '/')
 				name[at++] = '/';
 		}
-		while (path[0] == '.' && path[1] == '/')
-			path += 2;
 	}
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
 	n = strnlen(path, sizeof(name) - at - 1);
+	if (!n && at > 1)
+		at--;
 	memcpy(name + at, path, n);
 	return intern(LAR_TARGET_FILE, name, at + n);
 }
@@ -409,6 +478,7 @@ void target_holds(uint32_t target, uint32_t what)
 
 void target_renamed(void)
 {
+	target_folder_changed();
 	if (lar)
 		target_forget_range(0, atomic_load_explicit(&lar->fd_high, memory_order_relaxed));
 }

@@ -9,6 +9,7 @@
 #ifndef LARIAT_TARGET_H
 #define LARIAT_TARGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder.h"
@@ -29,8 +30,14 @@ static always_inline uint32_t target_known(int fd)
 /* The target of an open descriptor; asks the system at first use. 0 = not known. */
 uint32_t target_of_fd(int fd);
 
-/* The target of a path that a call named; dir as for openat(). 0 = not known. */
-uint32_t target_of_path(int dir, const char *path);
+/*
+ * The target of a path that a call named; dir as for openat(). `readable`: the call has read it, as
+ * it did not fail. 0 = not known.
+ */
+uint32_t target_of_path(int dir, const char *path, bool readable);
+
+/* The working folder is another. */
+void target_folder_changed(void);
 
 /* A descriptor has just been opened: what it was before does not count. */
 void target_set(int fd, uint32_t target);

@@ -188,6 +188,10 @@ struct thread {
 	struct stdio_cell stdio[STDIO_CELLS];
 	uint32_t stdio_used; /* 0 = all are free */
 
+	/* the working folder with a slash behind it, of that change of it + 1 */
+	uint32_t cwd_generation, cwd_size;
+	char cwd[256];
+
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
 	struct held held;
 	struct stack stack;
