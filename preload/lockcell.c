@@ -149,20 +149,19 @@ static uint32_t place_for(const struct thread *t, uint64_t addr)
 uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call, bool *made)
 {
 	struct lar_lock_cell *c;
-	uint32_t cell;
+	uint32_t cell, shared = LOCKCELL_NONE;
 
 	*made = false;
 	if (t->slot->owner_tid == THREAD_SHARED)
 		return LOCKCELL_NONE;
 	cell = place_for(t, addr);
+	/* more places than cells: one for those that are left */
 	if (cell == LOCKCELL_NONE || lockcell_at(t, cell)->addr == addr) {
-		/* more places than cells: one for those that are left */
-		uint32_t shared = lockcell_find(t, addr, 0, call);
-
 		*caller = 0;
-		if (shared != LOCKCELL_NONE || cell == LOCKCELL_NONE)
-			return shared;
+		shared = lockcell_find(t, addr, 0, call);
 	}
+	if (shared != LOCKCELL_NONE || cell == LOCKCELL_NONE)
+		return shared;
 	c = lockcell_at(t, cell);
 	if (c->addr)
 		lockcell_flush(t, cell);
