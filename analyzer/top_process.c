@@ -89,10 +89,10 @@ static int open_anew(struct top_process *p)
 		p->ino = st.st_ino;
 	}
 	err = analysis_new_following(&p->context, p->path, PARTS, &p->a, &p->trouble);
-	if (!err)
-		p->dropped = p->a->facts->events_dropped;
-	if (!err)
-		err = follow(p);
+	if (err || !p->a)
+		return err;
+	p->dropped = p->a->facts->events_dropped;
+	err = follow(p);
 	/* it may have ended while it was read: what it did last is there now */
 	if (!err && !p->a->facts->running)
 		err = analysis_refresh(p->a);
