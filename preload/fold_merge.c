@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Takes the events of all slots' blocks by time; see fold.h. */
+#define QUEUE_USUAL 8 /* blocks */
+#define SNAPSHOTS   4 /* of slots, at most, each time that a block comes */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <string.h>
 #include <zstd.h>
@@ -424,13 +426,29 @@ void fold_note_block(uint64_t offset, const struct lar_block *b)
 	rise(f, b->slot);
 }
 
+/* More blocks wait than would if each thread's buffer were on its way to become one. */
+static bool held_up(const struct fold *f)
+{
+	return f->queue_tail - f->queue_head >
+	       QUEUE_USUAL + 2 * tracefile_section(LAR_SECTION_STAGING)->used;
+}
+
 void fold_some(uint32_t events)
 {
 	struct fold *f = lar->fold;
-	uint32_t limiting;
 
-	if (f && !f->failed)
-		advance(f, watermark(f, &limiting), events);
+	for (unsigned i = 0; f && !f->failed && events; i++) {
+		uint64_t before = f->events;
+		uint32_t limiting;
+
+		if (!advance(f, watermark(f, &limiting), events))
+			return;
+		events -= (uint32_t)(f->events - before);
+		/* a thread that does nothing keeps others' events back: its own are taken early */
+		if (!events || limiting == UINT32_MAX || i == SNAPSHOTS || !held_up(f) ||
+		    !snapshot(f, limiting))
+			return;
+	}
 }
 
 bool fold_make_way(const struct lar_block *oldest)

@@ -38,4 +38,11 @@ same 'the slowest call is the longest of all' true "$(field ring '.io |
 	.slowest[0].time_ns == ([.totals[].latency_ns.max] | max)')"
 same 'sums of targets' true "$(field ring '.io |
 	([.targets[].time_ns] | add) - ([.totals[].time_ns] | add) | fabs < 100')"
+
+# A thread that waits for others meanwhile does not keep their events from being folded as they come:
+# a ring that is full after 13 million events would else stand still until all of them are.
+options="LARIAT_SIZE=32M LARIAT_RECORD=heap" record steady "$victims/bound_load" events 20000000
+same 'nothing is dropped beside an idle thread' '[0,0,true]' "$("$lariat" info --format json \
+	"$(trace_of steady)" | jq -c '.trace | [.events_dropped, .events_overwritten,
+	.events_folded > 0]')"
 finish
