@@ -14,6 +14,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 #define PAGE  4096ull
 #define LEVEL 1
@@ -33,11 +36,15 @@ static uint64_t area_size(const struct lar_section *s)
 	return s->size / 2 / PAGE * PAGE;
 }
 
+/* On some file systems also what is only read must have disk: a full one must not kill. */
 static uint64_t seq_of(const uint8_t *base, const struct lar_section *s, unsigned which)
 {
 	const struct lar_leakscan *h =
 		(const struct lar_leakscan *)(base + s->offset + which * area_size(s));
+	int result = sys_madvise((void *)(uintptr_t)h, PAGE, MADV_POPULATE_READ);
 
+	if (result && result != -EINVAL)
+		return 0;
 	return h->magic == LAR_LEAKSCAN_MAGIC && h->check == lar_leakscan_check(h) ? h->seq : 0;
 }
 

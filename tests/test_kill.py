@@ -89,6 +89,8 @@ class Round:
         with open(self.state, "rb") as f:
             data = f.read()
         used = struct.unpack_from("<I", data)[0] if len(data) >= FIRST_SLOT else 0
+        most = (len(data) - FIRST_SLOT) // SLOT.size  # later ones share those of early ones
+        used = min(used, most)
         for i in range(used):
             pid, worker, *words = SLOT.unpack_from(data, FIRST_SLOT + i * SLOT.size)
             if not pid:

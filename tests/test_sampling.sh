@@ -77,7 +77,8 @@ for run in wrapped again; do
 	same "$run: the program's exit status" 0 "$(status_of "$run")"
 	near "$run"
 	"$lariat" report --format json "$(trace_of "$run")" >"$work/$run.json"
-	same "$run: writes" 600000 "$(jq .io.totals.write.calls "$work/$run.json")"
+	same "$run: writes" 600000 "$(jq '[.io.targets[] | select(.name == "/dev/null").write.calls] |
+		add' "$work/$run.json")"
 	same "$run: nothing lost" '[0,0,false]' "$(jq -c '.trace |
 		[.events_overwritten, .events_dropped, .partial]' "$work/$run.json")"
 	same "$run: folded" true "$(jq '.trace.events_folded > 300000' "$work/$run.json")"

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS	   4096
+#define SLOTS	   32768
 #define KEPT	   48
 #define MUTEXES	   62 /* of worker 0: more than a thread has lock cells */
 #define FEW	   6  /* of the others */
