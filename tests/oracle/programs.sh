@@ -96,8 +96,8 @@ if have node; then
 	script node 'node -e "
 		const { Worker } = require(\"worker_threads\"), fs = require(\"fs\");
 		const w = new Worker(\"require(\\\"worker_threads\\\").parentPort.postMessage([1,2,3].map(x => x * 2))\", { eval: true });
-		w.on(\"message\", m => console.log(m)); w.on(\"exit\", c => console.log(\"exit\", c));
-		fs.writeFileSync(\"f\", \"x\".repeat(100000)); fs.readFile(\"f\", (e, d) => console.log(d.length));
+		w.on(\"message\", m => console.log(m)); fs.writeFileSync(\"f\", \"x\".repeat(100000));
+		w.on(\"exit\", c => { console.log(\"exit\", c); fs.readFile(\"f\", (e, d) => console.log(d.length)); });
 		console.log(require(\"child_process\").execSync(\"echo child\").toString());
 		process.on(\"exit\", () => { process.exitCode = 6 })"'
 fi
