@@ -151,10 +151,17 @@ LAR_EXPORT int execle(const char *path, const char *arg, ...)
 	return exec_failed(REAL(execve)(path, argv, envp));
 }
 
+/* Forked children leave this way to be quick, with a heap that is their parent's: no scan there. */
+static always_inline void scan_unless_forked(uint64_t frame)
+{
+	if (lar && lar->header && !lar->header->parent_start_ns)
+		snapshot_at_exit(frame);
+}
+
 LAR_EXPORT void _exit(int code)
 {
 	life_end(LAR_END_EXIT, code);
-	snapshot_at_exit(HOOK_FRAME);
+	scan_unless_forked(HOOK_FRAME);
 	REAL(_exit)(code);
 	__builtin_unreachable();
 }
@@ -162,7 +169,7 @@ LAR_EXPORT void _exit(int code)
 LAR_EXPORT void _Exit(int code)
 {
 	life_end(LAR_END_EXIT, code);
-	snapshot_at_exit(HOOK_FRAME);
+	scan_unless_forked(HOOK_FRAME);
 	REAL(_Exit)(code);
 	__builtin_unreachable();
 }
