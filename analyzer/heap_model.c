@@ -210,17 +210,34 @@ static inline void moment_add(struct heap_moment *m, uint64_t ticks, uint64_t ad
 	m->free[i].thread = thread;
 }
 
-/* Was the block of event e freed at its very time by another thread? Each free answers once. */
-static bool moment_take(struct heap_moment *m, uint64_t address, const struct event *e)
+/* Was the block of event e freed at its very time, by its own thread or by another one? Each free
+ * answers once. */
+static bool moment_take(struct heap_moment *m, uint64_t address, const struct event *e, bool own)
 {
 	if (m->ticks != e->ticks)
 		return false;
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (m->free[i].address != address || m->free[i].thread == e->thread)
+		if (m->free[i].address != address || (m->free[i].thread == e->thread) != own)
 			continue;
 		m->free[i] = m->free[--m->count];
 		return true;
 	}
+	return false;
+}
+
+/*
+ * Was the block that e allocates freed at that very time, by another thread whose event came first?
+ * When the own thread freed another block there in between, that is the one that was known.
+ */
+static bool freed_before_born(struct heap_model *m, uint64_t address, const struct event *e)
+{
+	if (moment_take(&m->stray, address, e, false))
+		return true;
+	if (!moment_take(&m->stray, address, e, true))
+		return false;
+	if (moment_take(&m->freed, address, e, false))
+		return true;
+	moment_add(&m->stray, e->ticks, address, e->thread);
 	return false;
 }
 
@@ -244,8 +261,17 @@ static struct heap_early *early_new(struct heap_model *m)
  */
 static void block_given_out_again(struct heap_model *m, struct live_block *b, const struct event *e)
 {
-	struct heap_early *early = early_new(m);
+	struct heap_early *early;
 
+	/* its free came before it did: of that step of the clock the order is not known */
+	if (m->stray.count && (moment_take(&m->stray, b->address, e, false) ||
+			       moment_take(&m->stray, b->address, e, true))) {
+		m->total.unpaired_frees--;
+		count_death(m, b, e, e->ticks);
+		live_remove(&m->live, b);
+		return;
+	}
+	early = early_new(m);
 	early->address = b->address;
 	early->ticks = e->ticks;
 	early->weight = count_death(m, b, e, e->ticks);
@@ -281,10 +307,11 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 		if (m->watch[i].born(m->watch[i].arg, b, e))
 			return -ENOMEM;
 	heap_model_last(m, e->thread, address);
-	if (m->stray.count && moment_take(&m->stray, address, e)) {
+	if (m->stray.count && freed_before_born(m, address, e)) {
 		m->total.unpaired_frees--;
 		count_death(m, b, e, e->ticks);
 		live_remove(&m->live, b);
+		moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
 	}
 	return 0;
 }
@@ -292,7 +319,9 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 /*
  * Was the block's end announced by block_given_out_again()? Then it is counted already. The oldest
  * announcement since the realloc began is its own: when several threads were held up in reallocs of
- * one address, the later announcements are the others'.
+ * one address, the later announcements are the others'. A free's is of its very time: two threads
+ * can free and allocate in one step of the clock, and the free has its place behind what its thread
+ * did before it.
  */
 static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start)
 {
@@ -319,7 +348,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 	struct live_block *b = live_find(&m->live, address);
 	bool in_window = e->time_ns >= m->since_ns;
 
-	if (e->kind == LAR_EV_REALLOC && (!b || b->born_ticks > now) &&
+	if ((!b || b->born_ticks > now || (b->born_ticks == now && b->thread != e->thread)) &&
 	    death_was_early(m, address, now))
 		return;
 	if (!b) {
@@ -336,8 +365,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 			m->total.temporary++;
 		}
 		count_death(m, b, e, now);
-		if (e->kind == LAR_EV_FREE)
-			moment_add(&m->freed, e->ticks, address, e->thread);
+		moment_add(&m->freed, e->ticks, address, e->thread);
 	}
 	live_remove(&m->live, b);
 }
@@ -378,7 +406,7 @@ static int take_realloc(struct heap_model *m, const struct event *e)
 	if (old && now && e->time_ns >= m->since_ns)
 		count_realloc(m, old, size);
 	if (old == now && m->freed.ticks == e->ticks && !live_find(&m->live, old) &&
-	    moment_take(&m->freed, old, e)) {
+	    moment_take(&m->freed, old, e, false)) {
 		/* Resized in place, then freed by another thread, whose free came first and was
 		 * taken for the old size's. */
 		m->total.unpaired_frees++;

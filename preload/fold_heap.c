@@ -179,11 +179,18 @@ static void count_death(struct fold *f, struct heap *h, const struct fold_block_
 
 /* The free of this block was not seen; the realloc that it was part of may come yet. */
 static void given_out_again(struct fold *f, struct heap *h, struct fold_block_live *b,
-			    uint64_t ticks)
+			    uint64_t ticks, uint32_t thread)
 {
 	struct lar_weight w = weigh(b->size);
 	struct early *e = &h->early[0];
 
+	if (h->stray.count && (fold_moment_take(&h->stray, ticks, b->address, thread, false) ||
+			       fold_moment_take(&h->stray, ticks, b->address, thread, true))) {
+		h->unpaired--;
+		count_death(f, h, b, ticks);
+		fold_live_remove(&h->live, b);
+		return;
+	}
 	if (h->early_count < EARLY_MOST)
 		e = &h->early[h->early_count++];
 	else
@@ -219,6 +226,20 @@ static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
 	return true;
 }
 
+/* The free of a block can come before its allocation, where both are in one step of the clock; a
+ * free by the own thread in front of it was then that of the block that was known. */
+static bool freed_before_born(struct heap *h, const struct fold_event *e, uint64_t address)
+{
+	if (fold_moment_take(&h->stray, e->ticks, address, e->thread, false))
+		return true;
+	if (!fold_moment_take(&h->stray, e->ticks, address, e->thread, true))
+		return false;
+	if (fold_moment_take(&h->freed, e->ticks, address, e->thread, false))
+		return true;
+	fold_moment_add(&h->stray, e->ticks, address, e->thread);
+	return false;
+}
+
 static void born(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
 		 uint64_t size)
 {
@@ -228,7 +249,7 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	struct site *s;
 
 	if (b)
-		given_out_again(f, h, b, e->ticks);
+		given_out_again(f, h, b, e->ticks, e->thread);
 	s = site_of(f, h, e->node, &number);
 	b = s ? fold_live_add(f, &h->live, address) : NULL;
 	if (!b)
@@ -258,10 +279,11 @@ static void born(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	}
 	line_note(f, h, s);
 	last_set(f, h, e->thread, address);
-	if (h->stray.count && fold_moment_take(&h->stray, e->ticks, address, e->thread)) {
+	if (h->stray.count && freed_before_born(h, e, address)) {
 		h->unpaired--;
 		count_death(f, h, b, e->ticks);
 		fold_live_remove(&h->live, b);
+		fold_moment_add(&h->freed, e->ticks, address, 0);
 	}
 }
 
@@ -272,7 +294,7 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 	struct fold_block_live *b = fold_live_find(&h->live, address);
 	struct site *s;
 
-	if (e->kind == LAR_EV_REALLOC && (!b || b->born > ticks) &&
+	if ((!b || b->born > ticks || (b->born == ticks && b->thread != e->thread)) &&
 	    death_was_early(h, address, ticks))
 		return;
 	if (!b) {
@@ -287,8 +309,7 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		s->temporary++;
 		h->temporary++;
 	}
-	if (e->kind != LAR_EV_REALLOC)
-		fold_moment_add(&h->freed, e->ticks, address, e->thread);
+	fold_moment_add(&h->freed, e->ticks, address, e->thread);
 	fold_live_remove(&h->live, b);
 }
 
@@ -326,7 +347,7 @@ static void take_realloc(struct fold *f, struct heap *h, const struct fold_event
 	if (old && now)
 		count_realloc(h, old, size);
 	if (old == now && h->freed.ticks == e->ticks && !fold_live_find(&h->live, old) &&
-	    fold_moment_take(&h->freed, e->ticks, old, e->thread)) {
+	    fold_moment_take(&h->freed, e->ticks, old, e->thread, false)) {
 		/* Resized in place, then freed by another thread, whose free came first and was
 		 * taken for the old size's. */
 		h->unpaired++;

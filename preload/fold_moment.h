@@ -32,14 +32,14 @@ static inline void fold_moment_add(struct fold_moment *m, uint64_t ticks, uint64
 	m->thread[m->count++] = thread;
 }
 
-/* Was it freed at that very time by another thread? Each free answers once. */
+/* Was it freed at that very time, by this thread (`own`) or by another? Each free answers once. */
 static inline bool fold_moment_take(struct fold_moment *m, uint64_t ticks, uint64_t address,
-				    uint32_t thread)
+				    uint32_t thread, bool own)
 {
 	if (m->ticks != ticks)
 		return false;
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (m->address[i] != address || m->thread[i] == thread)
+		if (m->address[i] != address || (m->thread[i] == thread) != own)
 			continue;
 		m->count--;
 		m->address[i] = m->address[m->count];
