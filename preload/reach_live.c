@@ -33,11 +33,6 @@ struct last_event {
 	uint64_t size;
 };
 
-struct live_event {
-	uint64_t address, ticks, size;
-	bool free;
-};
-
 struct ring_place {
 	uint64_t seq, at;
 };
@@ -57,7 +52,8 @@ struct live {
 	uint8_t *encoded;
 	size_t encoded_size, fill_words;
 	void *dctx;
-	struct live_event batch[BATCH];
+	struct lar_net batch[BATCH];
+	uint32_t slot; /* whose block is being read */
 	unsigned batched;
 	bool checkpoint; /* there is one */
 	bool bad;
@@ -105,7 +101,7 @@ static struct last_event *look_up(struct live *l, uint64_t address)
 	return &l->table[at];
 }
 
-static void apply(struct live *l, uint32_t slot, const struct live_event *e)
+static void apply(struct live *l, uint32_t slot, const struct lar_net *e)
 {
 	uint64_t ticks = e->ticks >> l->shift, net, before;
 	struct last_event *x;
@@ -115,7 +111,7 @@ static void apply(struct live *l, uint32_t slot, const struct live_event *e)
 		return;
 	fresh = !x->key;
 	before = x->time >> 8;
-	net = (x->time + (e->free ? 255 : 1)) & 255;
+	net = (x->time + (uint32_t)e->balance) & 255;
 	if (!fresh && (x->key >> SLOT_SHIFT & SLOT_MASK) != slot) {
 		if (ticks < before) {
 			x->time = before << 8 | net;
@@ -123,10 +119,10 @@ static void apply(struct live *l, uint32_t slot, const struct live_event *e)
 		}
 		tie = ticks == before;
 	}
-	x->key = e->address | (uint64_t)slot << SLOT_SHIFT | (e->free ? 0 : FLAG_LIVE) |
+	x->key = e->address | (uint64_t)slot << SLOT_SHIFT | (e->freed ? 0 : FLAG_LIVE) |
 		 (tie ? FLAG_TIE : 0);
 	x->time = ticks << 8 | net;
-	if (!e->free)
+	if (!e->freed)
 		x->size = e->size;
 }
 
@@ -143,9 +139,19 @@ static void flush(struct live *l, uint32_t slot)
 static void add(struct live *l, uint32_t slot, uint64_t address, uint64_t ticks, uint64_t size,
 		bool is_free)
 {
-	l->batch[l->batched++] = (struct live_event){ address, ticks, size, is_free };
+	l->batch[l->batched++] =
+		(struct lar_net){ address, ticks, size, is_free ? -1 : 1, is_free };
 	if (l->batched == BATCH)
 		flush(l, slot);
+}
+
+static void add_net(void *arg, const struct lar_net *net)
+{
+	struct live *l = arg;
+
+	l->batch[l->batched++] = *net;
+	if (l->batched == BATCH)
+		flush(l, l->slot);
 }
 
 static void take(struct live *l, uint32_t slot, const uint64_t *w)
@@ -289,13 +295,13 @@ static bool decode_memory(struct live *l, uint32_t slot_size)
 
 	l->fill_words = (slot_size - LAR_SLOT_HEADER_SIZE) / 8;
 	l->encoded_size = lar_encode_bound(l->fill_words);
-	p = reach_memory(l->r, 8 * l->fill_words + 8 * lar_decode_scratch(l->encoded_size) + dctx +
+	p = reach_memory(l->r, 8 * l->fill_words + 8 * lar_net_scratch(l->encoded_size) + dctx +
 				       l->encoded_size);
 	if (!p)
 		return false;
 	l->words = (uint64_t *)p;
 	l->scratch = l->words + l->fill_words;
-	l->dctx = l->scratch + lar_decode_scratch(l->encoded_size);
+	l->dctx = l->scratch + lar_net_scratch(l->encoded_size);
 	l->encoded = (uint8_t *)l->dctx + dctx;
 	l->dctx = ZSTD_initStaticDCtx(l->dctx, dctx);
 	return l->dctx;
@@ -316,6 +322,13 @@ static bool take_block(struct live *l, const struct lar_block *b)
 	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, b + 1, b->comp_size);
 	if (ZSTD_isError(n))
 		return false;
+	if (!skip) {
+		l->slot = b->slot;
+		if (lar_decode_net(l->encoded, n, b->events, b->time_shift, l->scratch, add_net, l))
+			return false;
+		flush(l, b->slot);
+		return true;
+	}
 	words = lar_decode(l->encoded, n, b->events, b->time_shift, l->words, l->fill_words,
 			   l->scratch, &skipped);
 	if (words < 0)

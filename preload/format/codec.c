@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reading half of the column codec of blocks, and the table of kinds; see codec.h. */
 #include "codec.h"
+#include "codec_impl.h"
 
 #include <string.h>
 
@@ -16,181 +17,7 @@ const struct lar_event_shape lar_event_shapes[LAR_EV_MAX] = {
 #undef EVENT
 };
 
-#define MAX_VARINT 10
-
-static inline int64_t unzigzag(uint64_t v)
-{
-	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
-}
-
-/* The input is hostile. */
-
-struct cursor {
-	const uint8_t *p, *end;
-};
-
-/* What N and O fields refer to. */
-struct addresses {
-	uint64_t *allocated; /* by number: address, size class in the top byte */
-	uint64_t *freed;     /* by number: address */
-	uint32_t allocations, frees, room;
-	uint32_t last_ref;
-	uint64_t last_new, next_new, last_old;
-	uint32_t reuse[LAR_SIZE_CLASSES];
-};
-
-struct decoder {
-	struct cursor fixed[LAR_STREAM_FIELD];
-	struct cursor field[LAR_EV_MAX][8];
-	struct cursor unknown_time[256]; /* first field of kinds that this version does not know */
-	struct {
-		uint32_t low;
-		uint8_t fields;
-		uint8_t has_stack;
-		uint8_t known;
-	} shape[LAR_ENC_SHAPES];
-	uint32_t shape_count;
-	uint32_t nodes;
-	uint64_t last_time; /* shifted */
-	uint64_t last_addr;
-	unsigned time_shift;
-	struct addresses addr;
-	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS];
-};
-
-/* Near the end of a stream each byte is checked. */
-static int get_varint_checked(struct cursor *c, uint64_t *v)
-{
-	uint64_t r = 0;
-
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint8_t b;
-
-		if (c->p >= c->end)
-			return -1;
-		b = *c->p++;
-		r |= (uint64_t)(b & 0x7f) << shift;
-		if (b < 0x80) {
-			*v = r;
-			return 0;
-		}
-	}
-	return -1;
-}
-
-/* Most are short: one byte, two, then all others. */
-static inline __attribute__((always_inline)) int get_varint(struct cursor *c, uint64_t *v)
-{
-	const uint8_t *p = c->p;
-	uint64_t r;
-
-	if (__builtin_expect(c->end - p < MAX_VARINT, 0))
-		return get_varint_checked(c, v);
-	r = p[0];
-	if (r < 0x80) {
-		c->p = p + 1;
-		*v = r;
-		return 0;
-	}
-	r = (r & 0x7f) | (uint64_t)(p[1] & 0x7f) << 7;
-	if (p[1] < 0x80) {
-		c->p = p + 2;
-		*v = r;
-		return 0;
-	}
-	r |= (uint64_t)(p[2] & 0x7f) << 14;
-	if (p[2] < 0x80) {
-		c->p = p + 3;
-		*v = r;
-		return 0;
-	}
-	return get_varint_checked(c, v);
-}
-
-static inline __attribute__((always_inline)) int get_address(struct cursor *c, uint64_t *last)
-{
-	uint64_t v;
-
-	if (c->p < c->end && *c->p == 1) {
-		if (c->end - c->p < 9)
-			return -1;
-		memcpy(last, c->p + 1, 8);
-		c->p += 9;
-		return 0;
-	}
-	if (get_varint(c, &v))
-		return -1;
-	*last += v & 2 ? 0 - ((v >> 2) << 3) : (v >> 2) << 3;
-	return 0;
-}
-
-/* An address that is handed out; `size` is that of the same record. */
-static inline __attribute__((always_inline)) int get_new(struct decoder *d, struct cursor *c,
-							 uint64_t size, uint64_t *addr)
-{
-	struct addresses *a = &d->addr;
-	unsigned class = lar_size_class(size);
-	uint32_t number;
-	uint64_t v;
-
-	if (get_varint(c, &v))
-		return -1;
-	if (v >= LAR_REF_FREED) {
-		number = a->reuse[class] + (uint32_t)unzigzag(v - LAR_REF_FREED);
-		if (number >= a->frees)
-			return -1;
-		*addr = a->freed[number];
-		a->reuse[class] = number + 1;
-	} else if (v == LAR_REF_NULL) {
-		*addr = 0;
-		return 0;
-	} else if (v == LAR_REF_NEXT) {
-		*addr = a->next_new;
-	} else {
-		*addr = a->last_new;
-		if (get_address(&d->fixed[LAR_STREAM_ADDRESS], addr))
-			return -1;
-	}
-	if (a->allocations == a->room)
-		return -1;
-	a->last_new = *addr;
-	a->next_new = *addr + lar_chunk_size(size);
-	a->allocated[a->allocations++] = (*addr & ((1ull << LAR_REF_ADDRESS_BITS) - 1)) |
-					 (uint64_t) class << LAR_REF_ADDRESS_BITS;
-	return 0;
-}
-
-static inline __attribute__((always_inline)) int get_old(struct decoder *d, struct cursor *c,
-							 uint64_t *addr)
-{
-	struct addresses *a = &d->addr;
-	uint32_t number;
-	uint64_t v;
-
-	if (get_varint(c, &v))
-		return -1;
-	if (v >= LAR_REF_ALLOCATED) {
-		number = a->last_ref + (uint32_t)unzigzag(v - LAR_REF_ALLOCATED);
-		if (number >= a->allocations)
-			return -1;
-		*addr = a->allocated[number] & ((1ull << LAR_REF_ADDRESS_BITS) - 1);
-		a->last_ref = number + 1;
-		a->reuse[a->allocated[number] >> LAR_REF_ADDRESS_BITS] = a->frees;
-	} else if (v == LAR_REF_NULL) {
-		*addr = 0;
-		return 0;
-	} else {
-		if (get_address(&d->fixed[LAR_STREAM_ADDRESS], &a->last_old))
-			return -1;
-		*addr = a->last_old;
-	}
-	if (a->frees == a->room)
-		return -1;
-	a->freed[a->frees++] = *addr;
-	return 0;
-}
-
-static int read_directory(struct decoder *d, const uint8_t *in, size_t size)
+int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size)
 {
 	struct cursor c = { in, in + size };
 	struct cursor dir;
@@ -223,7 +50,7 @@ static int read_directory(struct decoder *d, const uint8_t *in, size_t size)
 	return data == in + size ? 0 : -1;
 }
 
-static int read_shapes(struct decoder *d)
+int lar_read_shapes(struct decoder *d)
 {
 	struct cursor *c = &d->fixed[LAR_STREAM_SHAPES];
 
@@ -252,20 +79,11 @@ static int read_shapes(struct decoder *d)
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int get_time(struct decoder *d, struct cursor *c)
-{
-	uint64_t v;
-
-	if (get_varint(c, &v))
-		return -1;
-	d->last_time += (uint64_t)unzigzag(v);
-	return 0;
-}
-
 /* One field of any kind but N, whose size stands behind it. */
 static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field letter,
 			    uint64_t *last, uint64_t *v)
 {
+	uint32_t ref;
 	int rc;
 
 	switch (letter) {
@@ -274,7 +92,7 @@ static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field 
 		*v = d->last_addr;
 		return rc;
 	case LAR_F_O:
-		return get_old(d, c, v);
+		return get_old(d, c, v, &ref);
 	case LAR_F_D:
 		rc = get_varint(c, v);
 		*v = *last += (uint64_t)unzigzag(*v);
@@ -295,12 +113,13 @@ static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field 
 static int get_fields(struct decoder *d, unsigned kind, uint64_t *w)
 {
 	const struct lar_event_shape *es = &lar_event_shapes[kind];
+	uint32_t ref;
 
 	for (unsigned f = 1; f < es->fields; f++) {
 		struct cursor *c = &d->field[kind][f];
 
 		if (es->field[f] == LAR_F_N) {
-			if (get_varint(c + 1, &w[f + 1]) || get_new(d, c, w[f + 1], &w[f]))
+			if (get_varint(c + 1, &w[f + 1]) || get_new(d, c, w[f + 1], &w[f], &ref))
 				return -1;
 			f++;
 		} else if (get_field(d, c, es->field[f], &d->last[kind][f], &w[f])) {
@@ -374,6 +193,7 @@ static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d
 							       size_t room, uint32_t *skipped)
 {
 	unsigned kind, fields;
+	uint32_t ref;
 
 	if (index >= d->shape_count)
 		return -1;
@@ -387,12 +207,12 @@ static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d
 		return -1;
 	out[1] = d->last_time << shift;
 	if (kind == LAR_EV_FREE) {
-		if (get_old(d, &d->field[LAR_EV_FREE][1], &out[2]))
+		if (get_old(d, &d->field[LAR_EV_FREE][1], &out[2], &ref))
 			return -1;
 	} else if (kind == LAR_EV_ALLOC) {
 		struct cursor *c = d->field[LAR_EV_ALLOC];
 
-		if (get_varint(&c[2], &out[3]) || get_new(d, &c[1], out[3], &out[2]))
+		if (get_varint(&c[2], &out[3]) || get_new(d, &c[1], out[3], &out[2], &ref))
 			return -1;
 	} else if (get_fields(d, kind, out + 1)) {
 		return -1;
@@ -412,7 +232,7 @@ int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 		return -1;
 	memset(&d, 0, sizeof(d));
 	d.time_shift = time_shift;
-	if (read_directory(&d, in, size) || read_shapes(&d))
+	if (lar_read_directory(&d, in, size) || lar_read_shapes(&d))
 		return -1;
 	ra_count = read_ras(&d, scratch, size);
 	if (ra_count < 0)

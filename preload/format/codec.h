@@ -12,6 +12,7 @@
 #ifndef LARIAT_CODEC_H
 #define LARIAT_CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -137,5 +138,33 @@ static inline size_t lar_decode_scratch(size_t size)
  */
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
 		   uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped);
+
+/*
+ * The last that a block's thread did at an address: an allocation of `size` bytes, or a free.
+ * `balance`: its allocations less its frees there, those in front of this one that were left out
+ * with it.
+ */
+struct lar_net {
+	uint64_t address, ticks, size;
+	int32_t balance;
+	bool freed;
+};
+typedef void lar_net_fn(void *arg, const struct lar_net *net);
+
+/* Words of scratch memory that lar_decode_net() can need for `size` bytes. */
+static inline size_t lar_net_scratch(size_t size)
+{
+	return 7 * size;
+}
+
+/*
+ * What a block of `events` events changed about the blocks in use, in the order of its events:
+ * `take` gets the last event of each address below 2^LAR_REF_ADDRESS_BITS, and of some addresses
+ * earlier ones too. A realloc that failed is none. Stacks are not read. As safe as lar_decode();
+ * `scratch` has lar_net_scratch(size) words. Returns 0, or -1 when the bytes are not a block;
+ * `take` was not called then.
+ */
+int lar_decode_net(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
+		   uint64_t *scratch, lar_net_fn *take, void *arg);
 
 #endif

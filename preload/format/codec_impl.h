@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* What the readers of a block's columns share; only for codec.c and codec_net.c. */
+#ifndef LARIAT_CODEC_IMPL_H
+#define LARIAT_CODEC_IMPL_H
+
+#include <string.h>
+
+#include "codec.h"
+#include "trace_format.h"
+
+#define MAX_VARINT 10
+
+static inline int64_t unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
+}
+
+/* The input is hostile. */
+
+struct cursor {
+	const uint8_t *p, *end;
+};
+
+/* What N and O fields refer to. */
+struct addresses {
+	uint64_t *allocated; /* by number: address, size class in the top byte */
+	uint64_t *freed;     /* by number: address */
+	uint32_t allocations, frees, room;
+	uint32_t last_ref;
+	uint64_t last_new, next_new, last_old;
+	uint32_t reuse[LAR_SIZE_CLASSES];
+};
+
+struct decoder {
+	struct cursor fixed[LAR_STREAM_FIELD];
+	struct cursor field[LAR_EV_MAX][8];
+	struct cursor unknown_time[256]; /* first field of kinds that this version does not know */
+	struct {
+		uint32_t low;
+		uint8_t fields;
+		uint8_t has_stack;
+		uint8_t known;
+	} shape[LAR_ENC_SHAPES];
+	uint32_t shape_count;
+	uint32_t nodes;
+	uint64_t last_time; /* shifted */
+	uint64_t last_addr;
+	unsigned time_shift;
+	struct addresses addr;
+	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS];
+};
+
+/* Near the end of a stream each byte is checked. */
+static int get_varint_checked(struct cursor *c, uint64_t *v)
+{
+	uint64_t r = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t b;
+
+		if (c->p >= c->end)
+			return -1;
+		b = *c->p++;
+		r |= (uint64_t)(b & 0x7f) << shift;
+		if (b < 0x80) {
+			*v = r;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* Most are short: one byte, two, then all others. */
+static inline __attribute__((always_inline)) int get_varint(struct cursor *c, uint64_t *v)
+{
+	const uint8_t *p = c->p;
+	uint64_t r;
+
+	if (__builtin_expect(c->end - p < MAX_VARINT, 0))
+		return get_varint_checked(c, v);
+	r = p[0];
+	if (r < 0x80) {
+		c->p = p + 1;
+		*v = r;
+		return 0;
+	}
+	r = (r & 0x7f) | (uint64_t)(p[1] & 0x7f) << 7;
+	if (p[1] < 0x80) {
+		c->p = p + 2;
+		*v = r;
+		return 0;
+	}
+	r |= (uint64_t)(p[2] & 0x7f) << 14;
+	if (p[2] < 0x80) {
+		c->p = p + 3;
+		*v = r;
+		return 0;
+	}
+	return get_varint_checked(c, v);
+}
+
+static inline __attribute__((always_inline)) int get_address(struct cursor *c, uint64_t *last)
+{
+	uint64_t v;
+
+	if (c->p < c->end && *c->p == 1) {
+		if (c->end - c->p < 9)
+			return -1;
+		memcpy(last, c->p + 1, 8);
+		c->p += 9;
+		return 0;
+	}
+	if (get_varint(c, &v))
+		return -1;
+	*last += v & 2 ? 0 - ((v >> 2) << 3) : (v >> 2) << 3;
+	return 0;
+}
+
+#define NO_REF UINT32_MAX
+
+/*
+ * An address that is handed out; `size` is that of the same record. *ref: the free that it refers
+ * to, or NO_REF.
+ */
+static inline __attribute__((always_inline)) int
+get_new(struct decoder *d, struct cursor *c, uint64_t size, uint64_t *addr, uint32_t *ref)
+{
+	struct addresses *a = &d->addr;
+	unsigned class = lar_size_class(size);
+	uint32_t number;
+	uint64_t v;
+
+	*ref = NO_REF;
+	if (get_varint(c, &v))
+		return -1;
+	if (v >= LAR_REF_FREED) {
+		number = a->reuse[class] + (uint32_t)unzigzag(v - LAR_REF_FREED);
+		if (number >= a->frees)
+			return -1;
+		*addr = a->freed[number];
+		*ref = number;
+		a->reuse[class] = number + 1;
+	} else if (v == LAR_REF_NULL) {
+		*addr = 0;
+		return 0;
+	} else if (v == LAR_REF_NEXT) {
+		*addr = a->next_new;
+	} else {
+		*addr = a->last_new;
+		if (get_address(&d->fixed[LAR_STREAM_ADDRESS], addr))
+			return -1;
+	}
+	if (a->allocations == a->room)
+		return -1;
+	a->last_new = *addr;
+	a->next_new = *addr + lar_chunk_size(size);
+	a->allocated[a->allocations++] = (*addr & ((1ull << LAR_REF_ADDRESS_BITS) - 1)) |
+					 (uint64_t) class << LAR_REF_ADDRESS_BITS;
+	return 0;
+}
+
+/* An address that is given back. *ref: the allocation that it refers to, or NO_REF. */
+static inline __attribute__((always_inline)) int get_old(struct decoder *d, struct cursor *c,
+							 uint64_t *addr, uint32_t *ref)
+{
+	struct addresses *a = &d->addr;
+	uint32_t number;
+	uint64_t v;
+
+	*ref = NO_REF;
+	if (get_varint(c, &v))
+		return -1;
+	if (v >= LAR_REF_ALLOCATED) {
+		number = a->last_ref + (uint32_t)unzigzag(v - LAR_REF_ALLOCATED);
+		if (number >= a->allocations)
+			return -1;
+		*addr = a->allocated[number] & ((1ull << LAR_REF_ADDRESS_BITS) - 1);
+		a->last_ref = number + 1;
+		*ref = number;
+		a->reuse[a->allocated[number] >> LAR_REF_ADDRESS_BITS] = a->frees;
+	} else if (v == LAR_REF_NULL) {
+		*addr = 0;
+		return 0;
+	} else {
+		if (get_address(&d->fixed[LAR_STREAM_ADDRESS], &a->last_old))
+			return -1;
+		*addr = a->last_old;
+	}
+	if (a->frees == a->room)
+		return -1;
+	a->freed[a->frees++] = *addr;
+	return 0;
+}
+
+static inline __attribute__((always_inline)) int get_time(struct decoder *d, struct cursor *c)
+{
+	uint64_t v;
+
+	if (get_varint(c, &v))
+		return -1;
+	d->last_time += (uint64_t)unzigzag(v);
+	return 0;
+}
+
+/* Where each stream is, and the forms that records have: 0, or -1 when the bytes are no block. */
+int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size);
+int lar_read_shapes(struct decoder *d);
+
+#endif
