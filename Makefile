@@ -56,7 +56,7 @@ ANALYZER_LIBS := -lzstd -ldw -lelf -liberty -ljansson -lsmartcols -lncursesw -lt
 PRELOAD_SRC := $(wildcard preload/*.c preload/format/*.c)
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/%.o)
 ANALYZER_SRC := $(wildcard analyzer/*.c)
-ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/analyzer/codec.o $(BUILD)/analyzer/encode.o $(BUILD)/analyzer/weight.o
+ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/analyzer/decode.o $(BUILD)/analyzer/encode.o $(BUILD)/analyzer/weight.o
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 VICTIM_SRC := $(wildcard tests/victims/*.c tests/victims/*.cc)
@@ -102,7 +102,7 @@ $(BUILD)/analyzer/%.o: analyzer/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ANALYZER_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/analyzer/weight.o $(BUILD)/analyzer/codec.o $(BUILD)/analyzer/encode.o: $(BUILD)/analyzer/%.o: preload/format/%.c $(BUILD)/flags
+$(BUILD)/analyzer/weight.o $(BUILD)/analyzer/decode.o $(BUILD)/analyzer/encode.o: $(BUILD)/analyzer/%.o: preload/format/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ANALYZER_CFLAGS) -MMD -MP -c -o $@ $<

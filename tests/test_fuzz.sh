@@ -14,7 +14,7 @@ for name in alive checkpoint cursor dictionary folded follow histogram keymap mo
 done
 if ! "$compiler" -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -o replay "$top/tests/fuzz/replay.c" \
-	"$top/tests/fuzz/fuzz_trace.c" "${reader[@]}" "$top/preload/format/codec.c" -lzstd -pthread 2>err; then
+	"$top/tests/fuzz/fuzz_trace.c" "${reader[@]}" "$top/preload/format/decode.c" -lzstd -pthread 2>err; then
 	if grep -q 'cannot find.*[au]san' err; then
 		echo "$compiler has no sanitizers"
 		exit 77

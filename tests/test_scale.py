@@ -15,7 +15,7 @@ import tempfile
 
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
-sources = ["tests/scale/make_trace.c", "preload/format/codec.c", "preload/format/encode.c"]
+sources = ["tests/scale/make_trace.c", "preload/format/decode.c", "preload/format/encode.c"]
 EVENTS = int(os.environ.get("SCALE_EVENTS", "40000000"))
 KEPT = 1024  # blocks that each thread has in use
 failures = checks = 0

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True  # the tree stays as it is
 from format_records import Block, Damaged, raw_records
 
 top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-sources = ["tests/fuzz/blocks.c", "preload/format/codec.c", "preload/format/encode.c"]
+sources = ["tests/fuzz/blocks.c", "preload/format/decode.c", "preload/format/encode.c"]
 BLOCKS = 3000
 
 

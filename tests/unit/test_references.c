@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* link: analyzer/codec.o */
+/* link: analyzer/decode.o */
 /* Addresses by reference: which codes they get, and that they come back, whatever is forgotten. */
 #include <setjmp.h>
 #include <stdarg.h>

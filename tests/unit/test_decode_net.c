@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -Ipreload */
-/* link: analyzer/codec.o analyzer/encode.o preload/format/codec_net.o */
+/* link: analyzer/decode.o analyzer/encode.o preload/format/decode_net.o */
 /*
  * What a block changed about the blocks in use: the last event of each address, held against the
  * records that the block was made of.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reading half of the column codec of blocks, and the table of kinds; see codec.h. */
 #include "codec.h"
-#include "codec_impl.h"
+#include "decode_impl.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * What a block changed about the blocks in use, without its records; see lar_decode_net() in
  * codec.h. References do most of the work: what they point to is not the last at its address.
  */
-#include "codec_impl.h"
+#include "decode_impl.h"
 
 /* An event's place in `at`: its ordinal from 1, its balance above; all 0 when a later event of the
  * block is at the same address. */

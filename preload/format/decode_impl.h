@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the readers of a block's columns share; only for codec.c and codec_net.c. */
-#ifndef LARIAT_CODEC_IMPL_H
-#define LARIAT_CODEC_IMPL_H
+/* What the readers of a block's columns share; only for decode.c and decode_net.c. */
+#ifndef LARIAT_DECODE_IMPL_H
+#define LARIAT_DECODE_IMPL_H
 
 #include <string.h>
 
