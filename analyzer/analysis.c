@@ -310,6 +310,7 @@ void analysis_free(struct analysis *a)
 		return;
 	trends_fini(&a->trends);
 	leaks_fini(&a->leaks);
+	equals_fini(&a->equals);
 	if (a->growth)
 		growth_model_fini(a->growth);
 	if (a->churn)
@@ -406,6 +407,8 @@ static int heap_finish(struct analysis *a)
 		err = churn_model_finish(a->churn);
 	if (!err && a->sharing)
 		err = sharing_model_finish(a->sharing);
+	if (!err && a->churn)
+		err = equals_make(&a->equals, a->heap, trace_reach(a->trace), f->header->time_shift);
 	if (err || !a->heap->line)
 		return err;
 	find_limit(a);

@@ -7,6 +7,7 @@
 #define LARIAT_ANALYSIS_H
 
 #include "churn_model.h"
+#include "equals_model.h"
 #include "frames.h"
 #include "growth_model.h"
 #include "heap_feed.h"
@@ -56,6 +57,7 @@ struct analysis {
 	struct trends trends;	       /* with PART_LEAKS and PART_GROWTH */
 	struct memlimit limit;	       /* for them */
 	struct leaks leaks;	       /* with PART_LEAKS */
+	struct equals equals;	       /* with churn */
 	/* per site of the heap: is it left out of leaks and trends? NULL = none is */
 	bool *suppressed;
 	struct {
@@ -167,6 +169,8 @@ int pool_rank_sites(struct analysis *a, struct ranking *r);
 int arena_rank_sites(struct analysis *a, struct ranking *r);
 int reserve_rank_sites(struct analysis *a, struct ranking *r);
 int sharing_rank_sites(struct analysis *a, struct ranking *r);
+int equals_rank_sites(struct analysis *a, struct ranking *r);
+int equals_rank_groups(struct analysis *a, struct ranking *r);
 int io_rank_sites(struct analysis *a, struct ranking *r);
 int io_rank_targets(struct analysis *a, struct ranking *r);
 int lock_rank_sites(struct analysis *a, struct ranking *r);

@@ -67,10 +67,72 @@ static json_t *sharing_json(struct analysis *a, uint32_t i)
 	return o;
 }
 
+static json_t *interning_json(struct analysis *a, uint32_t i)
+{
+	const struct equals_site *s = &a->equals.site[i];
+	json_t *o = json_object();
+
+	json_set_site(a, o, &a->heap->sites, i);
+	json_set_u64(o, "blocks", s->blocks);
+	json_set_u64(o, "contents", s->contents);
+	json_set_u64(o, "saved_bytes", s->saved_bytes);
+	return o;
+}
+
+static json_t *group_json(struct analysis *a, uint32_t i)
+{
+	const struct equals_group *g = &a->equals.group[i];
+	json_t *o = json_object(), *sites = json_array();
+
+	json_set_u64(o, "size_bytes", g->size_bytes);
+	json_set_u64(o, "copies", g->copies);
+	json_set_u64(o, "saved_bytes", g->order);
+	json_set_u64(o, "addresses", g->listed);
+	json_set_u64(o, "unknown_addresses", g->unknown);
+	json_set_u64(o, "site_count", g->sites);
+	for (uint32_t k = 0; k < g->sites && k < EQUALS_SITES; k++) {
+		json_t *site = json_object();
+
+		json_set_site(a, site, &a->heap->sites, g->site[k].site);
+		json_set_u64(site, "blocks", g->site[k].blocks);
+		json_array_append_new(sites, site);
+	}
+	json_set(o, "sites", sites);
+	return o;
+}
+
+/* Null where no leak scan was made, or none to its end. */
+static void set_equals(struct analysis *a, json_t *o)
+{
+	const struct lar_equals *f = a->equals.found;
+	json_t *e;
+
+	if (!f || !f->seq) {
+		json_set(o, "equal_contents", json_null());
+		return;
+	}
+	e = json_object();
+	json_set_u64(e, "least_bytes", f->least);
+	json_set_u64(e, "most_bytes", f->most);
+	json_set_u64(e, "looked_blocks", f->looked_blocks);
+	json_set_u64(e, "looked_bytes", f->looked_bytes);
+	json_set_u64(e, "unlooked_blocks", f->unlooked_blocks);
+	json_set_u64(e, "unlooked_bytes", f->unlooked_bytes);
+	json_set_u64(e, "zero_blocks", f->zero_blocks);
+	json_set_u64(e, "zero_bytes", f->zero_bytes);
+	json_set_u64(e, "groups", f->groups);
+	json_set_u64(e, "copies", f->copies);
+	json_set_u64(e, "saved_bytes", f->saved_bytes);
+	json_set_list(a, e, "list", "listed", equals_rank_groups, group_json);
+	json_set(o, "equal_contents", e);
+}
+
 void json_set_churn(struct analysis *a, json_t *o)
 {
 	if (!a->churn)
 		return;
+	set_equals(a, o);
+	json_set_list(a, o, "interning", "interning_count", equals_rank_sites, interning_json);
 	json_set_list(a, o, "pools", "pool_count", pool_rank_sites, pool_json);
 	json_set_list(a, o, "arenas", "arena_count", arena_rank_sites, arena_json);
 	json_set_list(a, o, "line_sharing", "line_sharing_count", sharing_rank_sites, sharing_json);

@@ -115,6 +115,33 @@ int sharing_rank_sites(struct analysis *a, struct ranking *r)
 	return analysis_rank(a, &what, r);
 }
 
+int equals_rank_sites(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key keys[] = { { "", offsetof(struct equals_site, order) },
+						{ NULL, 0 } };
+	struct rankable what = { .array = a->equals.site,
+				 .stride = sizeof(*a->equals.site),
+				 .count = a->equals.site_count,
+				 .keys = keys,
+				 .sites = &a->heap->sites,
+				 .needed = offsetof(struct equals_site, order) };
+
+	return analysis_rank(a, &what, r);
+}
+
+int equals_rank_groups(struct analysis *a, struct ranking *r)
+{
+	static const struct sort_key keys[] = { { "", offsetof(struct equals_group, order) },
+						{ NULL, 0 } };
+	struct rankable what = { .array = a->equals.group,
+				 .stride = sizeof(*a->equals.group),
+				 .count = a->equals.groups,
+				 .keys = keys,
+				 .needed = RANK_ALL };
+
+	return analysis_rank(a, &what, r);
+}
+
 const struct sort_key io_sort_keys[] = {
 	{ "time_ns", offsetof(struct io_site, time_ticks) },
 	{ "calls", offsetof(struct io_site, calls) },

@@ -11,6 +11,7 @@
 #define MAX_RAW	  (1u << 30)
 #define AREA_STEP 4096u
 #define MAX_SHIFT 16
+#define EQUALS_RAW (16u << 20)
 
 const char *const reach_class_names[REACH_CLASSES] = { "unfreed", "definitely_lost",
 						       "indirectly_lost", "still_reachable" };
@@ -78,6 +79,48 @@ static int read_list(struct reach *r, const struct ringfile *rf, uint64_t offset
 	return 0;
 }
 
+static bool equals_valid(const struct lar_equals *h, uint64_t seq, uint64_t room)
+{
+	return h->magic == LAR_EQUALS_MAGIC && h->check == lar_equals_check(h) && h->seq == seq &&
+	       h->comp_size <= room && h->raw_size <= EQUALS_RAW && !h->raw_size == !h->comp_size &&
+	       h->listed <= h->raw_size;
+}
+
+/* What stands behind the scan's own frame; none of it where it is not whole. */
+static int read_equals(struct reach *r, const struct ringfile *rf, uint64_t area, uint64_t room)
+{
+	uint64_t at = lar_equals_offset(&r->scan);
+	struct lar_equals *h = &r->equals;
+	uint8_t *frame;
+	size_t n;
+
+	if (!(r->scan.flags & LAR_LEAKSCAN_EQUALS) || at + sizeof(*h) > room ||
+	    ringfile_read(rf, area + at, h, sizeof(*h)) != sizeof(*h) ||
+	    !equals_valid(h, r->scan.seq, room - at - sizeof(*h))) {
+		memset(h, 0, sizeof(*h));
+		return 0;
+	}
+	if (!h->raw_size)
+		return 0;
+	frame = malloc(h->comp_size);
+	r->equals_list = malloc(h->raw_size);
+	if (!frame || !r->equals_list) {
+		free(frame);
+		return -ENOMEM;
+	}
+	n = 0;
+	if (ringfile_read(rf, area + at + sizeof(*h), frame, h->comp_size) == (ssize_t)h->comp_size)
+		n = ZSTD_decompress(r->equals_list, h->raw_size, frame, h->comp_size);
+	free(frame);
+	if (ZSTD_isError(n) || n != h->raw_size) {
+		free(r->equals_list);
+		r->equals_list = NULL;
+		h->raw_size = h->comp_size = 0;
+		h->listed = 0;
+	}
+	return 0;
+}
+
 static uint64_t area_seq(const struct ringfile *rf, uint64_t offset, uint64_t room)
 {
 	struct lar_leakscan h;
@@ -113,7 +156,7 @@ int reach_init(struct reach *r, const struct ringfile *rf)
 		if (header_valid(&r->scan, room))
 			rc = read_list(r, rf, offset, &whole);
 		if (whole)
-			return rc;
+			return rc ? rc : read_equals(r, rf, offset, room);
 		r->damaged++;
 	}
 	memset(&r->scan, 0, sizeof(r->scan));
@@ -124,6 +167,7 @@ int reach_init(struct reach *r, const struct ringfile *rf)
 void reach_fini(struct reach *r)
 {
 	free(r->lost);
+	free(r->equals_list);
 	memset(r, 0, sizeof(*r));
 }
 

@@ -115,6 +115,52 @@ static void print_sharing(struct analysis *a, const struct ranking *r)
 	table_print(t);
 }
 
+static void say_equals(struct analysis *a)
+{
+	const struct lar_equals *f = a->equals.found;
+	char x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
+
+	text_say(a,
+		 "In all %s saved in %s: of %s of %" PRIu32 " to %" PRIu32
+		 " bytes that the leak scan found reachable",
+		 format_bytes(x, f->saved_bytes), format_things(y, f->copies, "block"),
+		 format_things(z, f->looked_blocks, "block"), f->least, f->most);
+	if (f->zero_blocks)
+		text_say(a, "%s in %s of nothing but zeros not counted",
+			 format_bytes(x, f->zero_bytes),
+			 format_things(y, f->zero_blocks, "block"));
+	if (f->unlooked_blocks)
+		text_say(a, "%s in %s more not looked at: too many",
+			 format_bytes(x, f->unlooked_bytes),
+			 format_things(y, f->unlooked_blocks, "block"));
+	if (f->listed < f->groups)
+		text_say(a, "Sites know of the %s of %s that save the most",
+			 format_count(x, f->listed), format_things(y, f->groups, "content"));
+}
+
+static void print_equals(struct analysis *a, const struct ranking *r)
+{
+	static const char *const titles[] = { "SAVES", "BLOCKS", "CONTENTS", NULL };
+	uint32_t shown = shown_of(a, r->count);
+	struct table *t;
+
+	if (!r->count)
+		return;
+	text_caption(a, "Of equal content: one of each instead of all", shown, r->count);
+	t = table_new(a->context, titles, "SITE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct equals_site *s = &a->equals.site[r->index[i]];
+
+		table_row(t);
+		cell_bytes(t, s->saved_bytes);
+		cell_count(t, s->blocks);
+		cell_count(t, s->contents);
+		text_site(a, t, &a->heap->sites, r->index[i], 1);
+	}
+	table_print(t);
+	say_equals(a);
+}
+
 void text_churn(struct analysis *a)
 {
 	static const struct {
@@ -125,6 +171,7 @@ void text_churn(struct analysis *a)
 		{ arena_rank_sites, print_arenas },
 		{ reserve_rank_sites, print_reserves },
 		{ sharing_rank_sites, print_sharing },
+		{ equals_rank_sites, print_equals },
 	};
 
 	for (size_t i = 0; a->churn && i < sizeof(lists) / sizeof(*lists); i++) {

@@ -172,10 +172,13 @@ void reach_run(const struct snapshot *s)
 		r.result.stopped += s->thread[i].stopped;
 	detach(s);
 	r.result.status = scan(&r);
-	if (r.result.status == LAR_LEAKSCAN_DONE)
+	if (r.result.status == LAR_LEAKSCAN_DONE) {
+		r.result.flags |= LAR_LEAKSCAN_EQUALS;
 		reach_write(&r);
-	else
+		reach_equals(&r);
+	} else {
 		reach_write_status(s->base, &r.result);
+	}
 	atomic_store(&s->shared->over, 1);
 	sys_call6(SYS_futex, (long)&s->shared->over, FUTEX_WAKE, 1, 0, 0, 0);
 	for (;;)

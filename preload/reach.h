@@ -87,6 +87,8 @@ struct reach {
 	int mem;		      /* of /proc/self/mem */
 	bool failed;		      /* no memory */
 	bool unknown_blocks;	      /* as LAR_LEAKSCAN_UNKNOWN_BLOCKS */
+	uint8_t *area;		      /* where the result stands, once it is written */
+	uint64_t area_size;
 	struct lar_leakscan result;
 };
 
@@ -126,6 +128,13 @@ void reach_mark(struct reach *r);
 
 /* Writes the result, with the lost blocks' addresses, into the trace. */
 void reach_write(struct reach *r);
+/* Looks for blocks of equal content, and writes that behind the result. After reach_write(). */
+void reach_equals(struct reach *r);
+/* The same for what was found; the frame holds h->comp_size bytes. */
+void reach_write_equals(struct reach *r, struct lar_equals *h, const uint8_t *frame);
+/* Compresses into memory of its own; NULL when there is none. */
+uint8_t *reach_compress(struct reach *r, const uint8_t *from, size_t size, uint32_t *compressed);
+size_t reach_put_varint(uint8_t *to, uint64_t v);
 /* A result without blocks: how a scan failed. Also used outside of a snapshot. */
 void reach_write_status(uint8_t *base, const struct lar_leakscan *result);
 /* The highest number of a result in the trace. */

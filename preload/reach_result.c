@@ -21,6 +21,9 @@
 #define PAGE  4096ull
 #define LEVEL 1
 
+/* Of an area, what lost blocks do not take: equal contents. */
+#define EQUALS_SHARE 4
+
 static const struct lar_section *section(const uint8_t *base)
 {
 	const struct lar_header *h = (const struct lar_header *)base;
@@ -94,7 +97,7 @@ void reach_write_status(uint8_t *base, const struct lar_leakscan *result)
 
 /* ---- the list ---- */
 
-static size_t put_varint(uint8_t *to, uint64_t v)
+size_t reach_put_varint(uint8_t *to, uint64_t v)
 {
 	size_t n = 0;
 
@@ -126,8 +129,9 @@ static size_t make_list(struct reach *r, uint8_t *to, size_t room)
 			r->result.listed_until = r->block[i].start;
 			break;
 		}
-		n += put_varint(to + n, (r->block[i].start - last) >> r->result.address_shift << 1 |
-						indirect);
+		n += reach_put_varint(to + n,
+				      (r->block[i].start - last) >> r->result.address_shift << 1 |
+					      indirect);
 		last = r->block[i].start;
 		r->result.listed++;
 	}
@@ -160,11 +164,29 @@ static void count(struct reach *r)
 	}
 }
 
+/* For up to `size` bytes, with memory for *bound bytes of output behind it. */
+static ZSTD_CCtx *compressor(struct reach *r, size_t size, uint8_t **to, size_t *bound)
+{
+	size_t cctx = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(LEVEL, 0, 0));
+	uint8_t *p;
+	ZSTD_CCtx *c;
+
+	*bound = ZSTD_compressBound(size);
+	p = reach_memory(r, cctx + *bound);
+	c = p ? ZSTD_initStaticCCtx(p, cctx) : NULL;
+	if (!c)
+		return NULL;
+	*to = p + cctx;
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	return c;
+}
+
 /* A list that fits into the area when it is compressed; shorter when it does not. */
 static uint8_t *compress_list(struct reach *r, uint64_t room)
 {
 	uint64_t lost = r->result.definite_blocks + r->result.indirect_blocks;
-	size_t most = 10 * lost + 10, bound, cctx, n;
+	size_t most = 10 * lost + 10, bound, n;
 	ZSTD_CCtx *c;
 	uint8_t *list, *to;
 
@@ -175,24 +197,19 @@ static uint8_t *compress_list(struct reach *r, uint64_t room)
 	if (most > UINT32_MAX / 2)
 		most = UINT32_MAX / 2;
 	list = reach_memory(r, most);
-	bound = ZSTD_compressBound(most);
-	cctx = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(LEVEL, 0, 0));
-	to = list ? reach_memory(r, cctx + bound) : NULL;
-	c = to ? ZSTD_initStaticCCtx(to, cctx) : NULL;
+	c = list ? compressor(r, most, &to, &bound) : NULL;
 	if (!c)
 		return NULL;
-	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
-	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
 	for (; most > 10; most -= most / 16) {
 		size_t raw = make_list(r, list, most);
 
-		n = ZSTD_compress2(c, to + cctx, bound, list, raw);
+		n = ZSTD_compress2(c, to, bound, list, raw);
 		if (ZSTD_isError(n))
 			return NULL;
 		r->result.raw_size = (uint32_t)raw;
 		r->result.comp_size = (uint32_t)n;
 		if (n <= room)
-			return to + cctx;
+			return to;
 		if (most > raw)
 			most = raw;
 		most = (size_t)((double)most * (double)room / (double)n);
@@ -214,7 +231,7 @@ void reach_write(struct reach *r)
 	if (!s || area_size(s) < sizeof(r->result))
 		return;
 	count(r);
-	frame = compress_list(r, area_size(s) - sizeof(r->result));
+	frame = compress_list(r, area_size(s) - area_size(s) / EQUALS_SHARE - sizeof(r->result));
 	area = area_begin(r->s->base, sizeof(r->result) + (frame ? r->result.comp_size : 0));
 	if (!frame || !area) {
 		r->result.raw_size = r->result.comp_size = 0;
@@ -230,4 +247,42 @@ void reach_write(struct reach *r)
 	r->result.pause_ns = atomic_load(&r->s->shared->pause_ns);
 	r->result.duration_ns = now_ns() - r->s->begin_ns;
 	area_commit(area, &r->result);
+	r->area = area;
+	r->area_size = area_size(s);
+}
+
+uint8_t *reach_compress(struct reach *r, const uint8_t *from, size_t size, uint32_t *compressed)
+{
+	uint8_t *to;
+	size_t bound, n;
+	ZSTD_CCtx *c = compressor(r, size, &to, &bound);
+
+	n = c ? ZSTD_compress2(c, to, bound, from, size) : 0;
+	if (!n || ZSTD_isError(n))
+		return NULL;
+	*compressed = (uint32_t)n;
+	return to;
+}
+
+void reach_write_equals(struct reach *r, struct lar_equals *h, const uint8_t *frame)
+{
+	uint64_t at = lar_equals_offset(&r->result);
+	uint8_t *to = r->area + at;
+	long result;
+
+	if (!r->area || at + sizeof(*h) + h->comp_size > r->area_size)
+		return;
+	result = sys_madvise((void *)((uint64_t)to & ~(PAGE - 1)),
+			     (at % PAGE + sizeof(*h) + h->comp_size + PAGE - 1) & ~(PAGE - 1),
+			     MADV_POPULATE_WRITE);
+	if (result && result != -EINVAL)
+		return;
+	h->magic = 0;
+	h->seq = r->result.seq;
+	h->check = lar_equals_check(h);
+	__atomic_store_n((uint32_t *)to, 0, __ATOMIC_RELEASE);
+	if (h->comp_size)
+		memcpy(to + sizeof(*h), frame, h->comp_size);
+	memcpy(to, h, sizeof(*h));
+	__atomic_store_n((uint32_t *)to, LAR_EQUALS_MAGIC, __ATOMIC_RELEASE);
 }

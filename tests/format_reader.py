@@ -4,6 +4,7 @@
 
     format_reader.py TRACE        the events as JSON lines, as `lariat dump` prints them
     format_reader.py --leaks TRACE    blocks and bytes in use by class, as one JSON object
+    format_reader.py --equals TRACE   what the leak scan knows of equal contents, the same way
     format_reader.py --facts TRACE    the counts of section 9 as one JSON object
 
 It shares no code with the analyzer, so that what both agree on is what the page says. It needs the
@@ -195,12 +196,25 @@ class Trace:
             self.damaged_records += self.checkpoint.damaged
             self.sign_of_life(self.checkpoint.last_ticks)
 
-    def leaks(self):
-        """Of a trace without a checkpoint: what is still in use, by class."""
+    def leak_scan(self):
         size, offset = next(((self.u64(64 + 32 * i), self.u64(56 + 32 * i))
                              for i in range(min(self.u32(40), 12)) if self.u32(48 + 32 * i) == 7),
                             (0, 0))
-        scan, live, sums = LeakScan(self.data, offset, size, zstd), {}, {}
+        return LeakScan(self.data, offset, size, zstd)
+
+    def equals(self):
+        """Blocks of equal content: the sums, and the groups with how many addresses they have."""
+        scan = self.leak_scan()
+        if not scan.equals:
+            return None
+        known = ("looked_blocks", "looked_bytes", "unlooked_blocks", "unlooked_bytes", "zero_blocks",
+                 "zero_bytes", "groups", "copies", "saved_bytes")
+        return {**{name: scan.equals[name] for name in known},
+                "list": [[size, copies, len(addresses)] for size, copies, addresses in scan.groups]}
+
+    def leaks(self):
+        """Of a trace without a checkpoint: what is still in use, by class."""
+        scan, live, sums = self.leak_scan(), {}, {}
         for r, _, _ in self.events():
             if r.kind == 2 and r.fields[0]:
                 live[r.fields[0]] = r.fields[1], r.time
@@ -371,6 +385,9 @@ def call_names():
 
 def main():
     trace = Trace(sys.argv[-1])
+    if sys.argv[1] == "--equals":
+        print(json.dumps(trace.equals(), sort_keys=True))
+        return
     if sys.argv[1] == "--leaks":
         print(json.dumps(trace.leaks(), sort_keys=True))
         return

@@ -4,7 +4,8 @@
  *
  * The section is two areas of equal size, written in turn, so that the last result is whole while
  * the next one is written. An area is a struct lar_leakscan and, for a scan that was done, one zstd
- * frame that names the lost blocks.
+ * frame that names the lost blocks. Behind them is what else the scan found: a struct lar_equals
+ * and its frame.
  */
 #ifndef LARIAT_LEAKSCAN_H
 #define LARIAT_LEAKSCAN_H
@@ -38,6 +39,8 @@ enum lar_leakscan_flags {
 	LAR_LEAKSCAN_UNKNOWN_BLOCKS = 2,
 	LAR_LEAKSCAN_BY_SIGNAL = 4, /* threads were stopped by a signal, not by ptrace */
 	LAR_LEAKSCAN_FOREIGN = 8,   /* an allocator that is not libc's */
+	/* It went on to look for equal contents: what it found follows, as soon as it is over. */
+	LAR_LEAKSCAN_EQUALS = 16,
 };
 
 struct lar_leakscan {
@@ -72,15 +75,65 @@ _Static_assert(sizeof(struct lar_leakscan) == 176, "leak scan header");
  * lost.
  */
 
-/* FNV-1a over the header's bytes behind `check`. */
-static inline uint32_t lar_leakscan_check(const struct lar_leakscan *s)
+#define LAR_EQUALS_MAGIC 0x454d4153u /* "SAME" */
+
+/*
+ * Reachable blocks whose contents are equal, byte by byte; the contents are not told. At the
+ * next multiple of 8 behind the scan's own frame.
+ */
+struct lar_equals {
+	uint32_t magic; /* commit word */
+	uint32_t check; /* lar_equals_check() */
+	uint64_t seq;	/* of the scan that this belongs to: else it is an older one's */
+	uint64_t
+		looked_blocks; /* whose contents were compared: reachable, of least to most bytes */
+	uint64_t looked_bytes;
+	uint64_t unlooked_blocks; /* that should have been, but were too many */
+	uint64_t unlooked_bytes;
+	uint64_t zero_blocks; /* of those looked at, all zeros: in no group */
+	uint64_t zero_bytes;
+	uint64_t groups;      /* of two blocks or more of equal size and contents */
+	uint64_t copies;      /* blocks in them */
+	uint64_t saved_bytes; /* what all but one block of each group take */
+	uint64_t listed;      /* groups that the frame has: those that save the most */
+	uint32_t raw_size;    /* bytes before compression, 0 = no frame */
+	uint32_t comp_size;   /* bytes of the frame behind this header, with content checksum */
+	uint32_t least, most; /* bytes of a block that was looked at */
+	uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct lar_equals) == 128, "header of equal contents");
+
+/*
+ * The frame holds varints, for each group: size, blocks, addresses that follow, and the addresses,
+ * rising, as differences (the first to 0) without their low address_shift bits. Of a large group
+ * the addresses are an even choice.
+ */
+
+/* FNV-1a. */
+static inline uint32_t lar_leakscan_fnv(const void *from, uint32_t size)
 {
-	const unsigned char *p = (const unsigned char *)s;
+	const unsigned char *p = (const unsigned char *)from;
 	uint32_t h = 2166136261u;
 
-	for (uint32_t i = 8; i < sizeof(*s); i++)
+	for (uint32_t i = 0; i < size; i++)
 		h = (h ^ p[i]) * 16777619u;
 	return h;
+}
+
+/* Over the header's bytes behind `check`. */
+static inline uint32_t lar_leakscan_check(const struct lar_leakscan *s)
+{
+	return lar_leakscan_fnv(&s->seq, sizeof(*s) - 8);
+}
+
+static inline uint32_t lar_equals_check(const struct lar_equals *s)
+{
+	return lar_leakscan_fnv(&s->seq, sizeof(*s) - 8);
+}
+
+static inline uint64_t lar_equals_offset(const struct lar_leakscan *s)
+{
+	return (sizeof(*s) + (uint64_t)s->comp_size + 7) & ~7ull;
 }
 
 #endif
