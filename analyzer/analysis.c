@@ -408,7 +408,8 @@ static int heap_finish(struct analysis *a)
 	if (!err && a->sharing)
 		err = sharing_model_finish(a->sharing);
 	if (!err && a->churn)
-		err = equals_make(&a->equals, a->heap, trace_reach(a->trace), f->header->time_shift);
+		err = equals_make(&a->equals, a->heap, trace_reach(a->trace),
+				  f->header->time_shift);
 	if (err || !a->heap->line)
 		return err;
 	find_limit(a);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <zstd.h>
 
-#define MAX_RAW	  (1u << 30)
-#define AREA_STEP 4096u
-#define MAX_SHIFT 16
+#define MAX_RAW	   (1u << 30)
+#define AREA_STEP  4096u
+#define MAX_SHIFT  16
 #define EQUALS_RAW (16u << 20)
 
 const char *const reach_class_names[REACH_CLASSES] = { "unfreed", "definitely_lost",

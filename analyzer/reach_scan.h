@@ -17,7 +17,7 @@ struct reach {
 	struct lar_leakscan scan; /* seq 0: there is none */
 	uint64_t *lost;		  /* addresses in order * 2, + 1 = indirectly */
 	size_t lost_count;
-	uint32_t damaged; /* areas that are not whole, though they say so */
+	uint32_t damaged;	  /* areas that are not whole, though they say so */
 	struct lar_equals equals; /* seq 0: no equal contents were looked for, or not to the end */
 	uint8_t *equals_list;	  /* equals.raw_size bytes; NULL = none */
 };

@@ -127,8 +127,7 @@ static void say_equals(struct analysis *a)
 		 format_things(z, f->looked_blocks, "block"), f->least, f->most);
 	if (f->zero_blocks)
 		text_say(a, "%s in %s of nothing but zeros not counted",
-			 format_bytes(x, f->zero_bytes),
-			 format_things(y, f->zero_blocks, "block"));
+			 format_bytes(x, f->zero_bytes), format_things(y, f->zero_blocks, "block"));
 	if (f->unlooked_blocks)
 		text_say(a, "%s in %s more not looked at: too many",
 			 format_bytes(x, f->unlooked_bytes),
@@ -167,10 +166,8 @@ void text_churn(struct analysis *a)
 		int (*rank)(struct analysis *a, struct ranking *r);
 		void (*print)(struct analysis *a, const struct ranking *r);
 	} lists[] = {
-		{ pool_rank_sites, print_pools },
-		{ arena_rank_sites, print_arenas },
-		{ reserve_rank_sites, print_reserves },
-		{ sharing_rank_sites, print_sharing },
+		{ pool_rank_sites, print_pools },	{ arena_rank_sites, print_arenas },
+		{ reserve_rank_sites, print_reserves }, { sharing_rank_sites, print_sharing },
 		{ equals_rank_sites, print_equals },
 	};
 
