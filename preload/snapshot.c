@@ -241,7 +241,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 	if (threads > 1) {
 		int failed = snapshot_stop(s);
 
-		if (failed && s->flags & LAR_LEAKSCAN_AT_EXIT)
+		if (failed)
 			failed = snapshot_stop_by_signal(s);
 		if (failed) {
 			atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
@@ -398,6 +398,7 @@ void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count)
 	if (!scan_possible() || lar->config.leak_scan == CONFIG_LEAK_SCAN_OFF)
 		return;
 	sys_block_signals(&mask);
+	lar->header->scan_taken = lar->header->scan_request;
 	status = hindrance();
 	if (asked_over(false) && atomic_compare_exchange_strong(&asked.owner, &none, lar->pid)) {
 		s = begin(0, sp, registers, count, &threads);
@@ -418,7 +419,11 @@ bool snapshot_asked(void)
 	static _Atomic uint32_t seen, seen_by;
 	uint32_t request = __atomic_load_n(&lar->header->scan_request, __ATOMIC_RELAXED);
 
-	if (likely(!request && !atomic_load(&asked.owner)))
+	if (likely((!request ||
+		    (request == atomic_load(&seen) && atomic_load(&seen_by) == lar->pid)) &&
+		   !atomic_load(&asked.owner)))
+		return false;
+	if (lar->pid != (uint32_t)sys_getpid()) /* a vfork child: not its parent's scans */
 		return false;
 	asked_over(false); /* its process does not stay longer than it must */
 	if (atomic_exchange(&seen_by, lar->pid) != lar->pid)

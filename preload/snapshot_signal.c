@@ -21,6 +21,7 @@
 #define SIGNAL_HIGHEST 63 /* real-time signals are looked at from here down */
 #define SIGNAL_LOWEST  40
 #define STOP_NS	       500000000ull
+#define STOP_LIVE_NS   100000000ull /* in a program that goes on: a thread may have it blocked */
 #define STEP_NS	       20000
 #define WAIT_NS	       20000000
 #define RESTORER       0x04000000ul
@@ -184,7 +185,8 @@ static uint32_t signal_find(void)
 
 int snapshot_stop_by_signal(struct snapshot *s)
 {
-	uint64_t until = sys_clock_ns(CLOCK_MONOTONIC) + STOP_NS;
+	uint64_t until = sys_clock_ns(CLOCK_MONOTONIC) +
+			 (s->flags & LAR_LEAKSCAN_AT_EXIT ? STOP_NS : STOP_LIVE_NS);
 	struct timespec step = { 0, STEP_NS };
 	uint32_t before = 0;
 

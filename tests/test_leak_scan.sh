@@ -99,23 +99,30 @@ for case in in_register tls_static on_other_stacks; do
 done
 
 # While the program runs: asked by a signal, or by a word in the trace that it comes to see.
-for how in 'idle LARIAT_LEAK_SCAN=USR2' 'active A_VARIABLE=1'; do
-	read -r case option <<<"$how"
-	env "$option" "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$case.lariat" LARIAT_RECORD=heap \
-		"$corpus" "$case" >"$work/$case.out" &
+# Where nothing may be traced, threads are stopped by a signal.
+start() { # CASE WRAPPER OPTION: $pid, when it is up
+	rm -f "$work/$1.out" "$work/$1.lariat"
+	"$2" env "$3" "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$1.lariat" LARIAT_RECORD=heap \
+		"$corpus" "$1" >"$work/$1.out" &
 	pid=$!
 	for _ in $(seq 500); do
-		[ -s "$work/$case.out" ] && break
+		[ -s "$work/$1.out" ] && break
 		sleep 0.02
 	done
+}
+for how in 'idle env LARIAT_LEAK_SCAN=USR2 49' 'active env A_VARIABLE=1 50' 'slow env A_VARIABLE=1 51' \
+	"slow $victims/leak_noptrace A_VARIABLE=1 51"; do
+	read -r case wrapper option bytes <<<"$how"
+	start "$case" "$wrapper" "$option"
 	for number in 1 2; do
 		"$lariat" leaks --now --format json "$work/$case.lariat" >now.json
 		same "$case: status $number" 0 $?
 		same "$case: scan $number" "[true,false,$number,true]" "$(jq -c '.leaks |
 			[.scan.done, .scan.at_exit, .scan.number,
 			.scan.threads == .scan.threads_stopped]' now.json)"
-		lost=$([ "$case" = idle ] && echo '[1,49]' || echo '[1,50]')
-		same "$case: lost $number" "$lost" \
+		same "$case: by signal" "$([ "$wrapper" = env ] && echo false || echo true)" \
+			"$(jq .leaks.scan.stopped_by_signal now.json)"
+		same "$case: lost $number" "[1,$bytes]" \
 			"$(jq -c '[.leaks.definitely_lost.blocks, .leaks.definitely_lost.bytes]' now.json)"
 	done
 	same "$case: still there" 0 "$(kill -0 $pid && echo 0)"
@@ -123,6 +130,14 @@ for how in 'idle LARIAT_LEAK_SCAN=USR2' 'active A_VARIABLE=1'; do
 	wait $pid 2>/dev/null
 	same "$case: it is gone" 3 "$("$lariat" leaks --now "$work/$case.lariat" >now.out 2>&1; echo $?)"
 done
+
+# One that sleeps and listens to nothing is given up soon; what was asked for comes when it wakes up.
+start idle env A_VARIABLE=1
+same "asleep" 4 "$("$lariat" leaks --now "$work/idle.lariat" >now.out 2>now.err; echo $?)"
+same "asleep: why" 1 "$(grep -c 'the process sleeps; the scan follows when' now.err)"
+same "asleep: still there" 0 "$(kill -0 $pid && echo 0)"
+kill -9 $pid
+wait $pid 2>/dev/null
 
 # Sites: the class stands with each, and the totals are the sums of the sites.
 trace=$(trace_of chain)

@@ -149,7 +149,9 @@ struct lar_header {
 	uint64_t loaded_objects; /* by the loader meanwhile, as far as known */
 	uint32_t scan_request;	 /* a reader adds 1 to ask the running process for a leak scan */
 	uint32_t scan_signal;	 /* ... and sends this signal, if it is not 0 */
-	uint64_t reserved1[4];
+	uint32_t scan_taken;	 /* scan_request as the process has last seen it */
+	uint32_t reserved2;
+	uint64_t reserved1[3];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 

@@ -6,6 +6,7 @@
 /* build: -O0 */
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -515,6 +516,20 @@ static void idle(void)
 		pause();
 }
 
+/* Something goes on now and then, much too little to fill a buffer. */
+static void slow(void)
+{
+	pthread_t t;
+
+	bss_root = filled(1001);
+	pthread_create(&t, NULL, wait_on_pipe, NULL);
+	lose(51);
+	puts("up");
+	fflush(stdout);
+	for (;;)
+		poll(NULL, 0, 50);
+}
+
 /* Something always goes on. */
 static void active(void)
 {
@@ -567,7 +582,7 @@ static const struct {
 	CASE(thread_exit),  CASE(unjoined),	   CASE(contention),
 	CASE(busy_at_exit), CASE(thread_argument), CASE(swapped),
 	CASE(forked),	    CASE(waiting),	   CASE(closed_to_itself),
-	CASE(idle),	    CASE(active),	   CASE(cycle),
+	CASE(idle),	    CASE(active),	   CASE(slow),	   CASE(cycle),
 	CASE(mapped),
 };
 
