@@ -37,7 +37,7 @@ enum heap_column {
 	HEAP_SAMPLES,
 };
 enum live_column { LIVE_ADDRESS, LIVE_SIZE, LIVE_BORN, LIVE_NODE, LIVE_THREAD };
-enum open_column { OPEN_ADDRESS, OPEN_TIME, OPEN_KIND, OPEN_MORE };
+enum open_column { OPEN_ADDRESS, OPEN_TIME, OPEN_KIND, OPEN_MORE, OPEN_THREAD, OPEN_NODE };
 enum map_column { MAPS, MAPPED, UNMAPS, UNMAPPED, REMAPS, BREAKS, MAPS_FAILED };
 
 static void raise(uint64_t *most, uint64_t v)
@@ -192,22 +192,37 @@ static void load_free(struct heap_moment *m, const uint64_t *v)
 }
 
 /* What the next events can still have to do with. */
-static void load_open(struct heap_model *m, const struct checkpoint *c)
+static int load_early(struct heap_model *m, const struct checkpoint *c, const uint64_t *v)
 {
+	struct heap_early *early = &m->early[m->early_count];
+
+	if (!heap_model_site(m, checkpoint_stack(c, v[OPEN_NODE]), SITE_FOLDED_THREADS,
+			     &early->site))
+		return -ENOMEM;
+	early->address = v[OPEN_ADDRESS];
+	early->ticks = v[OPEN_TIME];
+	early->weight = sampling_weigh(&m->sampling, v[OPEN_MORE]);
+	early->thread = (uint32_t)v[OPEN_THREAD];
+	m->early_count++;
+	return 0;
+}
+
+static int load_open(struct heap_model *m, const struct checkpoint *c)
+{
+	int err = 0;
 	struct checkpoint_rows r;
 	const uint64_t *v = r.value;
 
 	checkpoint_rows(c, LAR_TABLE_HEAP_OPEN, &r);
-	while (checkpoint_next(&r)) {
+	while (!err && checkpoint_next(&r)) {
 		if (v[OPEN_KIND] == 1)
 			load_free(&m->stray, v);
 		else if (v[OPEN_KIND] == 2)
 			load_free(&m->freed, v);
 		else if (!v[OPEN_KIND] && m->early_count < HEAP_EARLY)
-			m->early[m->early_count++] =
-				(struct heap_early){ v[OPEN_ADDRESS], v[OPEN_TIME],
-						     sampling_weigh(&m->sampling, v[OPEN_MORE]) };
+			err = load_early(m, c, v);
 	}
+	return err;
 }
 
 static int load_maps(struct heap_model *m, const struct checkpoint *c)
@@ -251,7 +266,8 @@ int heap_load(struct heap_model *m, const struct checkpoint *c, bool sums)
 			load_totals(m, c);
 		if (!err)
 			err = load_maps(m, c);
-		load_open(m, c);
+		if (!err)
+			err = load_open(m, c);
 	}
 	return err ? err : load_live(m, c, sums);
 }

@@ -274,6 +274,8 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 	early = early_new(m);
 	early->address = b->address;
 	early->ticks = e->ticks;
+	early->site = b->site;
+	early->thread = b->thread;
 	early->weight = count_death(m, b, e, e->ticks);
 	m->total.frees -= early->weight.blocks;
 	m->total.freed_bytes -= early->weight.bytes;
@@ -316,6 +318,19 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	return 0;
 }
 
+/* Was the allocation of the block that e ends the last that its thread did? Of a sampled trace the
+ * calls in between are not all known. */
+static void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
+			    uint32_t site, uint32_t thread)
+{
+	if (m->sampling.period || site == SITE_NONE || thread != e->thread ||
+	    e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
+	    e->time_ns < m->since_ns)
+		return;
+	m->site[site].temporary++;
+	m->total.temporary++;
+}
+
 /*
  * Was the block's end announced by block_given_out_again()? Then it is counted already. The oldest
  * announcement since the realloc began is its own: when several threads were held up in reallocs of
@@ -323,7 +338,8 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
  * can free and allocate in one step of the clock, and the free has its place behind what its thread
  * did before it.
  */
-static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t start)
+static bool death_was_early(struct heap_model *m, const struct event *e, uint64_t address,
+			    uint64_t start)
 {
 	struct heap_early *own = NULL;
 
@@ -339,6 +355,7 @@ static bool death_was_early(struct heap_model *m, uint64_t address, uint64_t sta
 	m->total.frees += own->weight.blocks;
 	m->total.freed_bytes += own->weight.bytes;
 	m->total.implied_frees -= own->weight.blocks;
+	count_temporary(m, e, address, own->site, own->thread);
 	*own = m->early[--m->early_count];
 	return true;
 }
@@ -349,7 +366,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 	bool in_window = e->time_ns >= m->since_ns;
 
 	if ((!b || b->born_ticks > now || (b->born_ticks == now && b->thread != e->thread)) &&
-	    death_was_early(m, address, now))
+	    death_was_early(m, e, address, now))
 		return;
 	if (!b) {
 		m->total.unpaired_frees += in_window;
@@ -358,12 +375,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 		return;
 	}
 	if (in_window) {
-		/* of a sampled trace the calls in between are not all known */
-		if (!m->sampling.period && b->site != SITE_NONE && b->thread == e->thread &&
-		    e->thread < m->thread_size && m->last_allocation[e->thread] == address) {
-			m->site[b->site].temporary++;
-			m->total.temporary++;
-		}
+		count_temporary(m, e, address, b->site, b->thread);
 		count_death(m, b, e, now);
 		moment_add(&m->freed, e->ticks, address, e->thread);
 	}

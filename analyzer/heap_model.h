@@ -67,6 +67,7 @@ struct heap_early {
 	uint64_t address;
 	uint64_t ticks; /* when the next owner got it */
 	struct lar_weight weight;
+	uint32_t site, thread;
 };
 #define HEAP_EARLY 256
 

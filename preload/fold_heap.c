@@ -5,67 +5,14 @@
  */
 #include <string.h>
 
-#include "fold_impl.h"
-#include "fold_live.h"
-#include "fold_moment.h"
+#include "fold_heap.h"
 #include "fold_rows.h"
-#include "fold_timeline.h"
 #include "format/codec.h"
 #include "format/weight.h"
-#include "pool.h"
 #include "recorder.h"
 
 #define LIFETIME_BITS 2
-#define EARLY_MOST    256u
 #define THREADS_MOST  (1u << 20)
-
-struct site {
-	uint32_t node;
-	uint64_t allocations, allocated_bytes;
-	uint64_t frees, freed_bytes;
-	uint64_t temporary, failed;
-	uint64_t size_min, size_max;
-	uint64_t live_bytes, peak_bytes;
-	uint64_t at_peak_bytes, at_peak_blocks; /* held when the process held most */
-	uint64_t peak_number;			/* the process' peak that they belong to */
-	struct fold_histogram lifetime;
-	struct fold_series line; /* live bytes */
-};
-
-struct map_site {
-	uint32_t node;
-	uint64_t maps, bytes;
-};
-
-/* A block that was given out again before the realloc that freed it was recorded. */
-struct early {
-	uint64_t address, ticks, size;
-};
-
-struct heap {
-	struct site *site;
-	uint32_t site_room;
-	struct fold_map sites; /* by node + 1 */
-	struct map_site *map_site;
-	uint32_t map_site_room;
-	struct fold_map map_sites;
-	struct fold_live live;
-	uint64_t *last; /* per thread: its last heap event's block if that was an allocation */
-	uint32_t last_room;
-	struct early early[EARLY_MOST];
-	uint32_t early_count;
-	struct fold_moment stray; /* frees of blocks that are not known */
-	struct fold_moment freed; /* frees of blocks that are */
-	uint64_t samples;	  /* allocations that were recorded */
-	uint64_t allocations, allocated_bytes, frees, freed_bytes, unpaired, implied;
-	uint64_t temporary, reallocations, failed, live_bytes, peak_bytes, peak_ticks;
-	uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, breaks, maps_failed;
-	uint64_t mapped_now;
-	uint64_t peak_number;	     /* counts the times that the process held more than ever */
-	uint64_t io_calls, io_bytes; /* for the timeline */
-	uint64_t rss_bytes, heap_bytes, threads; /* by the last TICK */
-	struct fold_timeline line;
-};
 
 static struct lar_weight weigh(uint64_t size)
 {
@@ -85,7 +32,7 @@ static void line_note(struct fold *f, struct heap *h, struct site *s)
 	fold_timeline_live(&h->line, whole(h->live_bytes));
 }
 
-static void line_advance(struct heap *h, uint64_t now)
+void fold_heap_advance(struct heap *h, uint64_t now)
 {
 	struct fold_sample last = { .live = whole(h->live_bytes),
 				    .allocations = whole(h->allocations),
@@ -150,16 +97,6 @@ static void last_set(struct fold *f, struct heap *h, uint32_t thread, uint64_t a
 	h->last[thread] = address;
 }
 
-/* What a site holds only changes behind a call of this. */
-static void keep_peak(const struct heap *h, struct site *s)
-{
-	if (s->peak_number == h->peak_number)
-		return;
-	s->at_peak_bytes = s->live_bytes;
-	s->at_peak_blocks = s->allocations - s->frees;
-	s->peak_number = h->peak_number;
-}
-
 static void count_death(struct fold *f, struct heap *h, const struct fold_block_live *b,
 			uint64_t ticks)
 {
@@ -197,7 +134,7 @@ static void given_out_again(struct fold *f, struct heap *h, struct fold_block_li
 		for (uint32_t i = 1; i < EARLY_MOST; i++)
 			if (h->early[i].ticks < e->ticks)
 				e = &h->early[i];
-	*e = (struct early){ b->address, ticks, b->size };
+	*e = (struct early){ b->address, ticks, b->size, b->site, b->thread };
 	count_death(f, h, b, ticks);
 	h->frees -= w.blocks;
 	h->freed_bytes -= w.bytes;
@@ -205,16 +142,29 @@ static void given_out_again(struct fold *f, struct heap *h, struct fold_block_li
 	fold_live_remove(&h->live, b);
 }
 
-static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
+/* Was the allocation of the block that e ends the last that its thread did? */
+static void count_temporary(struct heap *h, const struct fold_event *e, uint64_t address,
+			    uint32_t site, uint32_t thread)
+{
+	if (lar->config.sample_bytes || e->thread >= h->last_room ||
+	    h->last[e->thread] != address || thread != e->thread)
+		return;
+	h->site[site].temporary++;
+	h->temporary++;
+}
+
+static bool death_was_early(struct heap *h, const struct fold_event *e, uint64_t address,
+			    uint64_t start)
 {
 	struct early *own = NULL;
 	struct lar_weight w;
 
 	for (uint32_t i = 0; i < h->early_count; i++) {
-		struct early *e = &h->early[i];
+		struct early *early = &h->early[i];
 
-		if (e->address == address && e->ticks >= start && (!own || e->ticks < own->ticks))
-			own = e;
+		if (early->address == address && early->ticks >= start &&
+		    (!own || early->ticks < own->ticks))
+			own = early;
 	}
 	if (!own)
 		return false;
@@ -222,6 +172,7 @@ static bool death_was_early(struct heap *h, uint64_t address, uint64_t start)
 	h->frees += w.blocks;
 	h->freed_bytes += w.bytes;
 	h->implied -= w.blocks;
+	count_temporary(h, e, address, own->site, own->thread);
 	*own = h->early[--h->early_count];
 	return true;
 }
@@ -292,10 +243,9 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		 uint64_t ticks)
 {
 	struct fold_block_live *b = fold_live_find(&h->live, address);
-	struct site *s;
 
 	if ((!b || b->born > ticks || (b->born == ticks && b->thread != e->thread)) &&
-	    death_was_early(h, address, ticks))
+	    death_was_early(h, e, address, ticks))
 		return;
 	if (!b) {
 		h->unpaired++;
@@ -303,12 +253,7 @@ static void died(struct fold *f, struct heap *h, const struct fold_event *e, uin
 		return;
 	}
 	count_death(f, h, b, ticks);
-	s = &h->site[b->site];
-	if (!lar->config.sample_bytes && e->thread < h->last_room &&
-	    h->last[e->thread] == address && b->thread == e->thread) {
-		s->temporary++;
-		h->temporary++;
-	}
+	count_temporary(h, e, address, b->site, b->thread);
 	fold_moment_add(&h->freed, e->ticks, address, e->thread);
 	fold_live_remove(&h->live, b);
 }
@@ -441,7 +386,7 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		fold_timeline_start(&h->line);
 	}
 	if (now >= h->line.end && (int64_t)now >= 0)
-		line_advance(h, now);
+		fold_heap_advance(h, now);
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
 		if (e->field[1])
@@ -472,162 +417,5 @@ void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
 		break;
 	default:
 		break;
-	}
-}
-
-/* ---- writing ---- */
-
-static void write_totals(struct fold_out *o, const struct heap *h)
-{
-	uint64_t columns[] = {
-		h->allocations, h->allocated_bytes,
-		h->frees,	h->freed_bytes,
-		h->temporary,	h->reallocations,
-		h->failed,	h->live.count,
-		h->live_bytes,	h->peak_bytes,
-		h->peak_ticks,	h->unpaired,
-		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.count : 0,
-		h->samples
-	};
-	uint64_t maps[] = { h->maps,   h->mapped_bytes, h->unmaps,     h->unmapped_bytes,
-			    h->remaps, h->breaks,	h->maps_failed };
-
-	fold_table(o, LAR_TABLE_HEAP, 1, sizeof(columns) / 8);
-	for (unsigned i = 0; i < sizeof(columns) / 8; i++)
-		fold_put(o, columns[i]);
-	fold_table(o, LAR_TABLE_MAPS, 1, sizeof(maps) / 8);
-	for (unsigned i = 0; i < sizeof(maps) / 8; i++)
-		fold_put(o, maps[i]);
-}
-
-static void write_sites(struct fold_out *o, const struct heap *h)
-{
-	uint32_t last = 0;
-
-	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites.count, 12);
-	for (uint32_t i = 0; i < h->sites.count; i++) {
-		struct site *s = &h->site[i];
-
-		keep_peak(h, s);
-		fold_put_signed(o, (int64_t)s->node - (int64_t)last);
-		fold_put(o, s->allocations);
-		fold_put(o, s->allocated_bytes);
-		fold_put(o, s->frees);
-		fold_put(o, s->freed_bytes);
-		fold_put(o, s->temporary);
-		fold_put(o, s->failed);
-		fold_put(o, s->allocations ? s->size_min : 0);
-		fold_put(o, s->size_max);
-		fold_put(o, s->peak_bytes);
-		fold_put(o, s->at_peak_bytes);
-		fold_put(o, s->at_peak_blocks);
-		fold_put_histogram(o, &s->lifetime);
-		last = s->node;
-	}
-	last = 0;
-	fold_table(o, LAR_TABLE_MAP_SITES, h->map_sites.count, 3);
-	for (uint32_t i = 0; i < h->map_sites.count; i++) {
-		fold_put_signed(o, (int64_t)h->map_site[i].node - (int64_t)last);
-		fold_put(o, h->map_site[i].maps);
-		fold_put(o, h->map_site[i].bytes);
-		last = h->map_site[i].node;
-	}
-}
-
-static void put_live(struct fold_out *o, const struct heap *h, const struct fold_block_live *b,
-		     const struct fold_block_live **last)
-{
-	fold_put_signed(o, (int64_t)(b->address - (*last ? (*last)->address : 0)));
-	fold_put(o, b->size);
-	fold_put_signed(o, (int64_t)(b->born - (*last ? (*last)->born : 0)));
-	fold_put(o, h->site[b->site].node);
-	fold_put(o, b->thread);
-	*last = b;
-}
-
-static void write_live(struct fold_out *o, const struct heap *h)
-{
-	const struct fold_block_live *last = NULL;
-	uint32_t *order;
-
-	if (fold_left_out(o) >= FOLD_LEFT_LIVE)
-		return;
-	fold_table(o, LAR_TABLE_LIVE, h->live.count, 5);
-	order = h->live.count && h->live.room <= UINT32_MAX ? fold_live_order(&h->live) : NULL;
-	if (order) {
-		for (uint64_t i = 0; i < h->live.count; i++)
-			put_live(o, h, &h->live.block[order[i]], &last);
-		pool_unmap(order, 2 * h->live.count * sizeof(*order));
-		return;
-	}
-	for (uint64_t i = 0; h->live.count && i < h->live.room; i++)
-		if (h->live.block[i].address)
-			put_live(o, h, &h->live.block[i], &last);
-}
-
-static void write_lines(struct fold_out *o, struct heap *h)
-{
-	uint32_t rows = 0;
-
-	line_advance(h, h->line.end - 1);
-	fold_timeline_write(o, &h->line);
-	if (fold_left_out(o) >= FOLD_LEFT_SERIES)
-		return;
-	for (uint32_t i = 0; i < h->sites.count; i++)
-		rows += h->site[i].line.slot != NULL;
-	fold_table(o, LAR_TABLE_SERIES, rows, 2 + 2 * FOLD_SLOTS);
-	for (uint32_t i = 0; i < h->sites.count; i++) {
-		struct fold_series *s = &h->site[i].line;
-
-		if (!s->slot)
-			continue;
-		if (s->stamp != h->line.stamp)
-			fold_series_catch_up(NULL, s, &h->line);
-		fold_series_write(o, h->site[i].node, s);
-	}
-}
-
-static void put_open(struct fold_out *o, uint64_t address, uint64_t ticks, uint64_t kind,
-		     uint64_t more)
-{
-	fold_put(o, address);
-	fold_put(o, ticks);
-	fold_put(o, kind);
-	fold_put(o, more);
-}
-
-/* What the next events may still have to do with. */
-static void write_open(struct fold_out *o, const struct heap *h)
-{
-	const struct fold_moment *moment[] = { &h->stray, &h->freed };
-
-	fold_table(o, LAR_TABLE_HEAP_OPEN, h->early_count + h->stray.count + h->freed.count, 4);
-	for (uint32_t i = 0; i < h->early_count; i++)
-		put_open(o, h->early[i].address, h->early[i].ticks, 0, h->early[i].size);
-	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < moment[k]->count; i++)
-			put_open(o, moment[k]->address[i], moment[k]->ticks, k + 1,
-				 moment[k]->thread[i]);
-}
-
-void fold_heap_write(struct fold_out *o, void *state)
-{
-	struct heap *h = state;
-	uint32_t rows = 0, before = 0;
-
-	write_totals(o, h);
-	write_sites(o, h);
-	write_live(o, h);
-	write_open(o, h);
-	write_lines(o, h);
-	for (uint32_t i = 0; i < h->last_room; i++)
-		rows += h->last[i] != 0;
-	fold_table(o, LAR_TABLE_LAST_ALLOCATIONS, rows, 2);
-	for (uint32_t i = 0; i < h->last_room; i++) {
-		if (!h->last[i])
-			continue;
-		fold_put_signed(o, (int64_t)i - (int64_t)before);
-		fold_put(o, h->last[i]);
-		before = i;
 	}
 }

@@ -283,6 +283,22 @@ static void free_of_the_same_time(void **state)
 	assert_int_equal(m.total.live_bytes, 26);
 }
 
+/* The realloc's old block was temporary, though another thread had its address when it was
+ * recorded. */
+static void temporary_seen_late(void **state)
+{
+	(void)state;
+	alloc_on(1, 10, 1, 0x1000, 5);
+	alloc_on(2, 30, 2, 0x1000, 7);
+	realloc_on(1, 40, 20, 3, 0x1000, 0x2000, 9);
+	assert_int_equal(m.total.temporary, 1);
+	assert_int_equal(site_of(1)->temporary, 1);
+	free_on(2, 50, 0x1000);
+	assert_int_equal(m.total.temporary, 2);
+	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.live_bytes, 9);
+}
+
 static void free_never_seen(void **state)
 {
 	(void)state;
@@ -440,6 +456,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reallocs_seen_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(realloc_seen_very_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(free_of_the_same_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(temporary_seen_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(free_never_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(window, setup, teardown),
 		cmocka_unit_test_setup_teardown(mappings, setup, teardown),
