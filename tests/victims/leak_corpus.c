@@ -582,8 +582,8 @@ static const struct {
 	CASE(thread_exit),  CASE(unjoined),	   CASE(contention),
 	CASE(busy_at_exit), CASE(thread_argument), CASE(swapped),
 	CASE(forked),	    CASE(waiting),	   CASE(closed_to_itself),
-	CASE(idle),	    CASE(active),	   CASE(slow),	   CASE(cycle),
-	CASE(mapped),
+	CASE(idle),	    CASE(active),	   CASE(slow),
+	CASE(cycle),	    CASE(mapped),
 };
 
 int main(int argc, char **argv)
