@@ -224,5 +224,7 @@ json_t *report_json(struct analysis *a)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (a->recorded & parts[i].part)
 			json_set(o, parts[i].key, parts[i].make(a));
+	if (a->parts & (a->parts - 1))
+		json_set(o, "findings", json_findings(o));
 	return o;
 }

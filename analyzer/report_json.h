@@ -59,6 +59,9 @@ void json_set_trends(struct analysis *a, json_t *object);
 void json_set_leak_classes(struct analysis *a, json_t *object);
 void json_set_churn(struct analysis *a, json_t *object);
 
+/* Of a report that has all its parts: what they point out, the worst first. */
+json_t *json_findings(json_t *report);
+
 /* Wrong frees. */
 json_t *json_misuse(struct analysis *a);
 

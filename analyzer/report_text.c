@@ -274,6 +274,34 @@ static void print_alerts(const struct analysis *a)
 				    : format_time(y, a->context->until_ns));
 }
 
+/* The program's worst trouble is not to be looked for. */
+static void print_wrong_frees(const struct analysis *a)
+{
+	static const struct {
+		enum lar_misuse kind;
+		const char *one, *more;
+	} said[] = {
+		{ LAR_MISUSE_DOUBLE, "block freed twice", "blocks freed twice" },
+		{ LAR_MISUSE_FOREIGN, "free of what is no block", "frees of what is no block" },
+		{ LAR_MISUSE_REALLOC, "realloc of what was freed", "reallocs of what was freed" },
+		{ LAR_MISUSE_MISMATCHED, "block given back by the wrong call",
+		  "blocks given back by the wrong call" },
+	};
+	char text[300], x[FORMAT_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; a->misuse && i < sizeof(said) / sizeof(*said); i++) {
+		uint64_t count = a->misuse->total[said[i].kind];
+
+		if (count)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "",
+					      format_count(x, count),
+					      count == 1 ? said[i].one : said[i].more);
+	}
+	if (n)
+		print_alert(a, "Wrong frees: %s. See below.", text);
+}
+
 static void print_head(const struct analysis *a)
 {
 	const struct trace_facts *f = a->facts;
@@ -287,6 +315,7 @@ static void print_head(const struct analysis *a)
 		 format_count(events, f->events_kept + f->events_folded),
 		 format_bytes(size, f->disk_bytes));
 	print_alerts(a);
+	print_wrong_frees(a);
 }
 
 /* Files that are not what was recorded: why there are addresses where names might be. */

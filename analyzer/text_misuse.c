@@ -87,6 +87,8 @@ static void print_place(struct analysis *a, struct table *t, const struct misuse
 	text_stack(a, t, p->stack, brief ? 1 : TEXT_CALLERS);
 	print_what(t, p);
 	print_act(a, t, "first given back", &p->freed);
+	if (p->freed.has_stack)
+		table_words(t, "(the innermost call: of a free no more is kept)");
 	if (!brief || p->kind == LAR_MISUSE_MISMATCHED)
 		print_act(a, t, "allocated", &p->made);
 }

@@ -143,6 +143,9 @@ wait $pid 2>/dev/null
 trace=$(trace_of chain)
 same "sites" '[["definitely_lost",101],["indirectly_lost",102],["indirectly_lost",103]]' \
 	"$("$lariat" leaks --format json "$trace" | jq -c '[.leaks.sites[] | [.class, .bytes]] | sort')"
+same "what is lost is a finding" '[["definitely-lost","101 B in 1 block that nothing points to"]]' \
+	"$("$lariat" report --format json "$trace" |
+	jq -c '[.findings[] | select(.part == "leaks") | [.rule, .evidence]]')"
 same "the gate's default" 1 "$("$lariat" gate "$trace" >gate.out 2>&1; echo $?)"
 same "nothing lost" 0 "$("$lariat" gate "$(trace_of swapped)" >gate.out 2>&1; echo $?)"
 

@@ -150,6 +150,17 @@ same "sampled: found" '1 0 0 0' "$(counts sampled)"
 LARIAT_SAMPLE=1K record sampled1 "$victim" right
 same "sampled: no alarm" '0 0 0 0' "$(counts sampled1)"
 
+### at the top of a report
+same "the report begins with them" '! Wrong frees: 1 block freed twice. See below.' \
+	"$("$lariat" report "$(trace_of end-double)" | sed '/^$/q' | grep '^!')"
+same "nothing to begin with" 0 "$("$lariat" report "$(trace_of right)" | grep -c '^! Wrong')"
+same "and they are findings" '["heap","double-free","error","free_wrongly"]' \
+	"$(field end-double '.findings[0] | [.part, .rule, .severity, (.site.function | sub("[(].*"; ""))] | tojson')"
+same "each place is one: of eight frees two are at one" '[6,1]' "$(field pairs '[.findings[] |
+	select(.rule == "mismatched-free") | .evidence[:6]] |
+	[map(select(. == "1 time")), map(select(. == "2 time"))] | map(length) | tojson')"
+same "none is one" 0 "$(field right '[.findings[] | select(.part == "heap")] | length')"
+
 ### gate
 gate() { # EXPECTED NAME EXPR
 	"$lariat" gate --assert "$3" "$(trace_of "$2")" >"$work/gate.out" 2>&1

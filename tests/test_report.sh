@@ -86,7 +86,7 @@ is "folded by thread" '.heap.sites | map([.thread, .name, .allocations]) | sort 
 	'[2,"worker",1]' alloc --by thread
 
 ### parts, order, limit, filter
-is "all parts" keys '["growth","heap","io","leaks","locks","process","schema","threads","trace"]' \
+is "all parts" keys '["findings","growth","heap","io","leaks","locks","process","schema","threads","trace"]' \
 	report
 for pair in alloc:heap leaks:leaks growth:growth io:io locks:locks threads:threads; do
 	is "${pair%:*} alone" 'keys - ["process", "schema", "trace"]' "[\"${pair#*:}\"]" "${pair%:*}"
@@ -183,7 +183,7 @@ same "CSV of everything" "$(get .heap.allocations report)" \
 
 ### what is not recorded is left out, not zero
 options=LARIAT_RECORD=io record part "$victims/report_sites"
-same "only I/O" '["io","process","schema","trace"]' "$(field part 'keys | tojson')"
+same "only I/O" '["findings","io","process","schema","trace"]' "$(field part 'keys | tojson')"
 same "said so" 1 "$("$lariat" alloc "$(trace_of part)" | grep -c 'Not recorded')"
 
 ### what the ring gives up is in the figures
