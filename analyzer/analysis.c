@@ -101,6 +101,8 @@ static inline int to_models(struct analysis *a, const struct event *e)
 
 	if (a->threads)
 		err = thread_model_event(a->threads, e);
+	if (a->cpu && !err)
+		err = cpu_model_event(a->cpu, e);
 	if (err)
 		return err;
 	if (a->heap &&
@@ -180,6 +182,8 @@ static int load_checkpoint(struct analysis *a)
 		err = lock_load(a->locks, c, a->sums);
 	if (!err && a->threads)
 		err = thread_load(a->threads, c, a->sums);
+	if (!err && a->cpu && a->sums)
+		err = cpu_model_load(a->cpu, c);
 	return err;
 }
 
@@ -301,6 +305,12 @@ static int models_new(struct analysis *a)
 		thread_model_init(a->threads, c->since_ns);
 		a->threads->sampling.period = a->facts->header->sample_bytes;
 	}
+	if (a->parts & PART_THREADS && a->facts->header->cpu_period_ns) {
+		a->cpu = calloc(1, sizeof(*a->cpu));
+		if (!a->cpu)
+			return -ENOMEM;
+		cpu_model_init(a->cpu, NULL, c->since_ns);
+	}
 	return 0;
 }
 
@@ -327,6 +337,8 @@ void analysis_free(struct analysis *a)
 		lock_model_fini(a->locks);
 	if (a->threads)
 		thread_model_fini(a->threads);
+	if (a->cpu)
+		cpu_model_fini(a->cpu);
 	free(a->growth);
 	free(a->churn);
 	free(a->sharing);
@@ -336,6 +348,7 @@ void analysis_free(struct analysis *a)
 	free(a->io);
 	free(a->locks);
 	free(a->threads);
+	free(a->cpu);
 	keymap_fini(&a->group_map);
 	free(a->group);
 	frames_free(a->frames);
@@ -351,7 +364,7 @@ static unsigned parts_recorded(const struct trace_facts *facts)
 	return (record & LAR_RECORD_HEAP ? PART_HEAP | PART_LEAKS | PART_GROWTH : 0) |
 	       (record & LAR_RECORD_IO ? PART_IO : 0) |
 	       (record & LAR_RECORD_LOCKS ? PART_LOCKS : 0) |
-	       (record & LAR_RECORD_THREADS ? PART_THREADS : 0);
+	       (record & (LAR_RECORD_THREADS | LAR_RECORD_CPU) ? PART_THREADS : 0);
 }
 
 /* What the process may have: as told, or where it is known to be, on this machine. */

@@ -66,6 +66,7 @@ static const struct dump_field dump_fields[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS - 1]
 				   { "other_thread", FORM_NUMBER },
 				   { "result", FORM_NUMBER } },
 	[LAR_EV_THREAD_START] = { { "other_thread", FORM_NUMBER } },
+	[LAR_EV_CPU] = { { "cpu_ns", FORM_NUMBER }, { "count", FORM_NUMBER } },
 	[LAR_EV_THREAD_END] = { { "other_thread", FORM_NUMBER }, { "cpu_ns", FORM_NUMBER } },
 	[LAR_EV_THREAD_STACK] = { { "other_thread", FORM_NUMBER },
 				  { "stack_bytes", FORM_NUMBER },
@@ -155,6 +156,10 @@ static void put_flags(struct dump *d, const struct event *e)
 		{ LAR_EV_IO, LAR_IO_NO_TARGET, "no_target" },
 		{ LAR_EV_TICK, LAR_TICK_MOST, "most" },
 		{ LAR_EV_THREAD_CREATE, LAR_THREAD_DETACHED, "detached" },
+		{ LAR_EV_CPU, LAR_CPU_KERNEL, "kernel" },
+		{ LAR_EV_CPU, LAR_CPU_RECORDER, "recorder" },
+		{ LAR_EV_CPU, LAR_CPU_CLOCK, "clock" },
+		{ LAR_EV_CPU, LAR_CPU_BLOCKED, "blocked" },
 		{ LAR_EV_PROCESS, LAR_PROCESS_CHILD, "child" },
 	};
 

@@ -44,6 +44,7 @@ static const struct {
 	[LAR_LOST_FOLD_ROW] = { "folded_rows",
 				"operations in those figures without their own file, lock or "
 				"stack, likewise" },
+	[LAR_LOST_CPU] = { "cpu_samples", "CPU samples of threads for which there was no slot" },
 };
 
 const char *info_lost_name(unsigned reason)

@@ -118,7 +118,8 @@ static void put_recording(struct jsonline *j, const struct lar_header *h)
 	} part[] = { { LAR_RECORD_HEAP, "heap" },
 		     { LAR_RECORD_IO, "io" },
 		     { LAR_RECORD_LOCKS, "locks" },
-		     { LAR_RECORD_THREADS, "threads" } };
+		     { LAR_RECORD_THREADS, "threads" },
+		     { LAR_RECORD_CPU, "cpu" } };
 
 	open_object(j, "options");
 	open_list(j, "record");

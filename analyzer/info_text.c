@@ -90,10 +90,12 @@ static void put_options(FILE *out, const struct lar_header *h)
 	char buf[FORMAT_SIZE];
 
 	put_label(out, "Options");
-	fprintf(out, "record%s%s%s%s%s", h->record & LAR_RECORD_ALL ? "" : " nothing",
+	fprintf(out, "record%s%s%s%s%s%s",
+		h->record & (LAR_RECORD_ALL | LAR_RECORD_CPU) ? "" : " nothing",
 		h->record & LAR_RECORD_HEAP ? " heap" : "", h->record & LAR_RECORD_IO ? " io" : "",
 		h->record & LAR_RECORD_LOCKS ? " locks" : "",
-		h->record & LAR_RECORD_THREADS ? " threads" : "");
+		h->record & LAR_RECORD_THREADS ? " threads" : "",
+		h->record & LAR_RECORD_CPU ? " cpu" : "");
 	fprintf(out, ", depth %u", h->depth);
 	if (h->bound)
 		fprintf(out, ", size %s", format_bytes(buf, h->bound));

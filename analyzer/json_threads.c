@@ -32,10 +32,12 @@ static json_t *thread_json(struct analysis *a, uint32_t i)
 	json_set(o, "ended", json_boolean(t->ended));
 	json_set(o, "joined", json_boolean(t->joined));
 	json_set(o, "detached", json_boolean(t->detached));
-	json_set(o, "cpu_ns", t->ended ? json_u64(t->cpu_ns) : json_null());
+	json_set(o, "cpu_ns", t->ended || t->cpu_ns ? json_u64(t->cpu_ns) : json_null());
 	json_set(o, "stack_bytes", t->stack_bytes ? json_u64(t->stack_bytes) : json_null());
 	json_set(o, "stack_used_bytes", t->stack_used ? json_u64(t->stack_used) : json_null());
 	set_work(a, o, t);
+	if (a->cpu)
+		json_set_cpu_split(a, o, t);
 	if (t->stack)
 		json_set_stack(a, o, t->stack);
 	return o;
@@ -97,6 +99,8 @@ json_t *json_threads(struct analysis *a)
 	json_set_u64(o, "short_lived", set_pools(a, o));
 	if (m->gone)
 		json_set(o, "others", others_json(a));
+	if (a->cpu)
+		json_set(o, "cpu", json_cpu(a));
 	json_set_list(a, o, "list", "thread_count", thread_rank, thread_json);
 	json_set_findings(a, o, thread_findings_new(a));
 	return o;

@@ -69,6 +69,10 @@ json_t *json_misuse(struct analysis *a);
 struct work_findings;
 void json_set_findings(struct analysis *a, json_t *object, struct work_findings *all);
 
+/* CPU samples: totals, functions, call stacks; of a thread: the parts of its life. */
+json_t *json_cpu(struct analysis *a);
+void json_set_cpu_split(const struct analysis *a, json_t *object, const struct thread_figures *t);
+
 /* "lock", "kind" of a lock. */
 void json_set_lock(json_t *object, const struct lock_one *l);
 

@@ -68,6 +68,10 @@ void text_misuse(struct analysis *a, bool brief);
 struct work_findings;
 void text_findings(struct analysis *a, bool brief, struct work_findings *all);
 
+/* Where CPU samples were taken; where each of these threads' time went. */
+void text_cpu(struct analysis *a, bool brief);
+void text_cpu_split(struct analysis *a, const struct ranking *threads, uint32_t shown);
+
 /* Who waited for whom and who waits now; in what orders locks are taken. */
 void text_lock_waits(struct analysis *a, bool brief);
 

@@ -98,7 +98,7 @@ static const struct unit time_units[] = {
 	{ "ns", 1 },	    { "us", 1000 },	     { "ms", 1000000 },		{ "s", 1000000000 },
 	{ "", 1000000000 }, { "m", 60000000000ull }, { "h", 3600000000000ull }, { NULL, 0 },
 };
-static const char *const record_words[] = { "heap", "io", "locks", "threads", "all" };
+static const char *const record_words[] = { "heap", "io", "locks", "threads", "all", "cpu" };
 static const char *const yes_no[] = { "yes", "no", "1", "0" };
 
 static const char *const scan_words[] = {

@@ -46,7 +46,7 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 	table_row(t);
 	table_cell(t, name);
 	cell_time(t, trace_ns(a->trace, f->end_ticks) - trace_ns(a->trace, f->start_ticks));
-	table_cell(t, f->ended ? format_time(buf, f->cpu_ns) : "-");
+	table_cell(t, f->ended || f->cpu_ns ? format_time(buf, f->cpu_ns) : "-");
 	cell_count(t, f->allocations);
 	cell_bytes(t, f->allocated_bytes);
 	cell_bytes(t, f->io_bytes);
@@ -104,6 +104,7 @@ void text_threads(struct analysis *a, bool brief)
 
 	text_heading(a, "Threads");
 	say_totals(a);
+	text_cpu(a, brief);
 	if ((brief && !a->threads->created) || thread_rank(a, &r))
 		return;
 	shown = text_shown(a, brief, r.count);
@@ -124,5 +125,7 @@ void text_threads(struct analysis *a, bool brief)
 		table_drop(t, 8);
 	}
 	table_print(t);
+	if (a->cpu && !brief)
+		text_cpu_split(a, &r, shown);
 	ranking_fini(&r);
 }

@@ -34,6 +34,12 @@ enum thread_column {
 	THREAD_IDLE_TICKS,
 	THREAD_STACK_BYTES,
 	THREAD_STACK_USED,
+	THREAD_SAMPLES,
+	THREAD_MISSED,
+	THREAD_IN_RECORDER,
+	THREAD_IN_LOCKS,
+	THREAD_IN_IO,
+	THREAD_IN_IDLE,
 };
 enum { FLAG_CREATED = 1, FLAG_STARTED = 2, FLAG_ENDED = 4, FLAG_JOINED = 8, FLAG_DETACHED = 16 };
 
@@ -82,6 +88,12 @@ static void load_work(struct thread_figures *t, const uint64_t *v)
 	t->lock_waits = v[THREAD_LOCK_WAITS];
 	t->lock_wait_ticks = v[THREAD_LOCK_TICKS];
 	t->idle_ticks = v[THREAD_IDLE_TICKS];
+	t->samples = v[THREAD_SAMPLES];
+	t->missed = v[THREAD_MISSED];
+	t->in_recorder = v[THREAD_IN_RECORDER];
+	t->in_locks = v[THREAD_IN_LOCKS];
+	t->in_io = v[THREAD_IN_IO];
+	t->in_idle = v[THREAD_IN_IDLE];
 }
 
 int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)

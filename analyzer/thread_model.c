@@ -149,6 +149,25 @@ static void note_life(struct thread_model *m, struct thread_figures *t, const st
 		t->end_ticks = e->ticks;
 }
 
+static void count_sample(struct thread_figures *t, const struct event *e)
+{
+	if (e->flags & LAR_CPU_RECORDER) {
+		t->in_recorder += e->field[2];
+	} else if (!(e->flags & LAR_CPU_CLOCK)) {
+		uint64_t weight = lar_sample_weight(e->flags, e->field[2]);
+
+		t->samples += weight;
+		t->missed += 1 + (e->field[2] & UINT32_MAX) - weight;
+		lar_recent_add(&t->recent, e->ticks, weight);
+	}
+}
+
+/* The samples that were taken in the event's call. */
+static uint64_t samples_in(const struct thread_figures *t, const struct event *e)
+{
+	return lar_recent_since(&t->recent, e->ticks - e->field[1]);
+}
+
 static void count_work(const struct thread_model *m, struct thread_figures *t,
 		       const struct event *e)
 {
@@ -163,28 +182,43 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		break;
 	case LAR_EV_IO:
 		op = call_operation(e->call);
-		t->idle_ticks += op == LAR_OP_WAIT ? e->field[1] : 0;
+		if (op == LAR_OP_WAIT) {
+			t->idle_ticks += e->field[1];
+			t->in_idle += samples_in(t, e);
+		}
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
+		t->in_io += samples_in(t, e);
 		t->io_calls++;
 		t->io_ticks += e->field[1];
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
 			t->io_bytes += e->field[3];
 		break;
 	case LAR_EV_THREAD_JOIN:
-		t->idle_ticks += call_operation(e->call) == LAR_OP_JOIN ? e->field[1] : 0;
+		if (call_operation(e->call) != LAR_OP_JOIN)
+			break;
+		t->idle_ticks += e->field[1];
+		t->in_idle += samples_in(t, e);
 		break;
 	case LAR_EV_LOCK:
 		op = call_operation(e->call);
-		t->idle_ticks += lar_lock_idles(e->flags, e->call, op) ? e->field[1] : 0;
+		if (lar_lock_idles(e->flags, e->call, op)) {
+			t->idle_ticks += e->field[1];
+			t->in_idle += samples_in(t, e);
+		}
 		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
+		t->in_locks += samples_in(t, e);
 		break;
+	case LAR_EV_CPU:
+		count_sample(t, e);
+		return;
 	default:
 		break;
 	}
+	lar_recent_forget(&t->recent);
 }
 
 int thread_model_event(struct thread_model *m, const struct event *e)
@@ -200,8 +234,12 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 			return -ENOMEM;
 		if (t != &m->others)
 			note_life(m, t, e);
+		if (e->kind == LAR_EV_CPU && t != &m->others && e->field[1] > t->cpu_ns)
+			t->cpu_ns = e->field[1];
 		if (e->time_ns >= m->since_ns)
 			count_work(m, t, e);
+		if (t == &m->others)
+			lar_recent_forget(&t->recent); /* of many threads */
 	}
 	switch (e->kind) {
 	case LAR_EV_THREAD_STACK:

@@ -83,11 +83,9 @@ static bool read_list(const char *s, uint32_t *mask)
 	static const struct {
 		const char *name;
 		uint32_t bit;
-	} words[] = { { "heap", LAR_RECORD_HEAP },
-		      { "io", LAR_RECORD_IO },
-		      { "locks", LAR_RECORD_LOCKS },
-		      { "threads", LAR_RECORD_THREADS },
-		      { "all", LAR_RECORD_ALL } };
+	} words[] = { { "heap", LAR_RECORD_HEAP },   { "io", LAR_RECORD_IO },
+		      { "locks", LAR_RECORD_LOCKS }, { "threads", LAR_RECORD_THREADS },
+		      { "cpu", LAR_RECORD_CPU },     { "all", LAR_RECORD_ALL } };
 	uint32_t found = 0;
 
 	while (*s) {

@@ -82,6 +82,8 @@ void fold_lock_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_lock_write(struct fold_out *o, void *state);
 void fold_thread_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_thread_write(struct fold_out *o, void *state);
+void fold_cpu_event(struct fold *f, void **state, const struct fold_event *e);
+void fold_cpu_write(struct fold_out *o, void *state);
 
 /* Before the first of all others: nothing is folded as long as nobody calls it. */
 void fold_start(void);

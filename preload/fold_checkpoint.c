@@ -138,6 +138,8 @@ static void tables_write(struct fold_out *o, struct fold *f)
 		fold_lock_write(o, f->lock_state);
 	if (f->thread_state)
 		fold_thread_write(o, f->thread_state);
+	if (f->cpu_state)
+		fold_cpu_write(o, f->cpu_state);
 	fold_put(o, LAR_TABLE_END);
 	out_flush(o, ZSTD_e_end);
 }

@@ -66,7 +66,7 @@ struct fold {
 	uint64_t checkpoints;
 	unsigned left_out;	  /* FOLD_LEFT_* and all less than it */
 	uint32_t *committed_fill; /* by slot: blocks of lower fills are in a checkpoint, + 1 */
-	void *heap_state, *io_state, *lock_state, *thread_state;
+	void *heap_state, *io_state, *lock_state, *thread_state, *cpu_state;
 };
 
 void fold_tree_init(struct fold *f);

@@ -294,6 +294,9 @@ static void take_event(struct fold *f, struct fold_source *s)
 	case LAR_EV_LOCKSUM:
 		fold_lock_event(f, &f->lock_state, &e);
 		break;
+	case LAR_EV_CPU:
+		fold_cpu_event(f, &f->cpu_state, &e);
+		break;
 	default:
 		break;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fold_rows.h"
+#include "format/recent.h"
 #include "format/weight.h"
 #include "recorder.h"
 
@@ -20,6 +21,9 @@ struct figures {
 	uint64_t io_calls, io_bytes, io_ticks;
 	uint64_t lock_waits, lock_wait_ticks, idle_ticks;
 	uint64_t stack_bytes, stack_used;
+	uint64_t samples, missed, in_recorder; /* of its CPU time */
+	uint64_t in_locks, in_io, in_idle;     /* samples in calls that count as such */
+	struct lar_recent recent;
 };
 
 struct threads {
@@ -35,7 +39,8 @@ struct threads {
 
 static void add_up(struct figures *to, const struct figures *from)
 {
-	to->cpu_ns += from->cpu_ns;
+	if (from->flags & ENDED) /* else it will still be told */
+		to->cpu_ns += from->cpu_ns;
 	to->allocations += from->allocations;
 	to->allocated_bytes += from->allocated_bytes;
 	to->io_calls += from->io_calls;
@@ -44,6 +49,12 @@ static void add_up(struct figures *to, const struct figures *from)
 	to->lock_waits += from->lock_waits;
 	to->lock_wait_ticks += from->lock_wait_ticks;
 	to->idle_ticks += from->idle_ticks;
+	to->samples += from->samples;
+	to->missed += from->missed;
+	to->in_recorder += from->in_recorder;
+	to->in_locks += from->in_locks;
+	to->in_io += from->in_io;
+	to->in_idle += from->in_idle;
 }
 
 static bool is_unjoined(const struct figures *t)
@@ -219,6 +230,25 @@ static void count_allocation(struct figures *t, uint64_t address, uint64_t size)
 	t->allocated_bytes += w.bytes;
 }
 
+static void count_sample(struct figures *t, const struct fold_event *e)
+{
+	if (e->flags & LAR_CPU_RECORDER) {
+		t->in_recorder += e->field[2];
+	} else if (!(e->flags & LAR_CPU_CLOCK)) {
+		uint64_t weight = lar_sample_weight(e->flags, e->field[2]);
+
+		t->samples += weight;
+		t->missed += 1 + (e->field[2] & UINT32_MAX) - weight;
+		lar_recent_add(&t->recent, e->ticks, weight);
+	}
+}
+
+/* The samples that were taken in the event's call. */
+static uint64_t samples_in(const struct figures *t, const struct fold_event *e)
+{
+	return lar_recent_since(&t->recent, e->ticks - e->field[1]);
+}
+
 static void count_work(struct figures *t, const struct fold_event *e)
 {
 	unsigned op;
@@ -232,16 +262,23 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		break;
 	case LAR_EV_IO:
 		op = fold_operation(e->call);
-		t->idle_ticks += op == LAR_OP_WAIT ? e->field[1] : 0;
+		if (op == LAR_OP_WAIT) {
+			t->idle_ticks += e->field[1];
+			t->in_idle += samples_in(t, e);
+		}
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
+		t->in_io += samples_in(t, e);
 		t->io_calls++;
 		t->io_ticks += e->field[1];
 		if ((op == LAR_OP_READ || op == LAR_OP_WRITE) && (int64_t)e->field[3] > 0)
 			t->io_bytes += e->field[3];
 		break;
 	case LAR_EV_THREAD_JOIN:
-		t->idle_ticks += fold_operation(e->call) == LAR_OP_JOIN ? e->field[1] : 0;
+		if (fold_operation(e->call) != LAR_OP_JOIN)
+			break;
+		t->idle_ticks += e->field[1];
+		t->in_idle += samples_in(t, e);
 		break;
 	case LAR_EV_THREAD_STACK:
 		t->stack_bytes = e->field[2];
@@ -249,15 +286,23 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		break;
 	case LAR_EV_LOCK:
 		op = fold_operation(e->call);
-		t->idle_ticks += lar_lock_idles(e->flags, e->call, op) ? e->field[1] : 0;
+		if (lar_lock_idles(e->flags, e->call, op)) {
+			t->idle_ticks += e->field[1];
+			t->in_idle += samples_in(t, e);
+		}
 		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
 		t->lock_wait_ticks += e->field[1];
+		t->in_locks += samples_in(t, e);
 		break;
+	case LAR_EV_CPU:
+		count_sample(t, e);
+		return;
 	default:
 		break;
 	}
+	lar_recent_forget(&t->recent);
 }
 
 static void take_event(struct fold *f, struct threads *m, const struct fold_event *e)
@@ -266,7 +311,11 @@ static void take_event(struct fold *f, struct threads *m, const struct fold_even
 
 	if (t)
 		count_work(t, e);
+	if (t == &m->others)
+		lar_recent_forget(&t->recent); /* of many threads */
 	if (t && t != &m->others) {
+		if (e->kind == LAR_EV_CPU && e->field[1] > t->cpu_ns)
+			t->cpu_ns = e->field[1];
 		t->tid = e->tid;
 		if (!t->creator)
 			t->creator = e->creator;
@@ -310,7 +359,9 @@ static void put_thread(struct fold_out *o, const struct figures *t, uint64_t *nu
 	uint64_t columns[] = { t->cpu_ns,      t->allocations,	   t->allocated_bytes,
 			       t->io_calls,    t->io_bytes,	   t->io_ticks,
 			       t->lock_waits,  t->lock_wait_ticks, t->idle_ticks,
-			       t->stack_bytes, t->stack_used };
+			       t->stack_bytes, t->stack_used,	   t->samples,
+			       t->missed,      t->in_recorder,	   t->in_locks,
+			       t->in_io,       t->in_idle };
 
 	fold_put_site(o, t->number, number);
 	fold_put(o, t->flags);
@@ -334,7 +385,7 @@ void fold_thread_write(struct fold_out *o, void *state)
 	fold_table(o, LAR_TABLE_THREAD_TOTALS, 1, sizeof(totals) / sizeof(*totals));
 	for (unsigned i = 0; i < sizeof(totals) / sizeof(*totals); i++)
 		fold_put(o, totals[i]);
-	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 18);
+	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 24);
 	for (uint32_t i = 0; i < m->rows.count; i++)
 		put_thread(o, &m->row[i], &number, &start);
 	if (m->gone)

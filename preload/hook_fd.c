@@ -2,6 +2,7 @@
 /* The life of descriptors: opening, duplicating, connecting, closing. */
 #include <stdarg.h>
 
+#include "cpu.h"
 #include "hook.h"
 #include "hook_io.h"
 #include "target.h"
@@ -108,7 +109,7 @@ NEW_FD(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listeni
 NEW_FD(accept4, (int fd_listening, struct sockaddr *a, socklen_t *n, int flags),
        (fd_listening, a, n, flags), fd_listening)
 NEW_FD(eventfd, (unsigned value, int flags), (value, flags), -1)
-NEW_FD(signalfd, (int old, const sigset_t *set, int flags), (old, set, flags), old)
+NEW_FD(signalfd, (int old, const sigset_t *set, int flags), (old, CPU_WITHOUT(set), flags), old)
 NEW_FD(timerfd_create, (clockid_t clock, int flags), (clock, flags), -1)
 NEW_FD(inotify_init, (void), (), -1)
 NEW_FD(inotify_init1, (int flags), (flags), -1)

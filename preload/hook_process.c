@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "cpu.h"
 #include "fault.h"
 #include "hook.h"
 #include "hook_sync.h"
@@ -47,7 +48,9 @@ LAR_EXPORT pid_t fork(void)
 	e = errno;
 
 	FAULT_POINT(fork_returned);
-	/* the child starts its own trace at its first event */
+	/* the child starts its own trace at its first event; at once where its CPU time counts */
+	if (!pid && cpu_signal && life_start())
+		cpu_thread_enter(HOOK_FRAME);
 	if (pid)
 		record_process(LAR_CALL_fork, before, pid > 0 ? pid : 0, pid > 0 ? 0 : -e,
 			       HOOK_FRAME);

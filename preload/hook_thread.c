@@ -8,6 +8,7 @@
 
 #include "dict.h"
 #include "apart.h"
+#include "cpu.h"
 #include "hook.h"
 #include "kernelio.h"
 #include "sys.h"
@@ -119,6 +120,7 @@ static void thread_over(void *arg)
 		record_simple(LAR_EV_THREAD_END, s->number, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID),
 			      0, 3);
 	}
+	cpu_thread_end((uint64_t)__builtin_frame_address(0));
 	thread_end();
 }
 
@@ -134,6 +136,7 @@ static struct recorder_start thread_introduce(struct recorder_start *from)
 	atomic_store(&from->taken, 0);
 	if (hook_wants(LAR_RECORD_THREADS))
 		record_simple(LAR_EV_THREAD_START, s.number, 0, 0, 2);
+	cpu_thread_enter((uint64_t)__builtin_frame_address(0));
 	return s;
 }
 

@@ -3,6 +3,7 @@
  * Calls that wait: for descriptors, for time, for children, signals and file locks. Each is a
  * cancellation point, and nothing of ours is held in it.
  */
+#include "cpu.h"
 #include "hook_io.h"
 
 #define WAITS(type, symbol, parameters, arguments, fd)                                             \
@@ -39,22 +40,22 @@ POLLS(poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
 POLLS(__poll, (struct pollfd * p, nfds_t n, int ms), (p, n, ms))
 POLLS(__poll_chk, (struct pollfd * p, nfds_t n, int ms, size_t size), (p, n, ms, size))
 POLLS(ppoll, (struct pollfd * p, nfds_t n, const struct timespec *t, const sigset_t *mask),
-      (p, n, t, mask))
+      (p, n, t, CPU_WITH(mask)))
 POLLS(__ppoll_chk,
       (struct pollfd * p, nfds_t n, const struct timespec *t, const sigset_t *mask, size_t size),
-      (p, n, t, mask, size))
+      (p, n, t, CPU_WITH(mask), size))
 WAITS(int, select, (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t), -1)
 WAITS(int, __select, (int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *t), (n, r, w, x, t),
       -1)
 WAITS(int, pselect,
       (int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *t, const sigset_t *mask),
-      (n, r, w, x, t, mask), -1)
+      (n, r, w, x, t, CPU_WITH(mask)), -1)
 WAITS(int, epoll_wait, (int fd, struct epoll_event *e, int n, int ms), (fd, e, n, ms), fd)
 WAITS(int, epoll_pwait, (int fd, struct epoll_event *e, int n, int ms, const sigset_t *mask),
-      (fd, e, n, ms, mask), fd)
+      (fd, e, n, ms, CPU_WITH(mask)), fd)
 WAITS(int, epoll_pwait2,
       (int fd, struct epoll_event *e, int n, const struct timespec *t, const sigset_t *mask),
-      (fd, e, n, t, mask), fd)
+      (fd, e, n, t, CPU_WITH(mask)), fd)
 
 WAITS(int, nanosleep, (const struct timespec *t, struct timespec *left), (t, left), -1)
 WAITS(int, __nanosleep, (const struct timespec *t, struct timespec *left), (t, left), -1)
@@ -85,12 +86,12 @@ WAITS(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int flags), (type, 
 WAITS(pid_t, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags), -1)
 WAITS(pid_t, __waitpid, (pid_t pid, int *status, int flags), (pid, status, flags), -1)
 
-WAITS_ERROR(sigwait, (const sigset_t *set, int *signal), (set, signal))
-WAITS(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (set, info), -1)
+WAITS_ERROR(sigwait, (const sigset_t *set, int *signal), (CPU_WITHOUT(set), signal))
+WAITS(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (CPU_WITHOUT(set), info), -1)
 WAITS(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *t),
-      (set, info, t), -1)
-WAITS(int, sigsuspend, (const sigset_t *set), (set), -1)
-WAITS(int, __sigsuspend, (const sigset_t *set), (set), -1)
+      (CPU_WITHOUT(set), info, t), -1)
+WAITS(int, sigsuspend, (const sigset_t *set), (CPU_WITH(set)), -1)
+WAITS(int, __sigsuspend, (const sigset_t *set), (CPU_WITH(set)), -1)
 WAITS(int, pause, (void), (), -1)
 
 WAITS(int, flock, (int fd, int what), (fd, what), fd)

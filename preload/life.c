@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apart.h"
+#include "cpu.h"
 #include "dict.h"
 #include "fault.h"
 #include "hook.h"
@@ -275,8 +276,10 @@ static bool start(bool child)
 		memset(sample_filter, 0, sizeof(sample_filter));
 	sample_period = lar->config.sample_bytes;
 	if (!lar->config.follow) {
-		if (child)
+		if (child) {
+			cpu_leave();
 			return false;
+		}
 		environment_leave(environment());
 	}
 	lar->pid = (uint32_t)sys_getpid();
@@ -300,6 +303,8 @@ static bool start(bool child)
 		stdio_table_patch();
 		kernelio_begin();
 	}
+	if (lar_wants & LAR_RECORD_CPU)
+		cpu_start();
 	snapshot_listen();
 	FAULT_POINT(started);
 	return true;
@@ -376,6 +381,7 @@ void life_stop(void)
 {
 	if (!lar)
 		return;
+	cpu_stop();
 	atomic_store(&lar->phase, PHASE_OFF);
 	for (uint32_t i = 0; i < RECORDER_MAX_SLOTS; i++)
 		if (lar->thread[i])
@@ -390,6 +396,7 @@ void life_end(enum lar_end end, int code)
 		return;
 	h = lar->header;
 	FAULT_POINT(end_begin);
+	cpu_thread_clock((uint64_t)__builtin_frame_address(0));
 	thread_seal_all();
 	misuse_finish();
 	tracefile_clock_pair();
@@ -417,6 +424,7 @@ void life_sandboxed(void)
 	note_once(NOTE_SANDBOX, "the program filters its system calls: from now on only what needs "
 				"none is recorded");
 	describe_notes();
+	cpu_stop();
 	tracefile_reserve(SANDBOX_RESERVE);
 	thread_prepare();
 	sys_forbidden = 1;
@@ -437,8 +445,10 @@ static void at_exit(int code, void *unused)
 __attribute__((constructor(101))) static void lariat_begin(void)
 {
 	constructed = true;
-	if (life_start())
-		on_exit(at_exit, NULL);
+	if (!life_start())
+		return;
+	cpu_thread_enter((uint64_t)__builtin_frame_address(0));
+	on_exit(at_exit, NULL);
 }
 
 /* After the destructors of all that was loaded before us: late events are in the slots. */

@@ -15,6 +15,7 @@ enum note {
 	NOTE_ACCOUNTS,	/* a checkpoint does not fit */
 	NOTE_FULL,	/* the disk is full */
 	NOTE_SANDBOX,	/* a system call filter */
+	NOTE_CPU,	/* no CPU samples */
 	NOTE_CONFIG,	/* an option's value is wrong; its default is used */
 	NOTE_KINDS
 };

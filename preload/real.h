@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -33,6 +34,8 @@ struct nothrow;
 
 /* Declared by no header: fortified forms, what C++ calls, what old programs call. */
 void cfree(void *p);
+__sighandler_t bsd_signal(int number, __sighandler_t handler);
+int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
 ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
 ssize_t __pread_chk(int fd, void *buf, size_t n, off_t at, size_t size);
 ssize_t __pread64_chk(int fd, void *buf, size_t n, off64_t at, size_t size);

@@ -34,8 +34,8 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-void lar_signal_return(void);
 __asm__(".text\n"
+	".globl lar_signal_return\n"
 	".type lar_signal_return, @function\n"
 	".hidden lar_signal_return\n"
 	"lar_signal_return:\n\t"

@@ -74,6 +74,9 @@ void sys_yield(void);
 void sys_block_signals(uint64_t *old);
 void sys_restore_signals(const uint64_t *old);
 
+/* What a signal handler returns to (snapshot_signal.c). */
+void lar_signal_return(void);
+
 /* Whether the 8 bytes at addr can be read; costs a system call. */
 int sys_readable(const void *addr);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "cpu.h"
 #include "fault.h"
 #include "life.h"
 #include "lockcell.h"
@@ -259,6 +260,8 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	owner_record(t);
 	lar->slot_of_tid[tid % RECORDER_TIDS] = (uint16_t)index;
 	t->gate = GATE_OPEN;
+	if (!nested_in)
+		cpu_thread_begin();
 	return t;
 }
 

@@ -446,6 +446,31 @@ bool unwind_fresh(struct stack *s, uint64_t frame)
 	return walk(s, c, 0, &kept);
 }
 
+void unwind_capture_context(struct stack *s, const ucontext_t *u)
+{
+	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
+	uint64_t rsp = (uint64_t)u->uc_mcontext.gregs[REG_RSP];
+	struct cursor start = { .slot = rsp - 8, /* the signal frame may be elsewhere */
+				.ra = (uint64_t)u->uc_mcontext.gregs[REG_RIP],
+				.rbp = (uint64_t)u->uc_mcontext.gregs[REG_RBP],
+				.rsp = rsp,
+				.flags = FRAME_NO_VERIFY | FRAME_EXACT,
+				.foreign = rsp < s->low || rsp >= s->high };
+	uint32_t kept;
+
+	if (unlikely(s->generation != generation))
+		forget(s, generation);
+	s->known = false;
+	s->top = NULL;
+	if (!walk(s, start, start.foreign ? 0 : s->usable, &kept))
+		walk(s, start, 0, &kept);
+	if (!s->count)
+		return;
+	if (s->sent == s->count)
+		s->sent--;
+	s->frame[s->count - 1].ra++;
+}
+
 void unwind_capture(struct stack *s, uint64_t frame)
 {
 	capture(s, frame);

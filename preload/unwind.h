@@ -10,6 +10,7 @@
 #define LARIAT_UNWIND_H
 
 #include <stdint.h>
+#include <ucontext.h>
 
 #include "thread.h"
 
@@ -19,6 +20,10 @@
  * system call when all rules are known and the stack is the thread's own.
  */
 void unwind_capture(struct stack *s, uint64_t frame);
+
+/* The same of what a signal interrupted: the program counter, plus 1 so that it reads like a return
+ * address, is the innermost frame. */
+void unwind_capture_context(struct stack *s, const ucontext_t *u);
 
 /* The last stack, whether its inner frames are in the array or in a memory. */
 static inline uint32_t unwind_count(const struct stack *s)

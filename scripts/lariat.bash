@@ -32,7 +32,7 @@ __lariat_values() {
 	--view) echo heap io locks threads ;;
 	--leak-scan) echo exit off USR1 USR2 ;;
 	--follow) echo yes no ;;
-	--record) echo heap io locks threads ;;
+	--record) echo heap io locks threads cpu all all,cpu ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;
 	--output | -o | --symbols | --suppressions | --baseline | --junit | --sarif | --summary | \
 		--compare | --save | --keep)

@@ -24,6 +24,7 @@ KINDS = {  # number: name, has a stack, letters behind the time, what dump calls
          ["address", "caller", "first_bucket", "buckets_0", "buckets_4", "buckets_8"]),
     19: ("lockorder", 1, "VVVV", ["address", "held_address", "caller", "held"]),
     21: ("thread_stack", 0, "VVV", ["other_thread", "stack_bytes", "used_bytes"]),
+    22: ("cpu", 1, "DV", ["cpu_ns", "count"]),
     20: ("lockwait", 1, "VVV", ["address", "other_thread", "caller"]),
 }
 PATH = 17

@@ -97,7 +97,8 @@ enum lar_table {
 	/* d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
 	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited, ticks without work, bytes
-	 * of its stack, bytes of it that were used */
+	 * of its stack, bytes of it that were used; CPU samples, missed ones, those in the
+	 * recorder; samples in waits for locks, in I/O, in waits without work */
 	LAR_TABLE_THREADS = 9,
 	/* operation (LAR_IO_OPS), figures with a column more: the bytes that the kernel counts */
 	LAR_TABLE_IO = 10,
@@ -157,6 +158,8 @@ enum lar_table {
 	/* waits that are not over: thread, node, call, address, time, node + 1 of where the one
 	 * that is in the way took it */
 	LAR_TABLE_LOCK_WAITING = 28,
+	/* d site, CPU samples, of them: in a system call */
+	LAR_TABLE_CPU = 29,
 	LAR_TABLE_MAX = 64
 };
 

@@ -166,6 +166,11 @@ enum {
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */
 	/* THREAD_CREATE */
 	LAR_THREAD_DETACHED = 1, /* created detached: nobody can join it */
+	/* CPU */
+	LAR_CPU_KERNEL = 1,   /* in a system call */
+	LAR_CPU_RECORDER = 2, /* in the recorder: without a stack */
+	LAR_CPU_CLOCK = 4,    /* no sample: tells the thread's CPU time only */
+	LAR_CPU_BLOCKED = 8,  /* the periods without one passed elsewhere: signals were blocked */
 	/* PROCESS */
 	LAR_PROCESS_CHILD = 1, /* this process image is the child of that fork */
 };

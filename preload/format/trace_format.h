@@ -75,6 +75,7 @@ enum lar_lost {
 	LAR_LOST_STACK_CUT = 7,	 /* stacks that lack frames in the middle */
 	LAR_LOST_FOLD_FRAME = 8, /* inner frames that a checkpoint has no room for */
 	LAR_LOST_FOLD_ROW = 9,	 /* operations that a checkpoint counts under "others" */
+	LAR_LOST_CPU = 10,	 /* CPU samples */
 	LAR_LOST_REASONS = 16,
 };
 
@@ -85,6 +86,7 @@ enum lar_record {
 	LAR_RECORD_LOCKS = 4,
 	LAR_RECORD_THREADS = 8,
 	LAR_RECORD_ALL = 15,
+	LAR_RECORD_CPU = 16, /* not among all: only where it is asked for */
 };
 
 /*
@@ -151,7 +153,8 @@ struct lar_header {
 	uint32_t scan_signal;	 /* ... and sends this signal, if it is not 0 */
 	uint32_t scan_taken;	 /* scan_request as the process has last seen it */
 	uint32_t reserved2;
-	uint64_t reserved1[3];
+	uint64_t cpu_period_ns; /* of CPU time, from sample to sample; 0 = there are none */
+	uint64_t reserved1[2];
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 
