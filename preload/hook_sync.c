@@ -23,6 +23,7 @@ static void wait_enter(struct lock_call *l, uint64_t mutex)
 	t = span_open(l->frame);
 	if (!t)
 		return;
+	lock_wait_prepare(t, l->frame);
 	l->before = lar_ticks();
 	l->cell = held_find(t, mutex);
 	if (l->cell != LOCKCELL_NONE)
@@ -47,8 +48,7 @@ static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
 			c->held_since = lar_ticks();
 		}
 	}
-	lock_record(t, 0, l->call, l->addr, l->before ? lar_ticks() - l->before : 0,
-		    (uint64_t)result, l->frame);
+	lock_record_waited(t, 0, l, l->before ? lar_ticks() - l->before : 0, (uint64_t)result);
 	span_close(t);
 }
 

@@ -22,6 +22,45 @@ void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 	}
 }
 
+/* Notes the stack's node, and makes room for what is recorded when the wait is over: then the
+ * thread has a lock that others may wait for. What is at the head is committed. */
+static void wait_prepare(struct thread *t, uint64_t frame)
+{
+	t->waited.frame = 0;
+	if (!seal_make_nodes(t, LOCK_ROOM))
+		return;
+	span_commit(t);
+	t->waited.frame = frame;
+	t->waited.node = t->stack.leaf;
+	t->waited.epoch = t->stack.epoch;
+}
+
+void lock_wait_prepare(struct thread *t, uint64_t frame)
+{
+	unwind_capture(&t->stack, frame);
+	wait_prepare(t, frame);
+}
+
+void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call *l, uint64_t ticks,
+			uint64_t result)
+{
+	uint64_t *r = t->head;
+
+	if (unlikely(t->waited.frame != l->frame || t->waited.epoch != t->stack.epoch ||
+		     r + 5 > t->limit)) {
+		lock_record(t, flags, l->call, l->addr, ticks, result, l->frame);
+		return;
+	}
+	t->waited.frame = 0;
+	r[0] = lar_word0(LAR_EV_LOCK, flags, l->call, t->waited.node);
+	r[1] = lar_ticks();
+	r[2] = ticks;
+	r[3] = l->addr;
+	r[4] = result;
+	t->head = r + 5;
+	span_commit(t);
+}
+
 /* A cell for a lock that this thread takes at a place for the first time, and the event that says
  * which. */
 lar_cold uint32_t lock_first_use(struct thread *t, struct lock_call *l)
@@ -91,8 +130,7 @@ lar_cold void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t own
 		r[3] = holder.caller;
 		span_commit(t);
 	}
-	if (seal_make_nodes(t, LOCK_ROOM))
-		span_commit(t);
+	wait_prepare(t, l->frame);
 	l->before = lar_ticks();
 }
 
@@ -148,7 +186,10 @@ lar_cold void lock_left_other(struct thread *t, struct lock_call *l, int result,
 		c->failed_try++;
 		return;
 	}
-	lock_record(t, flags, l->call, l->addr, waited, (uint64_t)result, l->frame);
+	if (l->before)
+		lock_record_waited(t, flags, l, waited, (uint64_t)result);
+	else
+		lock_record(t, flags, l->call, l->addr, waited, (uint64_t)result, l->frame);
 }
 
 lar_cold void lock_hold_long(struct thread *t, uint32_t cell, unsigned call, uint64_t hold,
@@ -194,8 +235,7 @@ void lock_wait_end(struct lock_call *l, int result)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	lock_record(t, 0, l->call, l->addr, l->before ? lar_ticks() - l->before : 0,
-		    (uint64_t)result, l->frame);
+	lock_record_waited(t, 0, l, l->before ? lar_ticks() - l->before : 0, (uint64_t)result);
 	span_close(t);
 }
 

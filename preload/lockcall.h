@@ -56,6 +56,15 @@ void lock_released_other(struct thread *t, uint64_t addr, unsigned call, uint64_
 void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr, uint64_t ticks,
 		 uint64_t result, uint64_t frame);
 
+/*
+ * Before a wait that has a lock at its end: takes the stack and makes room. And its LOCK event
+ * then, by what that has found; the call's `before` was set, or its wait prepared, by this very
+ * call.
+ */
+void lock_wait_prepare(struct thread *t, uint64_t frame);
+void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call *l, uint64_t ticks,
+			uint64_t result);
+
 void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, unsigned way);
 
 /*

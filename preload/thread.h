@@ -192,6 +192,13 @@ struct thread {
 	uint32_t cwd_generation, cwd_size;
 	char cwd[256];
 
+	/* the stack of a wait, taken before it: where the frame and the epoch are the same, the
+	 * node is still that of the stack */
+	struct {
+		uint64_t frame;
+		uint32_t node, epoch;
+	} waited;
+
 	struct thread *nested; /* for events of signal handlers that interrupt this one */
 	struct held held;
 	struct stack stack;
