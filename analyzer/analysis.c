@@ -99,8 +99,10 @@ static inline int to_models(struct analysis *a, const struct event *e)
 {
 	int err = 0;
 
-	if (a->threads)
+	if (a->threads) {
 		err = thread_model_event(a->threads, e);
+		concurrency_event(&a->concurrency, a->trace, e);
+	}
 	if (a->cpu && !err)
 		err = cpu_model_event(a->cpu, e);
 	if (err)
@@ -219,6 +221,17 @@ static bool wants_churn(const struct analysis *a)
 	return a->parts & PART_HEAP && (a->parts == PART_HEAP || a->context->format != CMD_TEXT);
 }
 
+/* The part of the run whose events are there. */
+static void concurrency_begin(struct analysis *a)
+{
+	uint64_t from = a->context->since_ns, until = a->facts->duration_ns;
+
+	if (a->facts->events_folded && a->facts->folded_until_ns > from)
+		from = a->facts->folded_until_ns;
+	concurrency_init(&a->concurrency, from,
+			 a->context->until_ns < until ? a->context->until_ns : until);
+}
+
 static int heap_models_new(struct analysis *a, const struct site_rule *rule)
 {
 	bool whole = !a->facts->header->sample_bytes;
@@ -304,6 +317,7 @@ static int models_new(struct analysis *a)
 			return -ENOMEM;
 		thread_model_init(a->threads, c->since_ns);
 		a->threads->sampling.period = a->facts->header->sample_bytes;
+		concurrency_begin(a);
 	}
 	if (a->parts & PART_THREADS && a->facts->header->cpu_period_ns) {
 		a->cpu = calloc(1, sizeof(*a->cpu));

@@ -7,6 +7,7 @@
 #define LARIAT_ANALYSIS_H
 
 #include "churn_model.h"
+#include "concurrency.h"
 #include "cpu_model.h"
 #include "equals_model.h"
 #include "frames.h"
@@ -67,12 +68,13 @@ struct analysis {
 	struct io_model *io;
 	struct lock_model *locks;
 	struct thread_model *threads;
-	struct cpu_model *cpu; /* with PART_THREADS, where there are samples */
-	bool following;	       /* the trace grows: no model of what is known at the start only */
-	bool sums;	       /* the figures have those of the checkpoint in them */
-	bool window_cut;       /* the window has a part of which only such figures are known */
-	uint64_t events;       /* given to the models */
-	uint64_t first_ns;     /* time of the first */
+	struct concurrency concurrency; /* with PART_THREADS */
+	struct cpu_model *cpu;		/* with PART_THREADS, where there are samples */
+	bool following;	   /* the trace grows: no model of what is known at the start only */
+	bool sums;	   /* the figures have those of the checkpoint in them */
+	bool window_cut;   /* the window has a part of which only such figures are known */
+	uint64_t events;   /* given to the models */
+	uint64_t first_ns; /* time of the first */
 	/*
 	 * Of the event behind the first hundredth: where the ring has wrapped, the buffer of an
 	 * idle thread can still hold events from long before what the ring has.

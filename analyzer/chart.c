@@ -56,16 +56,18 @@ static unsigned fill_of(uint64_t value, uint64_t most, unsigned rows, unsigned r
 	return eights <= 0 ? 0 : eights >= 8 ? 8 : (unsigned)eights;
 }
 
-static void print_row(const struct cmd_context *c, const struct columns *columns, unsigned rows,
-		      unsigned row, bool utf8)
+static void print_row(const struct cmd_context *c, const struct chart *chart,
+		      const struct columns *columns, unsigned row, bool utf8)
 {
+	const char *(*format)(char *, uint64_t) = chart->format ? chart->format : format_bytes;
+	unsigned rows = chart->rows;
 	char line[MOST_COLUMNS * 4 + 64], scale[FORMAT_SIZE] = "";
 	size_t n;
 
 	if (row == rows - 1)
-		format_bytes(scale, columns->most);
+		format(scale, columns->most);
 	else if (row == 0)
-		strcpy(scale, "0 B");
+		format(scale, 0);
 	n = (size_t)snprintf(line, sizeof(line), "  %*s ", SCALE_WIDTH, scale);
 	for (unsigned i = 0; i < columns->count; i++) {
 		unsigned low = fill_of(columns->low[i], columns->most, rows, row);
@@ -88,7 +90,7 @@ void chart_print(const struct cmd_context *c, const struct chart *chart)
 
 	make_columns(chart, room < MOST_COLUMNS ? room : MOST_COLUMNS, &columns);
 	for (unsigned row = chart->rows; row-- > 0;)
-		print_row(c, &columns, chart->rows, row, utf8);
+		print_row(c, chart, &columns, row, utf8);
 	format_time(from, chart->start_ns);
 	format_time(to, chart->end_ns);
 	fprintf(c->out, "  %*s %s%*s\n", SCALE_WIDTH, "", from,

@@ -12,11 +12,13 @@ struct chart {
 	uint32_t count;
 	uint64_t start_ns, end_ns; /* of the first and the last of them */
 	unsigned rows;
+	/* a figure as text, NULL: bytes */
+	const char *(*format)(char *buf, uint64_t value);
 };
 
 /*
  * Prints to the width of the output, indented by two: filled up to `low`, shaded up to `high`; the
- * scale in bytes on the left, times below.
+ * scale on the left, times below.
  */
 void chart_print(const struct cmd_context *c, const struct chart *chart);
 

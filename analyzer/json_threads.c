@@ -85,6 +85,26 @@ static uint64_t set_pools(struct analysis *a, json_t *o)
 	return brief;
 }
 
+static json_t *concurrency_json(struct analysis *a)
+{
+	struct concurrency *c = &a->concurrency;
+	uint64_t alive[CONCURRENCY_SLOTS];
+	json_t *o = json_object(), *list = json_array();
+
+	concurrency_finish(c, a->trace, a->threads, alive);
+	json_set_u64(o, "from_ns", c->from_ns);
+	json_set_u64(o, "slot_ns", c->slot_ns);
+	for (uint32_t i = 0; i < CONCURRENCY_SLOTS; i++) {
+		json_t *one = json_object();
+
+		json_set_u64(one, "alive_ns", alive[i]);
+		json_set_u64(one, "waiting_ns", c->waiting_ns[i]);
+		json_array_append_new(list, one);
+	}
+	json_set(o, "slots", list);
+	return o;
+}
+
 json_t *json_threads(struct analysis *a)
 {
 	const struct thread_model *m = a->threads;
@@ -96,6 +116,7 @@ json_t *json_threads(struct analysis *a)
 	json_set_u64(o, "peak_at_ns", trace_ns(a->trace, m->peak_at_ticks));
 	json_set_u64(o, "unjoined", thread_model_unjoined(m));
 	json_set_u64(o, "processors", a->facts->header->processors);
+	json_set(o, "concurrency", concurrency_json(a));
 	json_set_u64(o, "short_lived", set_pools(a, o));
 	if (m->gone)
 		json_set(o, "others", others_json(a));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "chart.h"
 #include "lock_findings.h"
 #include "report_text.h"
 
@@ -93,6 +94,42 @@ static void print_pools(struct analysis *a)
 	free(pool);
 }
 
+#define CHART_ROWS 5
+#define HUNDREDTHS 100u
+
+static const char *format_hundredths(char *buf, uint64_t value)
+{
+	snprintf(buf, FORMAT_SIZE, "%" PRIu64 ".%02u", value / HUNDREDTHS,
+		 (unsigned)(value % HUNDREDTHS));
+	return buf;
+}
+
+/* Of one thread there is not much to see. */
+static void print_concurrency(struct analysis *a)
+{
+	struct concurrency *c = &a->concurrency;
+	uint64_t alive[CONCURRENCY_SLOTS], low[CONCURRENCY_SLOTS], high[CONCURRENCY_SLOTS];
+	struct chart chart = { .low = low,
+			       .high = high,
+			       .count = CONCURRENCY_SLOTS,
+			       .start_ns = c->from_ns,
+			       .end_ns = c->from_ns + c->slot_ns * CONCURRENCY_SLOTS,
+			       .rows = CHART_ROWS,
+			       .format = format_hundredths };
+
+	if (a->threads->peak < 2)
+		return;
+	concurrency_finish(c, a->trace, a->threads, alive);
+	for (uint32_t i = 0; i < CONCURRENCY_SLOTS; i++) {
+		low[i] = (alive[i] - c->waiting_ns[i]) * HUNDREDTHS / c->slot_ns;
+		high[i] = alive[i] * HUNDREDTHS / c->slot_ns;
+	}
+	fputc('\n', a->context->out);
+	style_print(a->context, STYLE_BOLD, "  Threads over time: not waiting, and up to all");
+	fputc('\n', a->context->out);
+	chart_print(a->context, &chart);
+}
+
 void text_threads(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "<THREAD",   "LIFE",	"CPU",	     "ALLOCS",
@@ -109,8 +146,10 @@ void text_threads(struct analysis *a, bool brief)
 		return;
 	shown = text_shown(a, brief, r.count);
 	text_findings(a, brief, thread_findings_new(a));
-	if (!brief)
+	if (!brief) {
+		print_concurrency(a);
 		print_pools(a);
+	}
 	text_caption(a, "Each thread", shown, r.count);
 	t = table_new(a->context, titles, brief ? NULL : "CREATED BY");
 	for (uint32_t i = 0; i < shown; i++)
