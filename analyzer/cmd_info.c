@@ -92,11 +92,10 @@ static int take_event(void *arg, const struct event *e)
 {
 	struct info *i = arg;
 
-	/* the stream makes sums of lock cells; the file's own have a sum of the same kind */
-	if (e->kind == LAR_EV_LOCKHOLDS && e->flags & TRACE_FROM_LOCK_CELL)
-		return 0;
-	if (e->kind == LAR_EV_LOCKSUM && e->flags & TRACE_FROM_LOCK_CELL) {
-		i->lock_cells++;
+	/* those made of cells; the file's own have sums of the same kinds */
+	if (e->flags & TRACE_FROM_CELL) {
+		i->lock_cells += e->kind == LAR_EV_LOCKSUM;
+		i->stream_cells += e->kind == LAR_EV_IO;
 		return 0;
 	}
 	i->events[e->kind]++;

@@ -11,7 +11,7 @@ struct info {
 	const struct trace_facts *facts;
 	struct trace *trace;
 	uint64_t events[LAR_EV_MAX]; /* by kind, lock cells' sums not among them */
-	uint64_t lock_cells;
+	uint64_t lock_cells, stream_cells;
 	uint64_t first_ns, last_ns;	  /* of the events that are kept */
 	enum symbols_state *module_state; /* by module */
 };

@@ -140,7 +140,7 @@ int cursor_next(struct cursor *c, struct trace *t, struct event *e)
 	unsigned fields = shape->fields;
 
 	e->kind = kind == LAR_EV_FREE_SIZED ? LAR_EV_FREE : (uint8_t)kind;
-	e->flags = (uint8_t)(lar_word0_flags(w0) & ~TRACE_FROM_LOCK_CELL);
+	e->flags = (uint8_t)(lar_word0_flags(w0) & ~TRACE_FROM_CELL);
 	e->call = (uint16_t)lar_word0_call(w0);
 	e->ticks = cursor_time(c);
 	e->time_ns = tickclock_ns(&t->clock, e->ticks);

@@ -159,6 +159,7 @@ static void put_counts(struct jsonline *j, const struct info *i)
 	put_u64(j, "stacks", trace_stack_count(i->trace) - 1);
 	put_u64(j, "targets", i->facts->target_count - 1);
 	put_u64(j, "lock_cells", i->lock_cells);
+	put_u64(j, "stream_cells", i->stream_cells);
 }
 
 static void put_module(struct jsonline *j, const struct info *i, const struct trace_module *m)

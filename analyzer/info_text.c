@@ -158,6 +158,8 @@ static void put_events(FILE *out, const struct info *i)
 			put_row(out, event_kind_name(k), i->events[k], "");
 	if (i->lock_cells)
 		put_row(out, "lock cells", i->lock_cells, "sums of uncontended locks");
+	if (i->stream_cells)
+		put_row(out, "stream cells", i->stream_cells, "sums of what was asked of streams");
 }
 
 static void put_losses(FILE *out, const struct trace_facts *f)

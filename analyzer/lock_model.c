@@ -322,7 +322,7 @@ static int note_holding(struct lock_model *m, const struct event *e, const struc
 				  .call = e->call,
 				  .address = e->field[1] };
 
-	return e->flags & TRACE_FROM_LOCK_CELL && e->flags & TRACE_CELL_HELD
+	return e->flags & TRACE_FROM_CELL && e->flags & TRACE_CELL_HELD
 		       ? lock_waits_hold(&m->waits, &h)
 		       : 0;
 }
@@ -351,7 +351,7 @@ static int take_sum(struct lock_model *m, const struct event *e)
 	}
 	/* what a cell still holds is delivered at the end, and its order with what uses the pair
 	 * does not matter */
-	if (pair && !(e->flags & TRACE_FROM_LOCK_CELL))
+	if (pair && !(e->flags & TRACE_FROM_CELL))
 		pair->open = false;
 	return err;
 }

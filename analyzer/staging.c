@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BUFFER (64u << 20)	 /* of one slot */
-#define MAX_TOTAL  (1024u << 20) /* of all slots' records */
-#define MAX_SLOTS  65536u
-#define MAX_TRIES  8 /* to copy a slot that its thread keeps sealing */
+#define MAX_BUFFER  (64u << 20)	  /* of one slot */
+#define MAX_TOTAL   (1024u << 20) /* of all slots' records */
+#define MAX_SLOTS   65536u
+#define MAX_TRIES   8 /* to copy a slot that its thread keeps sealing */
+
+#define CELL_RECORD 7 /* words */
+#define CELLS_ROOM  (LAR_SLOT_STDIO_CELLS * CELL_RECORD * sizeof(uint64_t))
 
 static uint32_t state_head(uint64_t state)
 {
@@ -53,7 +56,6 @@ static bool check_node(uint64_t w0, uint32_t *nodes)
 static void measure(struct staging *st, const struct ringfile *rf, struct staging_slot *s,
 		    size_t words)
 {
-	uint32_t nodes = 0;
 	size_t at = 0;
 
 	while (at < words) {
@@ -68,7 +70,7 @@ static void measure(struct staging *st, const struct ringfile *rf, struct stagin
 			st->skipped++;
 			continue;
 		}
-		if (n > left || !check_node(w0, &nodes))
+		if (n > left || !check_node(w0, &s->nodes))
 			break;
 		if (lar_word0_kind(w0) != LAR_EV_PATH) {
 			if (s->words[at + 1] > s->last_ticks)
@@ -82,25 +84,73 @@ static void measure(struct staging *st, const struct ringfile *rf, struct stagin
 	s->word_count = at;
 }
 
+/*
+ * What a stream cell sums up, as the record that it would have become; see LAR_EV_IO. Its time is
+ * that of the first call.
+ */
+static bool cell_record(const struct lar_stdio_cell *c, uint32_t nodes, uint64_t *r)
+{
+	if (c->node > nodes || c->call >= LAR_CALL_MAX)
+		return false;
+	r[0] = lar_word0(LAR_EV_IO, c->target ? 0 : LAR_IO_NO_TARGET, c->call, c->node);
+	r[1] = c->since;
+	r[2] = 0;
+	r[3] = lar_fd_target(c->fd, c->target);
+	r[4] = c->bytes;
+	r[5] = c->calls;
+	r[6] = UINT64_MAX;
+	return true;
+}
+
+/* Puts what the stream cells hold, and no record has, behind the records. */
+static void copy_streams(struct staging *st, const struct lar_slot *header,
+			 const struct lar_slot_stdio *streams, struct staging_slot *s)
+{
+	bool given_up = header->stdio_flush_state && header->state >= header->stdio_flush_state;
+
+	for (uint32_t i = 0; i < LAR_SLOT_STDIO_CELLS; i++) {
+		const struct lar_stdio_cell *c = &streams->cell[i];
+
+		if (!c->stream || (given_up && header->stdio_flush_cells >> i & 1))
+			continue;
+		if (!cell_record(c, s->nodes, s->words + s->word_count + s->cell_words)) {
+			st->damaged++;
+			continue;
+		}
+		s->cell_words += CELL_RECORD;
+		if (c->since > s->last_ticks)
+			s->last_ticks = c->since;
+	}
+}
+
 /* Copies the records at `offset`; 0, or -EAGAIN when the slot was sealed meanwhile. */
 static int copy_records(struct staging *st, const struct ringfile *rf, uint64_t offset,
-			uint32_t head, struct staging_slot *s)
+			const struct lar_slot *header, struct staging_slot *s)
 {
+	const uint64_t streams_at = sizeof(*header) + sizeof(struct lar_slot_holds);
+	uint32_t head = state_head(header->state);
+	struct lar_slot_stdio streams;
 	uint64_t state;
 	ssize_t got;
+	bool has_streams;
 
-	s->words = malloc(head);
+	s->words = malloc(head + CELLS_ROOM);
 	if (!s->words)
 		return -ENOMEM;
 	got = ringfile_read(rf, offset + rf->header.slot_header_size, s->words, head);
 	if (got < 0)
 		return (int)got;
+	has_streams = rf->header.slot_header_size >= streams_at + sizeof(streams) &&
+		      ringfile_read(rf, offset + streams_at, &streams, sizeof(streams)) ==
+			      sizeof(streams);
 	if (ringfile_read(rf, offset + offsetof(struct lar_slot, state), &state, 8) == 8 &&
 	    state_seq(state) != s->seq)
 		return -EAGAIN;
 	if ((size_t)got < head)
 		st->damaged++;
 	measure(st, rf, s, (size_t)got / 8);
+	if (has_streams)
+		copy_streams(st, header, &streams, s);
 	return 0;
 }
 
@@ -174,7 +224,7 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 	s.thread = header.thread_no;
 	s.tid = header.owner_tid;
 	if (head)
-		rc = copy_records(st, rf, offset, head, &s);
+		rc = copy_records(st, rf, offset, &header, &s);
 	if (!rc)
 		has_holds &= ringfile_read(rf, offset + sizeof(header), &holds, sizeof(holds)) ==
 			     sizeof(holds);

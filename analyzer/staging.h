@@ -17,11 +17,13 @@ struct staging_slot {
 	uint32_t index;
 	uint32_t seq;	      /* low 32 bits */
 	uint32_t thread, tid; /* of the owner, for the lock cells; 0 = none */
-	uint64_t *words;      /* whole records only */
+	uint64_t *words;      /* whole records only; behind them those made of the stream cells */
 	size_t word_count;
+	size_t cell_words;
 	uint64_t events;
 	uint64_t folded; /* events at its start that the checkpoint has */
 	uint64_t last_ticks;
+	uint32_t nodes;		      /* of stacks, in the records */
 	struct lar_lock_cell *locks;  /* used cells only */
 	struct lar_lock_holds *holds; /* of each; NULL = the trace does not have them */
 	uint32_t lock_count;

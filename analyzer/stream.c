@@ -14,6 +14,7 @@
 
 #include "cursor.h"
 #include "readahead.h"
+#include "stream_cells.h"
 #include "trace_impl.h"
 
 #define MAX_OPEN_WORDS ((1024u << 20) / 8) /* decoded blocks held at once, all sources */
@@ -408,79 +409,6 @@ static int deliver_ordered(struct stream *s)
 	return rc;
 }
 
-static int deliver_made(struct stream *s, const struct event *e)
-{
-	**s->place = *e;
-	return s->fn(s->arg, *s->place);
-}
-
-static int deliver_holds(struct stream *s, struct event e, const struct lar_lock_cell *cell,
-			 const struct lar_lock_holds *holds)
-{
-	uint64_t waiters = cell->waiters;
-	int rc = 0;
-
-	e.kind = LAR_EV_LOCKHOLDS;
-	for (unsigned i = 0; i < LAR_HOLD_BUCKETS && !rc; i += 12) {
-		unsigned n = LAR_HOLD_BUCKETS - i < 12 ? LAR_HOLD_BUCKETS - i : 12;
-
-		memset(&e.field[4], 0, 3 * sizeof(e.field[4]));
-		memcpy(&e.field[4], &holds->bucket[i], n * sizeof(holds->bucket[i]));
-		if (!(e.field[4] | e.field[5] | e.field[6] | waiters))
-			continue;
-		e.field[1] = cell->addr;
-		e.field[2] = cell->caller;
-		e.field[3] = i | waiters << 16;
-		waiters = 0;
-		rc = deliver_made(s, &e);
-	}
-	return rc;
-}
-
-static int deliver_cell(struct stream *s, struct event e, const struct lar_lock_cell *cell,
-			const struct lar_lock_holds *holds)
-{
-	int rc = 0;
-
-	e.call = cell->call;
-	if (holds)
-		rc = deliver_holds(s, e, cell, holds);
-	if (rc)
-		return rc;
-	if (cell->held_since)
-		e.flags |= TRACE_CELL_HELD;
-	e.field[1] = cell->addr;
-	e.field[2] = cell->acquisitions;
-	e.field[3] = cell->hold_ticks;
-	e.field[4] = cell->hold_max_ticks;
-	e.field[5] = cell->failed_try;
-	e.field[6] = cell->caller;
-	return deliver_made(s, &e);
-}
-
-/* What the lock cells hold and no event has said. */
-static int deliver_locks(struct stream *s)
-{
-	const struct staging *staging = &s->t->staging;
-	struct event e = { .kind = LAR_EV_LOCKSUM,
-			   .flags = TRACE_FROM_LOCK_CELL,
-			   .ticks = s->t->last_ticks };
-	int rc = 0;
-
-	e.time_ns = tickclock_ns(&s->t->clock, e.ticks);
-	e.field[0] = e.ticks;
-	for (size_t i = 0; i < staging->count; i++) {
-		const struct staging_slot *slot = &staging->slots[i];
-
-		e.thread = slot->thread;
-		e.tid = slot->tid;
-		for (uint32_t k = 0; k < slot->lock_count && !rc; k++)
-			rc = deliver_cell(s, e, &slot->locks[k],
-					  slot->holds ? &slot->holds[k] : NULL);
-	}
-	return rc;
-}
-
 static int deliver(struct trace *t, bool ordered, bool all, const struct trace_taker *to,
 		   const struct trace_taker *rest)
 {
@@ -493,7 +421,7 @@ static int deliver(struct trace *t, bool ordered, bool all, const struct trace_t
 	rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
 	readahead_stop(s.ahead);
 	if (!rc)
-		rc = deliver_locks(&s);
+		rc = stream_cells(t, s.place, s.fn, s.arg);
 	t->facts.damage.skipped = s.skipped + t->staging.skipped;
 	t->facts.stacks_folded = t->stacks.folded;
 	while (s.free_cursors) {

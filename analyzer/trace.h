@@ -128,9 +128,9 @@ struct event {
 	uint64_t field[LAR_EVENT_MAX_FIELDS]; /* as in events.def, [0] is ticks */
 };
 
-/* In the flags of a LOCKSUM event made from a lock cell that was still in its slot. */
-#define TRACE_FROM_LOCK_CELL 0x80
-#define TRACE_CELL_HELD	     0x40 /* ... of a lock that the thread holds */
+/* In the flags of an event made from a cell of a lock or stream that was still in its slot. */
+#define TRACE_FROM_CELL 0x80
+#define TRACE_CELL_HELD 0x40 /* ... of a lock that the thread holds */
 
 /* Return non-zero to stop; trace_events() then returns that value. */
 typedef int trace_event_fn(void *arg, const struct event *e);
@@ -140,8 +140,8 @@ typedef int trace_event_fn(void *arg, const struct event *e);
  * what the slots hold. With `ordered` the events of all threads come merged by time (ties: frees
  * before allocations); without, each thread's are in order but threads are not. Can be called
  * again. A thread's events keep their order even where one's time is a little before that of the
- * one before. Lock cells still in slots are delivered as LOCKHOLDS and LOCKSUM events at the end,
- * with TRACE_FROM_LOCK_CELL; they are not among the events that the facts count.
+ * one before. Cells of locks and streams still in slots are delivered as LOCKHOLDS and LOCKSUM, and
+ * IO events at the end, with TRACE_FROM_CELL; they are not among the events that the facts count.
  */
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 

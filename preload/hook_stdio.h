@@ -23,10 +23,12 @@ static always_inline void stdio_count(unsigned call, const void *stream, int fd,
 				      uint64_t caller, uint64_t frame)
 {
 	struct thread *t = lar_self;
-	struct stdio_cell *c = stdiocell_place(t, stream, caller);
+	struct lar_stdio_cell *c;
 
-	if (likely(t->gate == GATE_OPEN && c->stream == stream && c->caller == caller &&
-		   c->call == call && c->fd == fd &&
+	if (likely(t->gate == GATE_OPEN &&
+		   (c = stdiocell_at(t, stdiocell_number(stream, caller)))->stream ==
+			   (uint64_t)stream &&
+		   c->place == stdiocell_place(call, caller) && c->fd == fd &&
 		   c->generation == __atomic_load_n(&stdio_generation, __ATOMIC_RELAXED))) {
 		/* a signal handler that seals this buffer would take the cell away */
 		t->busy_frame = frame;

@@ -354,6 +354,7 @@ static void take_back(struct thread *t)
 	stack_forget(&t->stack);
 	nodes_forget(&t->stack.nodes, nodes);
 	stack_void_nodes(&t->stack);
+	stdiocell_take_back(t);
 }
 
 /* A wrapper runs while this thread is inside the recorder: in a signal handler. */

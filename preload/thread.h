@@ -141,21 +141,7 @@ static inline void stack_forget(struct stack *s)
 	s->era++;
 }
 
-/*
- * What a thread asked of a stream from one place of the program: a putc must not take the time of
- * an event. It becomes one when the stream reads or writes, when its place is wanted for another,
- * and when the buffer is sealed: its stack is a node of that buffer.
- */
-struct stdio_cell {
-	const void *stream; /* NULL = free */
-	uint64_t caller;    /* return address */
-	uint64_t calls, bytes;
-	uint32_t call, generation;
-	uint32_t node, target;
-	int32_t fd;
-};
-#define STDIO_CELLS	 16
-#define STDIO_CELL_WORDS 7 /* of its event */
+#define STDIO_CELL_WORDS 7 /* of the event that a stream's cell becomes */
 
 /* The locks that a thread holds, innermost last; see lockcell.h. */
 #define HELD_MOST  32
@@ -185,8 +171,7 @@ struct thread {
 	int64_t sample_left; /* bytes until the next sample point */
 	uint64_t sample_random;
 
-	struct stdio_cell stdio[STDIO_CELLS];
-	uint32_t stdio_used; /* 0 = all are free */
+	uint32_t stdio_used; /* cells of streams that are not free */
 
 	/* the working folder with a slash behind it, of that change of it + 1 */
 	uint32_t cwd_generation, cwd_size;
@@ -208,7 +193,8 @@ struct thread {
 /* Up to where records go: behind it is room for the events of the cells when the slot is sealed. */
 static inline uint64_t *thread_limit(const struct thread *t)
 {
-	return (uint64_t *)((uint8_t *)t->slot + t->ready) - STDIO_CELLS * STDIO_CELL_WORDS;
+	return (uint64_t *)((uint8_t *)t->slot + t->ready) -
+	       LAR_SLOT_STDIO_CELLS * STDIO_CELL_WORDS;
 }
 
 /* The owner of slots that several threads share: no thread's id. */

@@ -22,7 +22,8 @@ import sys
 sys.dont_write_bytecode = True  # the tree stays as it is
 from format_checkpoint import Checkpoint
 from format_leakscan import LeakScan
-from format_records import KINDS, M64, NEVER, Block, Damaged, Record, raw_records, signed
+from format_records import KINDS, M64, NEVER, Block, Damaged, Nodes, Record, raw_records, \
+    signed
 
 # What dump shows as a length of time or as signed; cpu_ns is in ns already.
 TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
@@ -104,7 +105,8 @@ class Trace:
                 continue
             body = self.data[at + self.slot_header:at + self.slot_header + head]
             words = struct.unpack("<%dQ" % (len(body) // 8), body[:len(body) // 8 * 8])
-            records, bad, skipped = raw_records(words, self.shift, self.data[752:784])
+            nodes = Nodes()
+            records, bad, skipped = raw_records(words, self.shift, self.data[752:784], nodes)
             self.damaged_records += bad + (len(body) < head)
             self.skipped += skipped
             cells = [self.cell(at, c) for c in range(60)]
@@ -112,7 +114,19 @@ class Trace:
             if flush_state and flush_cell < 60 and seq << 32 | head >= flush_state:
                 cells[flush_cell] = (0,)
             yield dict(index=i, seq=seq, tid=tid, thread=thread, records=records,
-                       cells=[c for c in cells if c[0]])
+                       cells=[c for c in cells if c[0]],
+                       streams=self.streams(at, seq << 32 | head), nodes=nodes)
+
+    def streams(self, at, state):
+        """The stream cells of the slot at an offset that are in no record."""
+        if self.slot_header < 9216:
+            return []
+        mask, given_up = struct.unpack_from("<QQ", self.data, at + 40)
+        if not given_up or state < given_up:
+            mask = 0
+        cells = [struct.unpack_from("<QQQQQIIIiII", self.data, at + 8192 + 64 * c)
+                 for c in range(16)]
+        return [c for i, c in enumerate(cells) if c[0] and not mask >> i & 1]
 
     def cell(self, at, c):
         """A lock cell of the slot at an offset, with its buckets as words of four."""
@@ -265,6 +279,8 @@ class Trace:
             if not slot["sealed"]:
                 for r in slot["records"]:
                     self.sign_of_life(r.time)
+            for cell in slot["streams"]:
+                self.sign_of_life(cell[4])
         self.damaged_events += self.gap_events
         missing = self.u64(584) - following[0], max(0, self.u64(592) - following[1])
         in_slot = [len(s["records"]) for s in self.slots if not s["sealed"]]
@@ -306,6 +322,9 @@ class Trace:
                                  key=lambda e: e[:3]):
             yield event[3]
         for slot in self.slots:
+            if not slot["sealed"]:
+                yield from self.stream_events(slot)
+        for slot in self.slots:
             for cell in slot["cells"]:
                 addr, took, waiters, failed, _, call, hold, longest, _, caller, holds = cell
                 rows = []
@@ -318,6 +337,18 @@ class Trace:
                 for kind, fields in rows:
                     r = Record(kind | call << 16, self.last_ticks, fields, None)
                     yield r, slot["thread"], slot["tid"]
+
+    def stream_events(self, slot):
+        """What the stream cells of a slot would have become at the end."""
+        step = 1 << self.shift
+        now = self.last_ticks // step * step
+        slot["nodes"].event(now)
+        owners = [r for r in slot["records"] if r.kind == 1]
+        for _, _, calls, total, since, call, node, target, fd, _, _ in slot["streams"]:
+            low = 6 | (target == 0) << 8 | call << 16
+            fields = [self.last_ticks - since, fd & 0xffffffff | target << 32, total, calls, M64]
+            yield (Record(low, now, fields, slot["nodes"].get(node)),
+                   owners[-1].fields[1] & 0xffffffff, owners[-1].fields[0] & 0xffffffff)
 
     def span_ns(self, ticks):
         return min(ticks * self.mult >> 48, M64)

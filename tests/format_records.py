@@ -256,9 +256,10 @@ class Block:
         return s.varint() << (self.shift if letter == "U" else 0)
 
 
-def raw_records(words, shift, forms=()):
-    """The whole records in front, whether there was something else behind them, unknown ones."""
-    records, at, nodes, skipped = [], 0, Nodes(), 0
+def raw_records(words, shift, forms=(), nodes=None):
+    """The whole records in front, whether there was something else behind them, unknown ones.
+    nodes takes the nodes of stacks."""
+    records, at, nodes, skipped = [], 0, nodes or Nodes(), 0
     while at < len(words):
         kind, node = words[at] & 255, words[at] >> 32
         known = kind in KINDS or kind == PATH

@@ -10,8 +10,8 @@ import tempfile
 top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 folder = os.path.join(top, "preload/format")
 # The tables with offsets, in the order of the page.
-STRUCTS = ["lar_header", "lar_section", "lar_dict_record", "lar_slot", "lar_lock_cell", "lar_block",
-           "lar_checkpoint", "lar_leakscan", "lar_equals"]
+STRUCTS = ["lar_header", "lar_section", "lar_dict_record", "lar_slot", "lar_lock_cell",
+           "lar_stdio_cell", "lar_block", "lar_checkpoint", "lar_leakscan", "lar_equals"]
 
 
 def tables(text):

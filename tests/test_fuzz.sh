@@ -9,7 +9,8 @@ compiler=${FUZZ_CC:-${CC:-gcc}}
 need "$compiler"
 reader=()
 for name in alive checkpoint cursor dictionary folded follow histogram keymap modmap names processors \
-	reach_scan readahead ringfile ringindex stacks staging stream tickclock trace unblock; do
+	reach_scan readahead ringfile ringindex stacks staging stream stream_cells tickclock trace \
+	unblock; do
 	reader+=("$top/analyzer/$name.c")
 done
 if ! "$compiler" -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \

@@ -19,6 +19,16 @@ same 'many: files, least and most bytes written to one' '1500 2 2' "$("$lariat" 
 	map(length) | "\(length) \(min) \(max)"')"
 same 'many: names in the dictionary' 1500 \
 	"$("$lariat" info --format json "$(trace_of many)" | jq .targets)"
+# Killed with all it wrote in a stream's buffer: what it asked for is told all the same.
+record unflushed "$victims/io_unflushed" "$PWD/unflushed" 2500
+same "unflushed: killed, with an empty file" '137 0' \
+	"$(status_of unflushed) $(stat -c %s unflushed)"
+same "unflushed: calls and bytes" "$(grep = "$work/unflushed.out" | xargs)" "$(field unflushed \
+	".io.targets[] | select(.name == \"$PWD/unflushed\") | .stdio_write |
+	\"calls=\(.calls) bytes=\(.bytes)\"")"
+same "unflushed: none of it reached the system" '[0,0]' "$(field unflushed \
+	".io.targets[] | select(.name == \"$PWD/unflushed\") | .stdio_write.system |
+	[.calls, .bytes] | tojson")"
 record sockets "$victims/io_sockets"
 counts_right sockets
 

@@ -27,8 +27,8 @@ import time
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 lariat, victim = build + "/lariat", build + "/victims/kill_counted"
-KINDS = "alloc free grow free_grown put make lock".split()
-SLOT = struct.Struct("<II7Q7Q")
+KINDS = "alloc free grow free_grown put make lock say".split()
+SLOT = struct.Struct("<II8Q8Q")
 FIRST_SLOT = 64  # of the victim's state
 PR_SET_CHILD_SUBREAPER = 36
 LOSSES = "events_dropped", "events_overwritten", "blocks_damaged", "records_damaged"
@@ -141,6 +141,10 @@ class Round:
                 if not returned[k] <= n <= begun[k]:
                     fail("%s: process %d: %s_%d: %d of %d returned, %d in the trace" % (
                         self.name, pid, kind, worker, returned[k], begun[k], n))
+            k, said = KINDS.index("say"), got["bytes", worker]
+            if not 4 * returned[k] <= said <= 4 * begun[k]:
+                fail("%s: process %d: say_%d: %d of %d returned, %d bytes in the trace" % (
+                    self.name, pid, worker, returned[k], begun[k], said))
 
 
 def figures(report):
@@ -154,9 +158,14 @@ def figures(report):
             if kind not in KINDS:
                 continue
             worker = int(worker)
+            if kind == "say" and part == "heap":
+                continue  # the stream's buffer
             if part == "heap":
                 got[kind, worker] += site["allocations"]
                 got["free" if kind == "alloc" else "free_grown", worker] += site["frees"]
+            elif kind == "say":  # what it asked of its stream, not what the stream made of it
+                got[kind, worker] += site["stdio_calls"]
+                got["bytes", worker] += site["stdio_bytes"]
             else:
                 got[kind, worker] += site["calls" if part == "io" else "acquisitions"]
     return got

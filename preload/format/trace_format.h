@@ -16,7 +16,7 @@
 #define LAR_VERSION	      2 /* version a writer of this source writes */
 #define LAR_VERSION_OLDEST    2 /* oldest version a reader of this source reads */
 #define LAR_HEADER_SIZE	      4096
-#define LAR_SLOT_HEADER_SIZE  8192	  /* that a writer of this source writes; before: 4096 */
+#define LAR_SLOT_HEADER_SIZE  9216 /* that a writer of this source writes; before: 4096, 8192 */
 #define LAR_SLOT_MAGIC	      0x544f4c53u /* "SLOT" */
 #define LAR_BLOCK_MAGIC	      0x4b4c424cu /* "LBLK" */
 #define LAR_BLOCK_PAD_MAGIC   0x4441504cu /* "LPAD": skip to the start of the ring */
@@ -199,7 +199,9 @@ struct lar_slot {
 	uint32_t buffer_size;
 	uint32_t flush_cell;  /* index of the lock cell that flush_state speaks of */
 	uint64_t flush_state; /* from this state on that cell's figures are an event; 0 = none */
-	uint64_t reserved[27];
+	/* the same of stream cells: a bit for each of those that stdio_flush_state speaks of */
+	uint64_t stdio_flush_cells, stdio_flush_state;
+	uint64_t reserved[25];
 	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
 };
 _Static_assert(sizeof(struct lar_slot) == 4096, "slot header's first part is one page");
@@ -217,8 +219,33 @@ struct lar_slot_holds {
 	struct lar_lock_holds cell[LAR_SLOT_LOCK_CELLS];
 	uint64_t reserved[32];
 };
-_Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) == LAR_SLOT_HEADER_SIZE,
-	       "slot header is two pages");
+
+/*
+ * Behind those, what the thread asked of a stream from one place of the program since the stream
+ * read or wrote last: a putc makes no event. Only the owning thread writes. stream is the commit
+ * word; node is one of the slot's present fill.
+ */
+struct lar_stdio_cell {
+	uint64_t stream; /* its address, 0 = free */
+	uint64_t place;	 /* the recorder's */
+	uint64_t calls, bytes;
+	uint64_t since; /* ticks of the first call */
+	uint32_t call;	/* number in calls.def */
+	uint32_t node, target;
+	int32_t fd;
+	uint32_t generation; /* the recorder's */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct lar_stdio_cell) == 64, "stream cell is one cache line");
+
+#define LAR_SLOT_STDIO_CELLS 16
+struct lar_slot_stdio {
+	struct lar_stdio_cell cell[LAR_SLOT_STDIO_CELLS];
+};
+_Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) +
+			       sizeof(struct lar_slot_stdio) ==
+		       LAR_SLOT_HEADER_SIZE,
+	       "parts of a slot's header");
 
 /* The bucket of a hold; LAR_HOLD_BUCKETS and more for those that are an event. */
 static inline uint32_t lar_hold_bucket(uint64_t ticks)

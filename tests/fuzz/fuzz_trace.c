@@ -43,8 +43,7 @@ static int take(void *arg, const struct event *e)
 
 	MUST(e->kind < LAR_EV_MAX && *event_kind_name(e->kind));
 	MUST(e->stack < trace_stack_count(s->trace));
-	s->events += !((e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS) &&
-		       e->flags & TRACE_FROM_LOCK_CELL);
+	s->events += !(e->flags & TRACE_FROM_CELL);
 	for (unsigned f = 0; f < LAR_EVENT_MAX_FIELDS; f++)
 		s->sum += e->field[f];
 	read_string(s, call_name(e->call));

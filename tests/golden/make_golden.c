@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Made the traces beside it, once: `make_golden FOLDER` writes them anew, byte for byte as long as
- * zstd compresses alike. What each holds was then written down by hand in NAME.jsonl; these files
- * stay as they are, so that every later reader is held to them.
+ * zstd compresses alike and slots have the header that they had. What each holds was then written
+ * down by hand in NAME.jsonl; these files stay as they are, so that every later reader is held to
+ * them.
  */
 #include <errno.h>
 #include <string.h>
@@ -256,6 +257,67 @@ static void make_killed(void)
 	write_trace(&tb, "killed");
 }
 
+static void stream_cell(struct lar_slot *s, uint32_t cell, struct lar_stdio_cell is)
+{
+	struct lar_slot_holds *holds = (struct lar_slot_holds *)(s + 1);
+	struct lar_slot_stdio *streams = (struct lar_slot_stdio *)(holds + 1);
+
+	streams->cell[cell] = is;
+}
+
+/*
+ * Died with sums of streams in cells: of thread 1, of which one has just become a record and one is
+ * not filled yet; of thread 2, whose block has it; of thread 3, just before one became a record.
+ */
+static void make_streams(void)
+{
+	static struct tb_records r;
+	struct lar_stdio_cell puts = { .stream = 0x5000,
+				       .calls = 7,
+				       .bytes = 70,
+				       .since = 1650,
+				       .call = LAR_CALL_fputs,
+				       .node = 1,
+				       .target = 1,
+				       .fd = 4 };
+	struct lar_slot *s;
+	struct tb tb;
+
+	tb_init(&tb, 4096);
+	common_dictionary(&tb);
+	begin(&r, 1600, 1);
+	tb_path(&r, 0, 1, U(0x401000));
+	tb_add(&r, LAR_EV_IO, 0, LAR_CALL_fputs, U(1700), U(60), lar_fd_target(4, 1), U(30), U(3),
+	       U(-1), U(1));
+	tb_path(&r, 1, 1, U(0x401020));
+	s = tb_slot(&tb, 0, 3, &r, 201, 1);
+	puts.node = 2;
+	stream_cell(s, 2, puts);
+	puts.since = 1640;
+	stream_cell(s, 3, puts);
+	puts.stream = 0;
+	stream_cell(s, 5, puts);
+	s->stdio_flush_cells = 1u << 3;
+	s->stdio_flush_state = s->state - 16;
+	begin(&r, 1600, 2);
+	TB_FREE(&r, 1793, 0x30);
+	tb_block(&tb, &r, 1, 0, 4);
+	s = tb_slot(&tb, 1, 0, &r, 202, 2);
+	puts.stream = 0x6000;
+	puts.node = 0;
+	stream_cell(s, 0, puts);
+	begin(&r, 1600, 3);
+	TB_FREE(&r, 1900, 0x50);
+	s = tb_slot(&tb, 2, 1, &r, 203, 3);
+	puts.since = 1910;
+	puts.target = 0;
+	puts.fd = -1;
+	stream_cell(s, 15, puts);
+	s->stdio_flush_cells = 1u << 15;
+	s->stdio_flush_state = s->state + 56;
+	write_trace(&tb, "streams");
+}
+
 /* A damaged record in the dictionary, block header, block payload, slot; the rest is whole. */
 static void make_damaged(void)
 {
@@ -365,6 +427,7 @@ int main(int argc, char **argv)
 	make_wrapped();
 	make_folded();
 	make_killed();
+	make_streams();
 	make_damaged();
 	make_later();
 	make_forged();

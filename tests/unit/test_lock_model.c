@@ -279,7 +279,7 @@ static void order_of_readers(void **state)
 static void holds_at_end(uint32_t thread, uint64_t address)
 {
 	struct event e = { .kind = LAR_EV_LOCKSUM,
-			   .flags = TRACE_FROM_LOCK_CELL | TRACE_CELL_HELD,
+			   .flags = TRACE_FROM_CELL | TRACE_CELL_HELD,
 			   .call = LAR_CALL_pthread_mutex_lock,
 			   .thread = thread };
 

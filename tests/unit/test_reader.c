@@ -317,7 +317,7 @@ static void test_lock_cells(void **state)
 	assert_int_equal(f->seen.count, 1);
 	e = &f->seen.event[0];
 	assert_int_equal(e->kind, LAR_EV_LOCKSUM);
-	assert_int_equal(e->flags, TRACE_FROM_LOCK_CELL);
+	assert_int_equal(e->flags, TRACE_FROM_CELL);
 	assert_int_equal(e->call, LAR_CALL_pthread_mutex_lock);
 	assert_int_equal(e->thread, 4);
 	assert_int_equal(e->tid, 104);
