@@ -283,6 +283,7 @@ static int io_model_new(struct analysis *a, const struct site_rule *rule)
 		return -ENOMEM;
 	m->facts = a->facts;
 	m->patterns.step_ticks = 1ull << (a->facts->header->time_shift & 63);
+	m->overlaps.step_ticks = m->patterns.step_ticks;
 	m->patterns.small_bytes = io_threshold(IO_THRESHOLD_send_bytes);
 	m->patterns.delayed_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_delayed_ns));
 	m->patterns.slow_connect_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_connect_ns));

@@ -229,6 +229,17 @@ static void byte_by_byte(struct io_findings *all, uint32_t i, const struct io_pa
 			 format_count(n, calls));
 }
 
+const struct io_beside *io_beside_of(const struct analysis *a, const struct io_slow *s)
+{
+	return s->beside == IO_OVERLAP_NONE ? NULL : &a->io->overlaps.beside[s->beside];
+}
+
+bool io_beside_at_least(const struct analysis *a, const struct io_beside *b)
+{
+	return b->at_least || (a->facts->events_folded &&
+			       trace_ns(a->trace, b->of.start) < a->facts->folded_until_ns);
+}
+
 static int by_rule(const void *x, const void *y)
 {
 	const struct io_finding *a = x, *b = y;

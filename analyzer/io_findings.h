@@ -24,4 +24,8 @@ struct io_findings {
 /* All findings, by rule. NULL = no memory; for free(). */
 struct io_findings *io_findings_new(struct analysis *a);
 
+/* What was in flight beside one of the slowest, NULL = not known, and whether there was more. */
+const struct io_beside *io_beside_of(const struct analysis *a, const struct io_slow *s);
+bool io_beside_at_least(const struct analysis *a, const struct io_beside *b);
+
 #endif

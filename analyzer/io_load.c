@@ -186,7 +186,7 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 
 	checkpoint_rows(c, LAR_TABLE_IO_SLOWEST, &r);
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
-		calls += io_op_is_stdio((enum io_op)op) ? 0 : m->total[op].calls;
+		calls += io_op_is_stdio((enum io_op)op) || op == IO_WAIT ? 0 : m->total[op].calls;
 	if (calls > r.left && m->slow_limit > r.left)
 		m->slow_limit = (uint32_t)r.left;
 	while (checkpoint_next(&r)) {
@@ -199,7 +199,8 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 				     .thread = (uint32_t)v[SLOW_THREAD],
 				     .target = (uint32_t)v[SLOW_TARGET],
 				     .fd = (int32_t)checkpoint_signed(v[SLOW_FD]),
-				     .call = (uint16_t)v[SLOW_CALL] };
+				     .call = (uint16_t)v[SLOW_CALL],
+				     .beside = IO_OVERLAP_NONE };
 
 		io_model_slow(m, &s);
 	}

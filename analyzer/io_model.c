@@ -42,6 +42,8 @@ int io_model_init(struct io_model *m, const struct site_rule *rule, uint64_t sin
 	if (io_patterns_init(&m->patterns, io_threshold(IO_THRESHOLD_cache_bytes)))
 		return -ENOMEM;
 	m->slow = calloc(m->slow_limit + 1, sizeof(*m->slow));
+	if (io_overlaps_init(&m->overlaps, m->slow_limit + 1))
+		return -ENOMEM;
 	for (unsigned op = 0; op < IO_OP_COUNT; op++)
 		histogram_init(&m->total[op].latency, HISTOGRAM_FINE);
 	histogram_init(&m->stream[0].latency, HISTOGRAM_FINE);
@@ -68,6 +70,7 @@ void io_model_fini(struct io_model *m)
 		histogram_fini(&m->site[i].latency);
 	io_patterns_fini(&m->patterns, m->target_map.count);
 	io_wall_fini(&m->wall);
+	io_overlaps_fini(&m->overlaps);
 	free(m->target);
 	free(m->site);
 	free(m->slow);
@@ -262,6 +265,7 @@ void io_model_slow(struct io_model *m, const struct io_slow *s)
 	if (m->slow_count == m->slow_limit) {
 		if (!m->slow_limit || !slower(s, &m->slow[0]))
 			return;
+		io_overlaps_drop(&m->overlaps, m->slow[0].beside);
 		m->slow[0] = *s;
 		slow_sift_down(m);
 		return;
@@ -284,7 +288,12 @@ static void slow_add(struct io_model *m, const struct event *e, const struct io_
 			     .target = c->target,
 			     .fd = (int32_t)(uint32_t)e->field[2],
 			     .call = e->call };
+	struct io_overlap_call o = { c->start_ticks, c->end_ticks, e->thread, c->target, e->call };
 
+	io_overlaps_event(&m->overlaps, &o);
+	if (m->slow_count == m->slow_limit && !(m->slow_limit && slower(&s, &m->slow[0])))
+		return;
+	s.beside = io_overlaps_follow(&m->overlaps);
 	io_model_slow(m, &s);
 }
 
@@ -324,7 +333,8 @@ int io_model_event(struct io_model *m, const struct event *e)
 	if (!io_op_is_stdio(c.op) && lar_io_kernel_counts(e->call) &&
 	    c.end_ticks <= m->kernel_ticks)
 		m->seen_bytes += c.bytes;
-	if (!io_op_is_stdio(c.op))
+	/* who waits for events is not slow */
+	if (!io_op_is_stdio(c.op) && c.op != IO_WAIT)
 		slow_add(m, e, &c);
 	if (target_add(m, &c) || site_add(m, e, &c))
 		return -ENOMEM;

@@ -12,6 +12,7 @@
 
 #include "busy_time.h"
 #include "histogram.h"
+#include "io_overlap.h"
 #include "io_pattern.h"
 #include "io_wall.h"
 #include "keymap.h"
@@ -80,6 +81,7 @@ struct io_slow {
 	uint32_t stack, thread, target;
 	int32_t fd;
 	uint16_t call;
+	uint32_t beside; /* of the model's overlaps; IO_OVERLAP_NONE = not known */
 };
 
 #define IO_SLOWEST 1000 /* most that can be asked for */
@@ -101,6 +103,7 @@ struct io_model {
 	uint32_t site_size;
 	struct io_slow *slow; /* a heap with the fastest on top until io_model_finish() */
 	uint32_t slow_count, slow_limit;
+	struct io_overlaps overlaps;
 	struct keymap error_map;
 	struct io_error *error;
 	uint32_t error_size;

@@ -2,6 +2,7 @@
 /* The I/O of a JSON report. */
 #include <string.h>
 
+#include "io_findings.h"
 #include "report_json.h"
 
 static json_t *op_json(const struct analysis *a, const struct io_figures *f)
@@ -115,6 +116,36 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	return o;
 }
 
+/* null where the calls around it are not in the trace any more. */
+static json_t *in_flight_json(struct analysis *a, const struct io_slow *s)
+{
+	const struct io_beside *b = io_beside_of(a, s);
+	json_t *o, *top = json_array();
+
+	if (!b) {
+		json_decref(top);
+		return json_null();
+	}
+	o = json_object();
+	json_set_u64(o, "calls", b->count);
+	if (io_beside_at_least(a, b))
+		json_set(o, "at_least", json_true());
+	for (unsigned i = 0; i < IO_OVERLAP_TOP && b->top[i].ticks; i++) {
+		const struct io_overlap_call *c = &b->top[i].call;
+		json_t *call = json_object(), *target = json_object();
+
+		json_set(call, "call", json_text(call_name(c->call)));
+		json_set_u64(call, "thread", c->thread);
+		json_set_target(a, target, c->target);
+		json_set(call, "target", target);
+		json_set_ticks(a, call, "time_ns", c->end - c->start);
+		json_set_ticks(a, call, "together_ns", b->top[i].ticks);
+		json_array_append_new(top, call);
+	}
+	json_set(o, "longest", top);
+	return o;
+}
+
 static json_t *slow_json(struct analysis *a, const struct io_slow *s)
 {
 	json_t *o = json_object(), *target = json_object();
@@ -132,6 +163,7 @@ static json_t *slow_json(struct analysis *a, const struct io_slow *s)
 	json_set_u64(o, "thread", s->thread);
 	json_set_target(a, target, s->target);
 	json_set(o, "target", target);
+	json_set(o, "in_flight", in_flight_json(a, s));
 	json_set_stack(a, o, s->stack);
 	return o;
 }

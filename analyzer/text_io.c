@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io_findings.h"
 #include "report_json.h"
 #include "report_text.h"
 
@@ -184,6 +185,30 @@ static void print_sites(struct analysis *a, bool brief)
 	ranking_fini(&r);
 }
 
+/* "beside 12 others: write to /a of thread 3 for 8.1 ms, ..." */
+static void print_beside(struct analysis *a, struct table *t, const struct io_slow *s)
+{
+	const struct io_beside *b = io_beside_of(a, s);
+	char text[600], count[FORMAT_SIZE], time[FORMAT_SIZE];
+	size_t n;
+
+	if (!b || !b->count)
+		return;
+	n = (size_t)snprintf(text, sizeof(text), "%s%s of other threads meanwhile:",
+			     io_beside_at_least(a, b) ? "at least " : "",
+			     format_count(count, b->count));
+	for (unsigned i = 0; i < IO_OVERLAP_TOP && b->top[i].ticks && n < sizeof(text) - 1; i++) {
+		const struct io_overlap_call *c = &b->top[i].call;
+
+		text_ticks(a, time, b->top[i].ticks);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "%s %s %.100s (thread %" PRIu32 ", %s)", i ? "," : "",
+				      call_name(c->call), text_target(a, c->target), c->thread,
+				      time);
+	}
+	table_words(t, text);
+}
+
 static void print_slowest(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "TIME", "AT", "RESULT", NULL };
@@ -210,6 +235,8 @@ static void print_slowest(struct analysis *a, bool brief)
 		table_line(t, STYLE_BOLD, call_name(s->call), text_target(a, s->target));
 		if (!brief)
 			text_callers(a, t, s->stack, 3);
+		if (!brief)
+			print_beside(a, t, s);
 	}
 	if (!brief)
 		table_space_rows(t);

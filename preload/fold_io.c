@@ -295,7 +295,8 @@ void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 	figures_add(f, &io->total[c.op], &c, io->most);
 	if (!is_stdio(c.op) && lar_io_kernel_counts(e->call))
 		io->total[c.op].kernel_bytes += c.bytes;
-	if (!is_stdio(c.op))
+	/* who waits for events is not slow */
+	if (!is_stdio(c.op) && c.op != OP_WAIT)
 		slow_add(io, e, &c);
 	target_add(f, io, &c);
 	site_add(f, io, e, &c);

@@ -121,6 +121,57 @@ static void slowest(void **state)
 	assert_int_equal(m.slow[2].target, 5);
 }
 
+/* Calls of other threads that overlap the slow one, whether they end before it or behind it. */
+static void in_flight(void **state)
+{
+	const struct io_beside *b;
+
+	(void)state;
+	call(LAR_CALL_write, 2, 0, 100, 1, 1, 1); /* over when the slow one begins */
+	call(LAR_CALL_read, 2, 110, 40, 2, 1, 1); /* 30 of it together */
+	call(LAR_CALL_read, 1, 155, 5, 2, 1, 1);  /* its own thread's */
+	call(LAR_CALL_fsync, 3, 150, 50, 3, 0, 0);
+	call(LAR_CALL_poll, 4, 100, 150, 4, 1, 1); /* waits are no operations */
+	call(LAR_CALL_read, 1, 120, 1000, 1, 1, 1);
+	call(LAR_CALL_write, 5, 1119, 11, 5, 1, 1); /* 1 together */
+	call(LAR_CALL_close, 6, 1120, 30, 5, 0, 0); /* begins when it ends */
+	call(LAR_CALL_pread64, 2, 300, 900, 6, 1, 1);
+	io_model_finish(&m);
+	assert_int_equal(m.slow[0].took_ticks, 1000);
+	b = &m.overlaps.beside[m.slow[0].beside];
+	assert_int_equal(b->count, 4);
+	assert_false(b->at_least);
+	assert_int_equal(b->top[0].call.call, LAR_CALL_pread64);
+	assert_int_equal(b->top[0].ticks, 820);
+	assert_int_equal(b->top[1].call.call, LAR_CALL_fsync);
+	assert_int_equal(b->top[1].ticks, 50);
+	assert_int_equal(b->top[2].call.thread, 2);
+	assert_int_equal(b->top[2].ticks, 30);
+	assert_int_equal(m.slow[1].took_ticks, 900);
+	b = &m.overlaps.beside[m.slow[1].beside];
+	assert_int_equal(b->count, 3); /* the slow one, write and close */
+	assert_int_equal(b->top[0].ticks, 820);
+}
+
+/* Only so many are looked back at; slower ones take the place of those followed before. */
+static void in_flight_at_least(void **state)
+{
+	const uint32_t most = IO_OVERLAP_KEPT;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * most; i++)
+		call(LAR_CALL_read, 2, 10 * i, 5, 1, 1, 1);
+	call(LAR_CALL_read, 1, 0, 20 * most, 1, 1, 1);
+	call(LAR_CALL_read, 1, 20 * most, 7, 1, 1, 1);
+	io_model_finish(&m);
+	assert_int_equal(m.overlaps.beside[m.slow[0].beside].count, most - 1);
+	assert_true(m.overlaps.beside[m.slow[0].beside].at_least);
+	assert_int_equal(m.slow[1].took_ticks, 7);
+	assert_int_equal(m.overlaps.beside[m.slow[1].beside].count, 0);
+	assert_false(m.overlaps.beside[m.slow[1].beside].at_least);
+	assert_int_equal(m.overlaps.count, 3);
+}
+
 static void slowest_of_none(void **state)
 {
 	(void)state;
@@ -196,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(targets_and_sites, setup, teardown),
 		cmocka_unit_test_setup_teardown(overlap, setup, teardown),
 		cmocka_unit_test_setup_teardown(slowest, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_flight, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_flight_at_least, setup, teardown),
 		cmocka_unit_test_setup_teardown(slowest_of_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(window, setup, teardown),
 		cmocka_unit_test(union_of_random_intervals),
