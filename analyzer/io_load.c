@@ -27,6 +27,7 @@ enum site_column {
 	SITE_CALLS,
 	SITE_STDIO_BYTES = SITE_CALLS + IO_OP_COUNT,
 };
+enum error_column { ERROR_OP, ERROR_NUMBER, ERROR_COUNT, ERROR_SITE, ERROR_TARGET };
 enum slow_column {
 	SLOW_TOOK,
 	SLOW_START,
@@ -206,16 +207,43 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 	}
 }
 
+/* Of which site and target the errors of a row are, where they have rows of their own. */
+static int load_errno(struct io_model *m, const struct checkpoint *c, const uint64_t *v)
+{
+	uint32_t number = (uint32_t)v[ERROR_NUMBER], target = IO_OTHERS;
+
+	if (v[ERROR_TARGET] > 1) {
+		struct io_target *t = target_of(m, v[ERROR_TARGET] - 1);
+
+		if (!t || (!io_op_is_stdio((enum io_op)v[ERROR_OP]) &&
+			   io_errnos_add(&t->errnos, number, v[ERROR_COUNT])))
+			return -ENOMEM;
+		target = t->id;
+	}
+	if (v[ERROR_SITE] > 1) {
+		struct io_site *s = io_model_site(m, checkpoint_stack(c, v[ERROR_SITE] - 2),
+						  SITE_FOLDED_THREADS, target);
+
+		if (!s || io_errnos_add(&s->errnos, number, v[ERROR_COUNT]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int load_errors(struct io_model *m, const struct checkpoint *c)
 {
 	struct checkpoint_rows r;
 	int err = 0;
 
 	checkpoint_rows(c, LAR_TABLE_IO_ERRORS, &r);
-	while (!err && checkpoint_next(&r))
-		if (r.value[0] < IO_OP_COUNT)
-			err = io_model_error(m, (enum io_op)r.value[0], (uint32_t)r.value[1],
-					     r.value[2]);
+	while (!err && checkpoint_next(&r)) {
+		if (r.value[ERROR_OP] >= IO_OP_COUNT)
+			continue;
+		err = io_model_error(m, (enum io_op)r.value[ERROR_OP],
+				     (uint32_t)r.value[ERROR_NUMBER], r.value[ERROR_COUNT]);
+		if (!err)
+			err = load_errno(m, c, r.value);
+	}
 	return err;
 }
 

@@ -66,8 +66,12 @@ void io_model_fini(struct io_model *m)
 	for (uint32_t i = 0; i < m->target_map.count && i < m->target_size; i++)
 		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
 			figures_fini(&m->target[i].op[d]);
+	for (uint32_t i = 0; i < m->target_map.count && i < m->target_size; i++)
+		free(m->target[i].errnos);
 	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
 		histogram_fini(&m->site[i].latency);
+	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+		free(m->site[i].errnos);
 	io_patterns_fini(&m->patterns, m->target_map.count);
 	io_wall_fini(&m->wall);
 	io_overlaps_fini(&m->overlaps);
@@ -230,8 +234,15 @@ int io_model_error(struct io_model *m, enum io_op op, uint32_t number, uint64_t 
 static int error_add(struct io_model *m, const struct event *e, const struct io_call *c)
 {
 	int64_t result = (int64_t)e->field[3];
+	uint32_t number = result < -4095 ? 0 : (uint32_t)-result;
+	struct io_target *t = io_model_target(m, c->target);
+	struct io_site *s = io_model_site(m, e->stack, e->thread, c->target);
 
-	return io_model_error(m, c->op, result < -4095 ? 0 : (uint32_t)-result, 1);
+	if (!t || !s || io_errnos_add(&s->errnos, number, 1))
+		return -ENOMEM;
+	if (!io_op_is_stdio(c->op) && io_errnos_add(&t->errnos, number, 1))
+		return -ENOMEM;
+	return io_model_error(m, c->op, number, 1);
 }
 
 /* The earlier of two equally slow operations counts as the slower. */

@@ -12,6 +12,7 @@
 
 #include "busy_time.h"
 #include "histogram.h"
+#include "io_errnos.h"
 #include "io_overlap.h"
 #include "io_pattern.h"
 #include "io_wall.h"
@@ -61,6 +62,7 @@ struct io_target {
 	uint32_t id; /* index into the trace's targets; 0 = unknown, or IO_OTHERS */
 	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all but streams' */
 	struct io_figures op[IO_TARGET_OPS];
+	struct io_errnos *errnos; /* of `errors`; NULL = none */
 };
 
 struct io_site {
@@ -71,6 +73,7 @@ struct io_site {
 	uint32_t target;		   /* the one met first */
 	bool more_targets;
 	struct histogram latency;
+	struct io_errnos *errnos; /* NULL = none */
 };
 
 struct io_slow {

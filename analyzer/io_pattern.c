@@ -68,20 +68,6 @@ static void count_in_flight(struct io_pattern *t, uint64_t start, uint64_t end, 
 		t->most_in_flight = 1;
 }
 
-static void count_error(struct io_pattern *t, int64_t result)
-{
-	uint32_t number = result < -4095 ? 0 : (uint32_t)-result;
-
-	for (uint32_t i = 0; i < IO_PATTERN_ERRORS; i++) {
-		if (t->error[i].count && t->error[i].number != number)
-			continue;
-		t->error[i].number = number;
-		t->error[i].count++;
-		return;
-	}
-	t->other_errors++;
-}
-
 /* Adds a range to what has been read; what of it was there already has been read again. */
 static void read_range(struct io_pattern *t, uint64_t start, uint64_t end)
 {
@@ -265,8 +251,6 @@ int io_patterns_event(struct io_patterns *p, uint32_t index, unsigned kind, cons
 	if (!t->last_ticks || start < t->first_ticks)
 		t->first_ticks = start;
 	t->last_ticks = e->ticks ? e->ticks : 1;
-	if ((int64_t)e->field[3] < 0)
-		count_error(t, (int64_t)e->field[3]);
 	count_in_flight(t, start, e->ticks, p->step_ticks);
 	if (operation == LAR_OP_READ || operation == LAR_OP_WRITE) {
 		data_call(p, t, index, d, kind, e);

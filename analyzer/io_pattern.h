@@ -29,7 +29,6 @@ struct io_way_pattern {
 	struct histogram size; /* bytes asked for */
 };
 
-#define IO_PATTERN_ERRORS 8
 #define IO_PATTERN_RECENT 32
 #define IO_PATTERN_RANGES 256
 
@@ -49,11 +48,6 @@ struct io_pattern {
 	uint64_t slow_connects, longest_connect_ticks;
 	uint64_t delayed_sends; /* small writes that waited for the peer: see io_pattern.c */
 	uint64_t turns;		/* a read behind a write: questions and answers */
-	struct {
-		uint32_t number;
-		uint64_t count;
-	} error[IO_PATTERN_ERRORS];
-	uint64_t other_errors;
 	uint32_t most_in_flight;
 	/* the latest calls: when they ended, and how many later ones had begun by then */
 	uint64_t end[IO_PATTERN_RECENT];

@@ -76,6 +76,7 @@ static json_t *target_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "calls", t->calls);
 	json_set_u64(o, "bytes", t->bytes);
 	json_set_u64(o, "errors", t->errors);
+	json_set_errnos(o, t->errnos);
 	json_set_ticks(a, o, "time_ns", t->time_ticks);
 	json_set(o, "read", op_json(a, &t->op[IO_TARGET_READ]));
 	json_set(o, "write", op_json(a, &t->op[IO_TARGET_WRITE]));
@@ -103,6 +104,7 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "stdio_calls", s->stdio_calls);
 	json_set_u64(o, "stdio_bytes", s->stdio_bytes);
 	json_set_u64(o, "errors", s->errors);
+	json_set_errnos(o, s->errnos);
 	json_set_u64(o, "short", s->short_calls);
 	json_set_ticks(a, o, "time_ns", s->time_ticks);
 	json_set(o, "latency_ns", json_latency(a, &s->latency, false));

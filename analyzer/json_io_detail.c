@@ -37,18 +37,21 @@ static json_t *way_json(const struct io_way_pattern *w)
 	return o;
 }
 
-static json_t *pattern_errors(const struct io_pattern *p)
+void json_set_errnos(json_t *object, const struct io_errnos *e)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < IO_PATTERN_ERRORS && p->error[i].count; i++) {
+	for (uint32_t i = 0; e && i < e->used; i++) {
 		json_t *o = json_object();
 
-		json_set(o, "error", json_text(io_error_name(p->error[i].number)));
-		json_set_u64(o, "count", p->error[i].count);
+		json_set(o, "error", json_text(io_error_name(e->row[i].number)));
+		json_set_u64(o, "errno", e->row[i].number);
+		json_set_u64(o, "count", e->row[i].count);
 		json_array_append_new(list, o);
 	}
-	return list;
+	json_set(object, "errors_by_errno", list);
+	if (e && e->others)
+		json_set_u64(object, "errors_of_other_errnos", e->others);
 }
 
 void json_set_pattern(struct analysis *a, json_t *object, uint32_t index)
@@ -74,7 +77,6 @@ void json_set_pattern(struct analysis *a, json_t *object, uint32_t index)
 		json_set(o, "read_again_at_least", json_true());
 	json_set_u64(o, "cache_hits", p->cache_hits);
 	json_set_u64(o, "cache_pages", p->cache_pages);
-	json_set(o, "errors", pattern_errors(p));
 	json_set(o, "read", way_json(&p->way[IO_WAY_READ]));
 	json_set(o, "write", way_json(&p->way[IO_WAY_WRITE]));
 	json_set(object, "pattern", o);

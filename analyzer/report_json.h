@@ -86,6 +86,8 @@ json_t *json_lock_cause(struct analysis *a, uint32_t site);
 void json_set_lock_waits(struct analysis *a, json_t *object);
 
 /* Of a target: the service that it is, and how it was used. Of all: heat map, threads, findings. */
+struct io_errnos;
+void json_set_errnos(json_t *object, const struct io_errnos *e); /* NULL = none */
 void json_set_service(struct analysis *a, json_t *object, uint32_t id);
 void json_set_pattern(struct analysis *a, json_t *object, uint32_t index);
 void json_set_io_detail(struct analysis *a, json_t *object);

@@ -63,8 +63,12 @@ struct slow {
 
 struct error {
 	uint32_t op, number;
+	uint32_t node, target; /* ERROR_ANY where there was no room to tell */
 	uint64_t count;
 };
+#define ERROR_ANY     UINT32_MAX
+#define ERROR_NODES   (1u << 26) /* that a key has room for */
+#define ERROR_TARGETS (1u << 22)
 
 struct io {
 	uint32_t most; /* rows of each kind, and spans of a total */
@@ -199,19 +203,36 @@ static void site_add(struct fold *f, struct io *io, const struct fold_event *e,
 		fold_histogram_add(f, &s->latency, c->end - c->start);
 }
 
+/* Sites and targets have no errors of their own where they have no row of their own. */
 static void error_add(struct fold *f, struct io *io, const struct fold_event *e,
 		      const struct call *c)
 {
 	int64_t result = (int64_t)e->field[3];
-	uint32_t number = result < -4095 ? 0 : (uint32_t)-result;
-	uint64_t key = ((uint64_t)c->op << 32 | number) + 1;
-	uint32_t n = fold_row(f, &io->errors, sizeof(struct error), key, ERRORS_MOST);
-	struct error *error = (struct error *)io->errors.row + n;
+	uint32_t number = result < -4095 ? 0 : (uint32_t)-result, n;
+	uint64_t kind = (uint64_t)(c->op + 1) << 60 | (uint64_t)number << 48;
+	uint32_t node =
+		fold_map_get(&io->sites.map, e->node + 1ull) != FOLD_NONE ? e->node : ERROR_ANY;
+	uint32_t target = fold_map_get(&io->targets.map, c->target + 1ull) != FOLD_NONE ? c->target
+											: ERROR_ANY;
+	struct error *error;
 
+	node = node < ERROR_NODES - 1 ? node : ERROR_ANY;
+	target = target < ERROR_TARGETS - 1 ? target : ERROR_ANY;
+	n = fold_row(f, &io->errors, sizeof(*error),
+		     kind | (uint64_t)(node % ERROR_NODES) << 22 | target % ERROR_TARGETS,
+		     io->most);
+	if (n == FOLD_NONE) {
+		node = target = ERROR_ANY;
+		n = fold_row(f, &io->errors, sizeof(*error), kind | ((1ull << 48) - 1),
+			     io->most + ERRORS_MOST);
+	}
 	if (n == FOLD_NONE)
 		return;
+	error = (struct error *)io->errors.row + n;
 	error->op = c->op;
 	error->number = number;
+	error->node = node;
+	error->target = target;
 	error->count++;
 }
 
@@ -464,12 +485,14 @@ void fold_io_write(struct fold_out *o, void *state)
 	write_spans(o, io);
 	write_sites(o, io);
 	write_slowest(o, io);
-	fold_table(o, LAR_TABLE_IO_ERRORS, io->errors.map.count, 3);
+	fold_table(o, LAR_TABLE_IO_ERRORS, io->errors.map.count, 5);
 	for (uint32_t i = 0; i < io->errors.map.count; i++) {
 		const struct error *error = (const struct error *)io->errors.row + i;
 
 		fold_put(o, error->op);
 		fold_put(o, error->number);
 		fold_put(o, error->count);
+		fold_put(o, error->node == ERROR_ANY ? 1 : error->node + 2ull);
+		fold_put(o, error->target == ERROR_ANY ? 1 : error->target + 2ull);
 	}
 }

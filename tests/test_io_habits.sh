@@ -37,7 +37,7 @@ same "streams" '[[10000,110000,27,110000,10001,110000,110000]]' "$(target h_stre
 	.stdio_write.system.bytes, .stdio_read.calls, .stdio_read.bytes, .read.bytes]')"
 same "a database by what is in it" '["SQLite"]' "$(target h_data .service)"
 same "other files are none" 1 "$(field habits '[.io.targets[] | select(.service)] | length')"
-same "errors" '[[5,[{"error":"ENOENT","count":5}]]]' "$(target h_no/such '[.errors, .pattern.errors]')"
+same "errors" '[[5,[{"error":"ENOENT","errno":2,"count":5}]]]' "$(target h_no/such '[.errors, .errors_by_errno]')"
 
 rules() { jq -c '[.io.findings[] | .rule + " " + (.site.function // .target.name | sub(".*/"; ""))] | sort' "$1"; }
 same "findings" "$(jq -cn '["fsync-storm h_sync", "one-byte-reads h_small", "open-close-churn h_churn",

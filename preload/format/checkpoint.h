@@ -111,7 +111,8 @@ enum lar_table {
 	/* the slowest, in no order: ticks, d start, node, thread, target, z descriptor, call, bytes
 	 * asked for, z result or -errno, offset + 1 (0 = none) */
 	LAR_TABLE_IO_SLOWEST = 13,
-	/* operation, errno, how often */
+	/* operation, errno, how often; site and target (in their number's place 2 more, 1 = those
+	 * that share a row, 0 = not told) */
 	LAR_TABLE_IO_ERRORS = 14,
 	/* d address, call, site of the first event, acquisitions by readers, figures */
 	LAR_TABLE_LOCKS = 15,

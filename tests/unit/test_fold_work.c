@@ -56,6 +56,19 @@ static void same_figures(const struct io_figures *a, const struct io_figures *b,
 	*exact += a->calls != 0;
 }
 
+static void same_errnos(const struct io_errnos *a, const struct io_errnos *b)
+{
+	assert_true(!a == !b);
+	if (!a)
+		return;
+	SAME(used);
+	for (uint32_t i = 0; i < a->used; i++) {
+		SAME(row[i].number);
+		SAME(row[i].count);
+	}
+	SAME(others);
+}
+
 static void same_targets(const struct io_model *x, const struct io_model *y, uint32_t *exact)
 {
 	assert_int_equal(x->target_map.count, y->target_map.count);
@@ -70,6 +83,7 @@ static void same_targets(const struct io_model *x, const struct io_model *y, uin
 		SAME(time_ticks);
 		for (unsigned d = 0; d < IO_TARGET_OPS; d++)
 			same_figures(&a->op[d], &b->op[d], exact);
+		same_errnos(a->errnos, b->errnos);
 	}
 }
 
@@ -97,6 +111,7 @@ static void same_io_sites(const struct io_model *x, const struct io_model *y)
 		SAME(more_targets);
 		for (unsigned op = 0; op < IO_OP_COUNT; op++)
 			SAME(by_op[op]);
+		same_errnos(a->errnos, b->errnos);
 		same_histogram(&a->latency, &b->latency);
 	}
 }
