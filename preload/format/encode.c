@@ -112,10 +112,15 @@ static uint32_t shape_index(struct lar_encoder *enc, uint32_t low)
 	return i;
 }
 
+static inline uint32_t ra_place(uint64_t ra)
+{
+	return (uint32_t)((ra * 0x9e3779b97f4a7c15ull) >> 50);
+}
+
 /* Writes the index of a return address at p; returns what is behind it. */
 static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, uint64_t *last_ra)
 {
-	uint32_t h = (uint32_t)((ra * 0x9e3779b97f4a7c15ull) >> 50);
+	uint32_t h = ra_place(ra);
 
 	for (;; h = (h + 1) & (LAR_ENC_RA_SLOTS - 1)) {
 		if (enc->ra_slot[h].generation != enc->generation)
@@ -382,6 +387,9 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 	uint8_t **end = enc->end;
 	uint32_t frames = lar_word0_call(*r);
 
+	/* the program has driven the table out of the caches: all places are asked for at once */
+	for (uint32_t i = 1; i <= frames; i++)
+		__builtin_prefetch(&enc->ra_slot[ra_place(r[i])]);
 	end[LAR_STREAM_PARENT] =
 		put_varint(end[LAR_STREAM_PARENT], paths->nodes - lar_word0_node(*r));
 	end[LAR_STREAM_FRAMES] = put_varint(end[LAR_STREAM_FRAMES], frames);
