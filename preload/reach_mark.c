@@ -19,6 +19,7 @@
 #define COPY	     (64u << 10)
 #define ONLY_START   (1ull << 63)
 #define LINKS	     32 /* bytes of a free chunk in which glibc keeps the addresses of others */
+#define CHUNK	     16 /* ... which are multiples of this: others have a tag of the program's */
 
 /* ---- the index ---- */
 
@@ -170,7 +171,7 @@ static void step_b(struct reach *r, const struct pending *p)
 	uint32_t i = find_in(r, p->page, address);
 
 	if (i == UINT32_MAX || (w.libc && behind_block(&r->block[i], address)) ||
-	    (p->address & ONLY_START && r->block[i].start != address))
+	    (p->address & ONLY_START && r->block[i].start != address && !(address % CHUNK)))
 		return;
 	reached(r, i);
 }

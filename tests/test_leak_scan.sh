@@ -65,6 +65,7 @@ specific_dynamic 39/1 0/0
 many_keys 40/1 0/0
 pointer_to_self 1003/1 0/0
 chain 101/1 205/2
+coloured 101/1 205/2
 interior 64/1 0/0
 unaligned 77/1 0/0
 freed_memory 51225/50 0/0

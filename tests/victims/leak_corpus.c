@@ -227,6 +227,17 @@ static void pointer_to_self(void)
 	scrub();
 }
 
+/* A colour in the low bit of the pointers, as in many red-black trees. */
+static void coloured(void)
+{
+	uintptr_t *b = filled(102), *c = filled(103), *a = filled(101);
+
+	a[0] = (uintptr_t)b | 1;
+	a[1] = (uintptr_t)c | 1;
+	a = b = c = NULL;
+	scrub();
+}
+
 static void chain(void)
 {
 	void **a = filled(101), **b = filled(102), **c = filled(103);
@@ -573,17 +584,39 @@ static const struct {
 	{                                                                                          \
 #name, name                                                                        \
 	}
-	CASE(globals),	    CASE(globals_cleared), CASE(on_stack),
-	CASE(in_register),  CASE(on_other_stacks), CASE(tls_static),
-	CASE(tls_dynamic),  CASE(specific_static), CASE(specific_dynamic),
-	CASE(many_keys),    CASE(pointer_to_self), CASE(chain),
-	CASE(interior),	    CASE(unaligned),	   CASE(freed_memory),
-	CASE(large),	    CASE(reallocated),	   CASE(aligned),
-	CASE(thread_exit),  CASE(unjoined),	   CASE(contention),
-	CASE(busy_at_exit), CASE(thread_argument), CASE(swapped),
-	CASE(forked),	    CASE(waiting),	   CASE(closed_to_itself),
-	CASE(idle),	    CASE(active),	   CASE(slow),
-	CASE(cycle),	    CASE(mapped),
+	CASE(globals),
+	CASE(globals_cleared),
+	CASE(on_stack),
+	CASE(in_register),
+	CASE(on_other_stacks),
+	CASE(tls_static),
+	CASE(tls_dynamic),
+	CASE(specific_static),
+	CASE(specific_dynamic),
+	CASE(many_keys),
+	CASE(pointer_to_self),
+	CASE(chain),
+	CASE(coloured),
+	CASE(interior),
+	CASE(unaligned),
+	CASE(freed_memory),
+	CASE(large),
+	CASE(reallocated),
+	CASE(aligned),
+	CASE(thread_exit),
+	CASE(unjoined),
+	CASE(contention),
+	CASE(busy_at_exit),
+	CASE(thread_argument),
+	CASE(swapped),
+	CASE(forked),
+	CASE(waiting),
+	CASE(closed_to_itself),
+	CASE(idle),
+	CASE(active),
+	CASE(slow),
+	CASE(cycle),
+	CASE(mapped),
 };
 
 int main(int argc, char **argv)
