@@ -103,6 +103,7 @@ static const char *const yes_no[] = { "yes", "no", "1", "0" };
 
 static const char *const scan_words[] = {
 	"exit",
+	"main",
 	"off",
 #define SCAN_SIGNAL(name) #name,
 #include "../preload/format/scan_signals.def"

@@ -115,7 +115,7 @@ static bool read_bool(const char *s, bool *v)
 	return true;
 }
 
-/* "exit", "off", or the name of a signal that asks for a scan. */
+/* "exit", "main", "off", or the name of a signal that asks for a scan. */
 static bool read_leak_scan(const char *s, int32_t *v)
 {
 	static const struct {
@@ -123,6 +123,7 @@ static bool read_leak_scan(const char *s, int32_t *v)
 		int32_t value;
 	} words[] = {
 		{ "exit", CONFIG_LEAK_SCAN_EXIT },
+		{ "main", CONFIG_LEAK_SCAN_MAIN },
 		{ "off", CONFIG_LEAK_SCAN_OFF },
 #define SCAN_SIGNAL(name) { #name, SIG##name },
 #include "format/scan_signals.def"

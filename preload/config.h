@@ -19,7 +19,12 @@ struct config {
 	bool quiet;
 };
 
-enum { CONFIG_LEAK_SCAN_OFF = -1, CONFIG_LEAK_SCAN_EXIT = 0 };
+enum {
+	CONFIG_LEAK_SCAN_MAIN =
+		-2, /* as EXIT, but not where the process is a fork of a recorded one */
+	CONFIG_LEAK_SCAN_OFF = -1,
+	CONFIG_LEAK_SCAN_EXIT = 0
+};
 
 #define CONFIG_SIZE_MIN (1ull << 20)
 

@@ -446,6 +446,9 @@ void snapshot_at_exit(uint64_t frame)
 		return;
 	sys_block_signals(&mask);
 	asked_over(true);
+	if (status == LAR_LEAKSCAN_DONE && lar->config.leak_scan == CONFIG_LEAK_SCAN_MAIN &&
+	    lar->header->parent_start_ns)
+		status = LAR_LEAKSCAN_FORKED;
 	s = begin(LAR_LEAKSCAN_AT_EXIT, frame, registers, 6, &threads);
 	if (s)
 		leave_libc(s, frame);

@@ -30,7 +30,7 @@ __lariat_values() {
 	--per) echo second allocation ;;
 	--by) echo function file module thread ;;
 	--view) echo heap io locks threads ;;
-	--leak-scan) echo exit off USR1 USR2 ;;
+	--leak-scan) echo exit main off USR1 USR2 ;;
 	--follow) echo yes no ;;
 	--record) echo heap io locks threads cpu all all,cpu ;;
 	--sort) __lariat_sort_keys "$1" "$2" ;;

@@ -89,6 +89,13 @@ record forked "$corpus" forked
 for trace in "$work"/forked.*.lariat; do classes "$trace"; done | sort >forked
 same "forked" "44/1 0/0 45/1 0/0" "$(xargs <forked)"
 
+options=LARIAT_LEAK_SCAN=main
+record parent "$corpus" forked
+options=
+for trace in "$work"/parent.*.lariat; do classes "$trace"; done | sort >forked
+same "forked, --leak-scan=main" \
+	"45/1 0/0 no scan: the process is a fork, and --leak-scan=main leaves those out" "$(xargs <forked)"
+
 # Where nothing may be traced, threads are stopped by a signal.
 for case in in_register tls_static on_other_stacks; do
 	"$victims/leak_noptrace" env "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/$case.stopped.lariat" \

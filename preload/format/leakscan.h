@@ -30,6 +30,7 @@ enum lar_leakscan_status {
 	LAR_LEAKSCAN_FILTERED = 11, /* the program filters its system calls */
 	LAR_LEAKSCAN_OFF = 12,	    /* not wanted */
 	LAR_LEAKSCAN_SIGNAL = 13,   /* a signal came that ends the process: detail is its number */
+	LAR_LEAKSCAN_FORKED = 14,   /* not wanted in a fork of a recorded process */
 };
 
 enum lar_leakscan_flags {
