@@ -12,6 +12,25 @@ static json_t *blocks_json(uint64_t blocks, uint64_t bytes)
 	return o;
 }
 
+/* Why nothing is known of what is lost. Without a result in the trace its end tells. */
+static const char *why_not(const struct analysis *a, char *buf, size_t size)
+{
+	static const char *const ends[] = {
+		[LAR_END_NONE] = "the process ended before, without a word",
+		[LAR_END_EXIT] = "it was off, or the process ended by _exit",
+		[LAR_END_SIGNAL] = "a signal ended the process",
+		[LAR_END_EXEC] = "the process became another program (exec)",
+		[LAR_END_DETACHED] = "the recording ended before the process",
+	};
+	uint32_t end = a->facts->header->end;
+
+	if (a->leaks.reach->scan.seq || a->leaks.reach->damaged)
+		return reach_failure(a->leaks.reach, buf, size);
+	if (a->facts->running)
+		return "the process runs: `lariat leaks --now` asks it for one";
+	return end < sizeof(ends) / sizeof(*ends) ? ends[end] : "there was none";
+}
+
 static json_t *scan_json(struct analysis *a)
 {
 	const struct lar_leakscan *s = &a->leaks.reach->scan;
@@ -20,9 +39,8 @@ static json_t *scan_json(struct analysis *a)
 
 	json_set(o, "done", json_boolean(reach_done(a->leaks.reach)));
 	json_set(o, "reason",
-		 reach_done(a->leaks.reach)
-			 ? json_null()
-			 : json_string(reach_failure(a->leaks.reach, reason, sizeof(reason))));
+		 reach_done(a->leaks.reach) ? json_null()
+					    : json_string(why_not(a, reason, sizeof(reason))));
 	if (!s->seq)
 		return o;
 	json_set_u64(o, "number", s->seq);
@@ -87,9 +105,9 @@ void text_leak_classes(struct analysis *a)
 	char reason[200];
 
 	if (!reach_done(a->leaks.reach)) {
-		if (a->leaks.reach->scan.seq)
-			text_say(a, "What is lost is not known: no leak scan, as %s",
-				 reach_failure(a->leaks.reach, reason, sizeof(reason)));
+		if (leak_blocks(a))
+			text_say(a, "What of that is lost is not known: no leak scan, as %s",
+				 why_not(a, reason, sizeof(reason)));
 		return;
 	}
 	say_class(a, REACH_DEFINITE, "definitely lost: nothing points to them");

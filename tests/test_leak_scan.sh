@@ -165,6 +165,10 @@ record sampled "$corpus" chain
 options=
 same "off" 'null unfreed' "$("$lariat" leaks --format json "$(trace_of off)" |
 	jq -r '"\(.leaks.definitely_lost) \(.leaks.sites[0].class)"')"
+record execs sh -c "$corpus chain >/dev/null; exec true"
+why() { "$lariat" leaks "$1" | tr -s '\n ' ' ' | sed -n 's/.*no leak scan, as \([^.(]*\).*/\1/p'; }
+same "off: why" "it was off, or the process ended by _exit" "$(why "$(trace_of off)" | sed 's/ Where.*//')"
+same "exec: why" "the process became another program " "$(why "$(trace_of execs)")"
 same "sampled" 'no scan: allocations were sampled: not all blocks are known' \
 	"$(classes "$(trace_of sampled)")"
 same "off: the gate cannot tell" 4 "$("$lariat" gate "$(trace_of off)" >gate.out 2>&1; echo $?)"
