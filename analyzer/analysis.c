@@ -286,6 +286,7 @@ static int io_model_new(struct analysis *a, const struct site_rule *rule)
 	m->overlaps.step_ticks = m->patterns.step_ticks;
 	m->patterns.small_bytes = io_threshold(IO_THRESHOLD_send_bytes);
 	m->patterns.delayed_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_delayed_ns));
+	m->unflushed_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_unflushed_ns));
 	m->patterns.slow_connect_ticks = ticks_of(a, io_threshold(IO_THRESHOLD_connect_ns));
 	/* the kernel's figures are of the whole life */
 	if (!c->since_ns && c->until_ns == UINT64_MAX)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "format.h"
 #include "io_service.h"
@@ -215,6 +216,59 @@ static void talking(struct analysis *a, struct io_findings *all, uint32_t i,
 			 format_count(n, p->turns), service->name);
 }
 
+/* Is it known what streams were asked for and wrote, to the end? */
+static bool end_known(const struct analysis *a)
+{
+	return !a->facts->running && !analysis_partial(a) && !a->context->since_ns &&
+	       a->context->until_ns == UINT64_MAX && a->facts->header->end != LAR_END_DETACHED;
+}
+
+static void unwritten(struct analysis *a, struct io_findings *all, uint32_t i)
+{
+	const struct io_buffered *b = &a->io->target[i].buffered;
+	char bytes[FORMAT_SIZE];
+	struct io_finding *f;
+
+	if (b->bytes <= 0 || (uint64_t)b->bytes < T(unwritten_bytes) || !end_known(a))
+		return;
+	f = on_target(all, "unwritten-data", "flush what matters, and leave by exit()", i,
+		      (uint64_t)b->bytes);
+	if (!f)
+		return;
+	f->site = b->site ? b->site - 1 : KEYMAP_NONE;
+	snprintf(f->evidence, sizeof(f->evidence),
+		 "%s were in the buffer of a stream when the process ended",
+		 format_bytes(bytes, (uint64_t)b->bytes));
+}
+
+static void unflushed(struct analysis *a, struct io_findings *all, uint32_t i)
+{
+	const struct io_buffered *b = &a->io->target[i].buffered;
+	uint64_t longest_ns = trace_span_ns(a->trace, b->longest), times = b->times;
+	uint64_t since_ns = b->since ? trace_ns(a->trace, b->since) : UINT64_MAX;
+	uint32_t site = b->longest_site;
+	char count[FORMAT_SIZE], limit[FORMAT_SIZE], time[FORMAT_SIZE];
+	struct io_finding *f;
+
+	/* what is there stays there till the end, so far */
+	if (since_ns < a->facts->duration_ns && a->facts->duration_ns - since_ns > longest_ns) {
+		longest_ns = a->facts->duration_ns - since_ns;
+		times += longest_ns > T(unflushed_ns);
+		site = b->site;
+	}
+	if (!times)
+		return;
+	f = on_target(all, "unflushed-data", "flush after what matters, or buffer lines (setvbuf)",
+		      i, longest_ns);
+	if (!f)
+		return;
+	f->site = site ? site - 1 : KEYMAP_NONE;
+	snprintf(f->evidence, sizeof(f->evidence),
+		 "%s times data was in the buffer of a stream for longer than %s, at most for %s",
+		 format_count(count, times), format_time(limit, T(unflushed_ns)),
+		 format_time(time, longest_ns));
+}
+
 static void byte_by_byte(struct io_findings *all, uint32_t i, const struct io_pattern *p)
 {
 	uint64_t calls = p->way[IO_WAY_READ].one_byte;
@@ -244,8 +298,10 @@ static int by_rule(const void *x, const void *y)
 {
 	const struct io_finding *a = x, *b = y;
 
-	if (a->rule != b->rule)
-		return a->rule < b->rule ? -1 : 1;
+	int rules = strcmp(a->rule, b->rule);
+
+	if (rules)
+		return rules;
 	return a->weight > b->weight ? -1 : a->weight < b->weight;
 }
 
@@ -263,6 +319,10 @@ struct io_findings *io_findings_new(struct analysis *a)
 	for (uint32_t i = 0; i < a->io->target_map.count; i++) {
 		const struct io_pattern *p = io_patterns_of(&a->io->patterns, i);
 
+		if (a->io->target[i].id != IO_OTHERS) {
+			unwritten(a, all, i);
+			unflushed(a, all, i);
+		}
 		if (!p)
 			continue;
 		byte_by_byte(all, i, p);

@@ -72,6 +72,13 @@ static struct io_target *target_of(struct io_model *m, uint64_t name)
 	return io_model_target(m, name && name <= UINT32_MAX ? (uint32_t)(name - 1) : IO_OTHERS);
 }
 
+/* What went into the buffers of streams and had not come out. */
+static void load_buffered(struct io_target *t)
+{
+	t->buffered.bytes =
+		(int64_t)(t->op[IO_TARGET_STDIO_WRITE].bytes - t->op[IO_TARGET_FLUSH].bytes);
+}
+
 static int load_targets(struct io_model *m, const struct checkpoint *c)
 {
 	struct checkpoint_rows r;
@@ -99,6 +106,7 @@ static int load_targets(struct io_model *m, const struct checkpoint *c)
 		load_figures(f, v, &r);
 		if (r.value[1] <= IO_TARGET_OTHER)
 			t->time_ticks += f->latency.sum - before;
+		load_buffered(t);
 	}
 	return 0;
 }

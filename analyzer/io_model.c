@@ -245,6 +245,23 @@ static int error_add(struct io_model *m, const struct event *e, const struct io_
 	return io_model_error(m, c->op, number, 1);
 }
 
+/* What is in the buffers of streams, after the event has been added to its target and site. */
+static void buffered_add(struct io_model *m, const struct event *e, const struct io_call *c)
+{
+	uint32_t target = keymap_find(&m->target_map, c->target);
+	struct io_buffered *b = target == KEYMAP_NONE ? NULL : &m->target[target].buffered;
+	struct io_site *s;
+
+	if (!b || c->failed)
+		return;
+	if (e->call == LAR_CALL_stdio_write) {
+		io_buffered_written(b, c->bytes, c->start_ticks, c->end_ticks, m->unflushed_ticks);
+	} else if (c->op == IO_STDIO_WRITE) {
+		s = io_model_site(m, e->stack, e->thread, c->target);
+		io_buffered_asked(b, c->bytes, c->start_ticks, s ? (uint32_t)(s - m->site) : 0);
+	}
+}
+
 /* The earlier of two equally slow operations counts as the slower. */
 static bool slower(const struct io_slow *a, const struct io_slow *b)
 {
@@ -349,6 +366,7 @@ int io_model_event(struct io_model *m, const struct event *e)
 		slow_add(m, e, &c);
 	if (target_add(m, &c) || site_add(m, e, &c))
 		return -ENOMEM;
+	buffered_add(m, e, &c);
 	if (!io_op_is_stdio(c.op) &&
 	    io_patterns_event(&m->patterns, keymap_find(&m->target_map, c.target),
 			      target_kind(m, c.target), e))

@@ -12,6 +12,7 @@
 
 #include "busy_time.h"
 #include "histogram.h"
+#include "io_buffered.h"
 #include "io_errnos.h"
 #include "io_overlap.h"
 #include "io_pattern.h"
@@ -63,6 +64,7 @@ struct io_target {
 	uint64_t calls, bytes, errors, short_calls, time_ticks; /* of all but streams' */
 	struct io_figures op[IO_TARGET_OPS];
 	struct io_errnos *errnos; /* of `errors`; NULL = none */
+	struct io_buffered buffered;
 };
 
 struct io_site {
@@ -114,8 +116,9 @@ struct io_model {
 	struct io_wall wall;
 	const struct trace_facts *facts; /* for the kinds of targets; NULL = not known */
 	uint64_t since_ns;
-	uint64_t kernel_ticks; /* when the kernel was asked what it has counted */
-	uint64_t seen_bytes;   /* of those that the kernel counts, up to then */
+	uint64_t kernel_ticks;	  /* when the kernel was asked what it has counted */
+	uint64_t seen_bytes;	  /* of those that the kernel counts, up to then */
+	uint64_t unflushed_ticks; /* that data may stay in the buffer of a stream */
 };
 
 /* Operations that end before since_ns are left out; `slowest` operations are kept. */

@@ -27,6 +27,8 @@
 	ROW(delayed_sends, 10, "small sends in a row with a late answer")                          \
 	ROW(delayed_ns, 30000000, "that came after this time")                                     \
 	ROW(send_bytes, 1460, "smaller than this is a small send")                                 \
+	ROW(unflushed_ns, 5000000000, "that written data stayed in the buffer of a stream")        \
+	ROW(unwritten_bytes, 1, "bytes in the buffer of a stream when the process had ended")      \
 	ROW(polls, 1000, "waits at a site")                                                        \
 	ROW(polls_per_s, 100, "and this often a second")                                           \
 	ROW(queries, 100, "questions and answers with a database")

@@ -29,6 +29,19 @@ same "unflushed: calls and bytes" "$(grep = "$work/unflushed.out" | xargs)" "$(f
 same "unflushed: none of it reached the system" '[0,0]' "$(field unflushed \
 	".io.targets[] | select(.name == \"$PWD/unflushed\") | .stdio_write.system |
 	[.calls, .bytes] | tojson")"
+found() { jq -c '[.io.findings[] | select(.rule | startswith("un")) | [.rule, .evidence,
+	(.target.name | sub(".*/"; "")), .site.function]]' "$1"; }
+same "unflushed: killed with data in the buffer" "[[\"unwritten-data\",\"unflushed\",true]]" "$(field \
+	unflushed "[.io.findings[] | select(.rule | startswith(\"un\")) | [.rule, (.target.name |
+	sub(\".*/\"; \"\")), (.site.function == \"main\")]] | tojson")"
+record late "$victims/io_unflushed" "$PWD/late"
+"$lariat" io --format json --threshold unflushed_ns=50000000 "$(trace_of late)" >late.json
+same "late: flushed late, and not at all" '["unflushed-data","late","late"],["unwritten-data","late","never"]' \
+	"$(found late.json | jq -c '.[] | [.[0], .[2], .[3]]' | paste -sd,)"
+same "late: 30 lines of 7 bytes were left" '"210 B were in the buffer of a stream when the process ended"' \
+	"$(found late.json | jq -c '.[1][1]')"
+"$lariat" io --format json --threshold unwritten_bytes=211 "$(trace_of late)" >late.json
+same "late: other thresholds" '[]' "$(found late.json)"
 record sockets "$victims/io_sockets"
 counts_right sockets
 

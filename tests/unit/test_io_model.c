@@ -172,6 +172,49 @@ static void in_flight_at_least(void **state)
 	assert_int_equal(m.overlaps.count, 3);
 }
 
+static void asked(uint32_t thread, uint64_t first, uint64_t now, int64_t bytes)
+{
+	call(LAR_CALL_fputs, thread, first, now - first, 1, bytes, 1);
+}
+
+/* How much is in the buffer of a stream and since when, whoever tells it and in what order. */
+static void buffered(void **state)
+{
+	const struct io_buffered *b;
+
+	(void)state;
+	m.unflushed_ticks = 100;
+	asked(1, 10, 50, 30);
+	b = &m.target[0].buffered;
+	assert_int_equal(b->bytes, 30);
+	assert_int_equal(b->since, 10);
+	call(LAR_CALL_stdio_write, 1, 150, 10, 1, 30, 30);
+	assert_int_equal(b->bytes, 0);
+	assert_int_equal(b->since, 0);
+	assert_int_equal(b->longest, 140);
+	assert_int_equal(b->times, 1);
+	/* the call that makes the stream write is told behind the write */
+	call(LAR_CALL_stdio_write, 1, 200, 10, 1, 20, 20);
+	assert_int_equal(b->bytes, -20);
+	asked(1, 199, 300, 25);
+	assert_int_equal(b->bytes, 5);
+	assert_int_equal(b->since, 210);
+	/* what another thread asked went with that write, as far as it is older */
+	asked(2, 20, 310, 8);
+	assert_int_equal(b->since, 210);
+	/* part of it is left */
+	call(LAR_CALL_stdio_write, 2, 320, 10, 1, 10, 10);
+	assert_int_equal(b->bytes, 3);
+	assert_int_equal(b->since, 330);
+	assert_int_equal(b->times, 2);
+	assert_int_equal(b->longest, 140);
+	/* a write that failed took nothing; other writes are not the stream's */
+	call(LAR_CALL_stdio_write, 2, 340, 10, 1, -ENOSPC, 3);
+	call(LAR_CALL_write, 2, 360, 10, 1, 3, 3);
+	assert_int_equal(b->bytes, 3);
+	assert_int_equal(b->since, 330);
+}
+
 static void slowest_of_none(void **state)
 {
 	(void)state;
@@ -249,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slowest, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_flight_at_least, setup, teardown),
+		cmocka_unit_test_setup_teardown(buffered, setup, teardown),
 		cmocka_unit_test_setup_teardown(slowest_of_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(window, setup, teardown),
 		cmocka_unit_test(union_of_random_intervals),

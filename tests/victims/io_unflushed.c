@@ -1,23 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -O2 */
 /*
- * Puts characters, lines and records into a large buffer, says how much, and is killed: nothing of
- * it reaches the file.
- *
+ *	io_unflushed FILE		a line that is flushed 60 ms later, then some that never are
  *	io_unflushed FILE TURNS
+ *
+ * The second puts characters, lines and records into a large buffer, says how much, and is killed:
+ *nothing of it reaches the file.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+__attribute__((__noinline__)) static void late(FILE *f)
+{
+	fputs("a line\n", f);
+	usleep(60000);
+	fflush(f);
+}
+
+__attribute__((__noinline__)) static void never(FILE *f)
+{
+	for (int i = 0; i < 10; i++)
+		fputs("a line\n", f);
+	fflush(f);
+	for (int i = 0; i < 30; i++)
+		fputs("a line\n", f);
+	_exit(0);
+}
 
 int main(int argc, char **argv)
 {
 	static char buffer[1 << 20];
 	char record[32] = { 0 };
-	FILE *f = argc == 3 ? fopen(argv[1], "w") : NULL;
-	long turns = f ? atol(argv[2]) : 0, bytes = 0;
+	FILE *f = argc > 1 ? fopen(argv[1], "w") : NULL;
+	long turns = argc > 2 ? atol(argv[2]) : 0, bytes = 0;
 
+	if (f && argc == 2) {
+		late(f);
+		never(f);
+	}
 	if (!f || setvbuf(f, buffer, _IOFBF, sizeof(buffer)))
 		return 2;
 	for (long i = 0; i < turns; i++) {
