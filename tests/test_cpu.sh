@@ -42,6 +42,13 @@ right_of() { # NAME
 
 options=LARIAT_RECORD=all,cpu record work "$victims/cpu_work" 12
 right_of work
+# Threads over time: what lives and waits add up to is in the slots.
+true_of 'lives over time' '.threads | ([.concurrency.slots[].alive_ns] | add) as $n |
+	[.list[] | .life_ns] | add - $n | fabs < 20000000'
+true_of 'waits over time' '.threads | ([.concurrency.slots[].waiting_ns] | add) as $n |
+	[.list[] | .idle_ns + .lock_wait_ns + .io_time_ns] | add - $n | fabs < 20000000'
+true_of 'the last thing is a nap and a wait' '.threads.concurrency | .slot_ns as $n |
+	(.slots[-1].waiting_ns > $n / 4) and ([.slots[].waiting_ns] | min) >= 0'
 same 'nothing lost' '[]' "$("$lariat" info --format json "$(trace_of work)" | jq -c '.lost // .trace.lost')"
 # The figures of what the ring has lost stand in the file.
 options="LARIAT_RECORD=all,cpu LARIAT_SIZE=2M" record wrapped "$victims/cpu_work" 6 2000

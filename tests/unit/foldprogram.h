@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../analyzer/cpu_model.h"
 #include "../../analyzer/io_load.h"
 #include "../../analyzer/lock_load.h"
 #include "../../analyzer/thread_load.h"
@@ -239,6 +240,17 @@ static inline void add_thread(uint32_t by)
 	}
 }
 
+static inline void add_cpu(uint32_t thread)
+{
+	static const unsigned flags[] = { 0, 0, 0, LAR_CPU_KERNEL, LAR_CPU_RECORDER, LAR_CPU_CLOCK,
+					  LAR_CPU_BLOCKED };
+	struct ft_event *e = add(LAR_EV_CPU, flags[any(7)], 0, thread);
+
+	e->node = e->flags & (LAR_CPU_RECORDER | LAR_CPU_CLOCK) ? 0 : 1 + any(40);
+	e->field[1] = now / 2;
+	e->field[2] = any(3) ? 0 : any(4);
+}
+
 static inline void make_events(unsigned seed, uint32_t count)
 {
 	srand(seed);
@@ -265,6 +277,9 @@ static inline void make_events(unsigned seed, uint32_t count)
 		case 7 ... 15:
 			add_lock(thread);
 			break;
+		case 16 ... 20:
+			add_cpu(thread);
+			break;
 		default:
 			add_io(thread);
 		}
@@ -277,6 +292,7 @@ struct models {
 	struct io_model io;
 	struct lock_model locks;
 	struct thread_model threads;
+	struct cpu_model cpu;
 };
 
 static inline void models_init(struct models *m, const struct site_rule *rule)
@@ -284,6 +300,7 @@ static inline void models_init(struct models *m, const struct site_rule *rule)
 	assert(!io_model_init(&m->io, rule, 0, 50));
 	lock_model_init(&m->locks, rule, 0);
 	thread_model_init(&m->threads, 0);
+	cpu_model_init(&m->cpu, rule, 0);
 }
 
 static inline void models_fini(struct models *m)
@@ -291,6 +308,7 @@ static inline void models_fini(struct models *m)
 	io_model_fini(&m->io);
 	lock_model_fini(&m->locks);
 	thread_model_fini(&m->threads);
+	cpu_model_fini(&m->cpu);
 }
 
 /* What the recorder's accounts hold. */
@@ -302,6 +320,7 @@ static inline void models_read(struct models *m)
 	assert(!io_load(&m->io, &c));
 	assert(!lock_load(&m->locks, &c, true));
 	assert(!thread_load(&m->threads, &c, true));
+	assert(!cpu_model_load(&m->cpu, &c));
 	checkpoint_fini(&c);
 }
 
@@ -319,6 +338,7 @@ static inline void models_take(struct models *m, uint32_t from, uint32_t to)
 		assert(!io_model_event(&m->io, &e));
 		assert(!lock_model_event(&m->locks, &e));
 		assert(!thread_model_event(&m->threads, &e));
+		assert(!cpu_model_event(&m->cpu, &e));
 	}
 	io_model_finish(&m->io);
 	assert(!lock_model_finish(&m->locks));

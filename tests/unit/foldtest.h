@@ -138,6 +138,8 @@ static inline void ft_fold_event(struct fold *f, const struct ft_event *event)
 	fold_io_event(f, &f->io_state, &e);
 	fold_lock_event(f, &f->lock_state, &e);
 	fold_thread_event(f, &f->thread_state, &e);
+	if (e.kind == LAR_EV_CPU)
+		fold_cpu_event(f, &f->cpu_state, &e);
 	f->events++;
 	f->last_ticks = e.ticks;
 }

@@ -279,6 +279,25 @@ static void same_work(const struct thread_figures *a, const struct thread_figure
 	SAME(lock_wait_ticks);
 	SAME(idle_ticks);
 	SAME(stack_used);
+	SAME(samples);
+	SAME(missed);
+	SAME(in_recorder);
+	/* of a call that is under way the checkpoint does not know which samples are in it */
+	assert_true(b->in_io <= a->in_io && a->in_io <= b->in_io + 50);
+	assert_true(b->in_locks <= a->in_locks && a->in_locks <= b->in_locks + 50);
+	assert_true(b->in_idle <= a->in_idle && a->in_idle <= b->in_idle + 50);
+}
+
+static void same_samples(const struct cpu_model *x, const struct cpu_model *y)
+{
+	assert_true(x->samples > 100);
+	assert_int_equal(x->samples, y->samples);
+	assert_int_equal(x->kernel, y->kernel);
+	same_sites(&x->sites, &y->sites);
+	for (uint32_t i = 0; i < x->sites.count; i++) {
+		assert_int_equal(x->site[i].samples, y->site[i].samples);
+		assert_int_equal(x->site[i].kernel, y->site[i].kernel);
+	}
 }
 
 static void same_threads(const struct thread_model *x, const struct thread_model *y)
@@ -331,6 +350,7 @@ static void compare(unsigned seed, const struct site_rule *rule, uint32_t *exact
 		same_io(&all.io, &both.io, exact);
 		same_locks(&all.locks, &both.locks);
 		same_threads(&all.threads, &both.threads);
+		same_samples(&all.cpu, &both.cpu);
 		models_fini(&both);
 		ft_fold_free(f);
 	}
@@ -445,6 +465,9 @@ static void one_of_many(struct fold *f, uint32_t number)
 	e = add(LAR_EV_LOCK, 0, LAR_CALL_pthread_cond_wait, number);
 	e->node = number;
 	e->field[1] = 5;
+	e = add(LAR_EV_CPU, 0, 0, number);
+	e->node = number;
+	e->field[1] = 9;
 	e = add(LAR_EV_THREAD_END, 0, 0, number);
 	e->field[1] = number;
 	e->field[2] = 11;
@@ -459,7 +482,7 @@ static void many_in_little_room(void **state)
 	enum { MANY = 20000, ROOM = 1u << 17 };
 	struct fold *f = ft_fold_new(ROOM);
 	uint32_t most = fold_rows_most();
-	uint64_t reads = 0, acquired = 0, cpu = 0;
+	uint64_t reads = 0, acquired = 0, cpu = 0, samples;
 	struct checkpoint c;
 	struct models m;
 
@@ -492,9 +515,15 @@ static void many_in_little_room(void **state)
 	assert_int_equal(thread_model_unjoined(&m.threads), 0);
 	assert_int_equal(m.threads.gone + m.threads.map.count, MANY + 1);
 	assert_true(keymap_find(&m.threads.map, 1) != KEYMAP_NONE);
-	for (uint32_t i = 0; i < m.threads.map.count; i++)
+	samples = m.threads.others.samples;
+	for (uint32_t i = 0; i < m.threads.map.count; i++) {
 		cpu += m.threads.thread[i].cpu_ns;
+		samples += m.threads.thread[i].samples;
+	}
 	assert_int_equal(cpu + m.threads.others.cpu_ns, 11 * MANY);
+	assert_int_equal(samples, MANY);
+	assert_int_equal(m.cpu.samples, MANY);
+	assert_int_equal(m.cpu.sites.count, most + 1);
 	models_fini(&m);
 	checkpoint_fini(&c);
 	ft_fold_free(f);
