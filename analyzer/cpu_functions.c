@@ -171,7 +171,8 @@ static uint64_t less(uint64_t a, uint64_t b)
 struct cpu_split cpu_split_of(const struct analysis *a, const struct thread_figures *t)
 {
 	uint64_t start = trace_ns(a->trace, t->start_ticks), end = trace_ns(a->trace, t->end_ticks);
-	struct cpu_split s = { .life_ns = less(end, start), .work_ns = t->cpu_ns };
+	struct cpu_split s = { .life_ns = less(end, start),
+			       .work_ns = less(t->cpu_ns, t->cpu_before_ns) };
 
 	s.lock_ns = less(trace_span_ns(a->trace, t->lock_wait_ticks), cpu_ns_of(a, t->in_locks));
 	s.io_ns = less(trace_span_ns(a->trace, t->io_ticks), cpu_ns_of(a, t->in_io));
@@ -188,7 +189,7 @@ void cpu_totals(const struct analysis *a, uint64_t *cpu_ns, uint64_t *missed, ui
 	*missed = m->others.missed;
 	*recorder = m->others.in_recorder;
 	for (uint32_t i = 0; i < m->map.count; i++) {
-		*cpu_ns += m->thread[i].cpu_ns;
+		*cpu_ns += less(m->thread[i].cpu_ns, m->thread[i].cpu_before_ns);
 		*missed += m->thread[i].missed;
 		*recorder += m->thread[i].in_recorder;
 	}

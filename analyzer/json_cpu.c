@@ -81,6 +81,7 @@ void json_set_cpu_split(const struct analysis *a, json_t *object, const struct t
 	json_set_u64(object, "cpu_samples", t->samples);
 	json_set_u64(object, "cpu_missed", t->missed);
 	json_set_u64(object, "life_ns", s.life_ns);
+	json_set_u64(object, "work_ns", s.work_ns);
 	json_set_u64(off, "lock_wait_ns", s.lock_ns);
 	json_set_u64(off, "io_ns", s.io_ns);
 	json_set_u64(off, "idle_ns", s.idle_ns);

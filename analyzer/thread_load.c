@@ -40,6 +40,7 @@ enum thread_column {
 	THREAD_IN_LOCKS,
 	THREAD_IN_IO,
 	THREAD_IN_IDLE,
+	THREAD_CPU_BEFORE,
 };
 enum { FLAG_CREATED = 1, FLAG_STARTED = 2, FLAG_ENDED = 4, FLAG_JOINED = 8, FLAG_DETACHED = 16 };
 
@@ -74,6 +75,7 @@ static void load_life(struct thread_figures *t, const struct checkpoint *c, cons
 	t->start_ticks = v[THREAD_START];
 	t->end_ticks = v[THREAD_START] + (uint64_t)checkpoint_signed(v[THREAD_LIFE]);
 	t->cpu_ns = v[THREAD_CPU];
+	t->cpu_before_ns = v[THREAD_CPU_BEFORE];
 	t->stack_bytes = v[THREAD_STACK_BYTES];
 	t->stack_used = v[THREAD_STACK_USED];
 }

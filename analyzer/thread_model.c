@@ -149,6 +149,14 @@ static void note_life(struct thread_model *m, struct thread_figures *t, const st
 		t->end_ticks = e->ticks;
 }
 
+static void note_cpu(struct thread_figures *t, const struct event *e)
+{
+	if (e->flags & LAR_CPU_CLOCK && !t->cpu_ns)
+		t->cpu_before_ns = e->field[1];
+	if (e->field[1] > t->cpu_ns)
+		t->cpu_ns = e->field[1];
+}
+
 static void count_sample(struct thread_figures *t, const struct event *e)
 {
 	if (e->flags & LAR_CPU_RECORDER) {
@@ -234,8 +242,8 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 			return -ENOMEM;
 		if (t != &m->others)
 			note_life(m, t, e);
-		if (e->kind == LAR_EV_CPU && t != &m->others && e->field[1] > t->cpu_ns)
-			t->cpu_ns = e->field[1];
+		if (e->kind == LAR_EV_CPU && t != &m->others)
+			note_cpu(t, e);
 		if (e->time_ns >= m->since_ns)
 			count_work(m, t, e);
 		if (t == &m->others)

@@ -27,6 +27,7 @@ struct thread_figures {
 	uint64_t lock_waits, lock_wait_ticks;
 	uint64_t idle_ticks; /* waits for conditions and the like, for descriptors, other threads */
 	uint64_t stack_bytes, stack_used; /* 0 = not known: it runs, or is the first */
+	uint64_t cpu_before_ns;		  /* CPU time that the record does not have */
 	/* where CPU time is sampled: samples, periods without one, samples in the recorder */
 	uint64_t samples, missed, in_recorder;
 	uint64_t in_locks, in_io, in_idle; /* samples in calls that count as such */

@@ -280,8 +280,12 @@ void cpu_thread_enter(uint64_t frame)
 	if (!cpu_on())
 		return;
 	t = span_open(frame);
-	if (t)
-		span_close(t);
+	if (!t)
+		return;
+	/* what it has had before does not count */
+	if (own.pid == lar->pid && !own.over)
+		put(t, LAR_CPU_CLOCK, 0);
+	span_close(t);
 }
 
 void cpu_thread_clock(uint64_t frame)

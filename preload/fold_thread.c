@@ -21,6 +21,7 @@ struct figures {
 	uint64_t io_calls, io_bytes, io_ticks;
 	uint64_t lock_waits, lock_wait_ticks, idle_ticks;
 	uint64_t stack_bytes, stack_used;
+	uint64_t cpu_before;		       /* CPU time that is not in the record */
 	uint64_t samples, missed, in_recorder; /* of its CPU time */
 	uint64_t in_locks, in_io, in_idle;     /* samples in calls that count as such */
 	struct lar_recent recent;
@@ -314,6 +315,8 @@ static void take_event(struct fold *f, struct threads *m, const struct fold_even
 	if (t == &m->others)
 		lar_recent_forget(&t->recent); /* of many threads */
 	if (t && t != &m->others) {
+		if (e->kind == LAR_EV_CPU && e->flags & LAR_CPU_CLOCK && !t->cpu_ns)
+			t->cpu_before = e->field[1];
 		if (e->kind == LAR_EV_CPU && e->field[1] > t->cpu_ns)
 			t->cpu_ns = e->field[1];
 		t->tid = e->tid;
@@ -361,7 +364,7 @@ static void put_thread(struct fold_out *o, const struct figures *t, uint64_t *nu
 			       t->lock_waits,  t->lock_wait_ticks, t->idle_ticks,
 			       t->stack_bytes, t->stack_used,	   t->samples,
 			       t->missed,      t->in_recorder,	   t->in_locks,
-			       t->in_io,       t->in_idle };
+			       t->in_io,       t->in_idle,	   t->cpu_before };
 
 	fold_put_site(o, t->number, number);
 	fold_put(o, t->flags);
@@ -385,7 +388,7 @@ void fold_thread_write(struct fold_out *o, void *state)
 	fold_table(o, LAR_TABLE_THREAD_TOTALS, 1, sizeof(totals) / sizeof(*totals));
 	for (unsigned i = 0; i < sizeof(totals) / sizeof(*totals); i++)
 		fold_put(o, totals[i]);
-	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 24);
+	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 25);
 	for (uint32_t i = 0; i < m->rows.count; i++)
 		put_thread(o, &m->row[i], &number, &start);
 	if (m->gone)

@@ -36,7 +36,7 @@ right_of() { # NAME
 	true_of "$1: the sleeper" '[.threads.list[] | select(.off_cpu.idle_ns >= $v.nap)] | length >= 1'
 	true_of "$1: who waited for it" '[.threads.list[] |
 		select(.off_cpu.lock_wait_ns > $v.nap / 2)] | length == 1'
-	true_of "$1: parts" '[.threads.list[] | (.cpu_ns + .off_cpu.lock_wait_ns + .off_cpu.io_ns +
+	true_of "$1: parts" '[.threads.list[] | (.work_ns + .off_cpu.lock_wait_ns + .off_cpu.io_ns +
 		.off_cpu.idle_ns + .off_cpu.other_ns - .life_ns) | select(fabs > 30000000)] == []'
 }
 

@@ -98,7 +98,8 @@ enum lar_table {
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
 	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited, ticks without work, bytes
 	 * of its stack, bytes of it that were used; CPU samples, missed ones, those in the
-	 * recorder; samples in waits for locks, in I/O, in waits without work */
+	 * recorder; samples in waits for locks, in I/O, in waits without work; CPU ns
+	 * before its first CPU event, where that is no sample */
 	LAR_TABLE_THREADS = 9,
 	/* operation (LAR_IO_OPS), figures with a column more: the bytes that the kernel counts */
 	LAR_TABLE_IO = 10,

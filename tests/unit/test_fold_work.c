@@ -282,6 +282,7 @@ static void same_work(const struct thread_figures *a, const struct thread_figure
 	SAME(samples);
 	SAME(missed);
 	SAME(in_recorder);
+	SAME(cpu_before_ns);
 	/* of a call that is under way the checkpoint does not know which samples are in it */
 	assert_true(b->in_io <= a->in_io && a->in_io <= b->in_io + 50);
 	assert_true(b->in_locks <= a->in_locks && a->in_locks <= b->in_locks + 50);
@@ -432,6 +433,7 @@ static void slowest_of_a_full_table(void **state)
 	assert_true(io_model_init(&m.io, NULL, 0, 2 * most) == 0);
 	lock_model_init(&m.locks, NULL, 0);
 	thread_model_init(&m.threads, 0);
+	cpu_model_init(&m.cpu, NULL, 0);
 	models_load(&m, f);
 	models_take(&m, 3 * most, 4 * most);
 	assert_int_equal(m.io.slow_count, most);
