@@ -292,6 +292,9 @@ static void take_event(struct fold *f, struct fold_source *s)
 		break;
 	case LAR_EV_LOCK:
 	case LAR_EV_LOCKSUM:
+	case LAR_EV_LOCKHOLDS:
+	case LAR_EV_LOCKORDER:
+	case LAR_EV_LOCKWAIT:
 		fold_lock_event(f, &f->lock_state, &e);
 		break;
 	case LAR_EV_CPU:

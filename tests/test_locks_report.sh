@@ -60,6 +60,22 @@ if have valgrind; then
 	same "orders that helgrind finds violated" 4 "$(grep -c 'lock order .* violated' helgrind)"
 fi
 
+# The same where the ring has given up the events: what is known of them is in the figures.
+wrapped() { same "$1 has wrapped" true "$("$lariat" info --format json "$1" |
+	jq '.trace.events_folded > 10000')"; }
+"$lariat" run -q --size 1M -o blame2.lariat "$victims/lock_blame" wrap
+wrapped blame2.lariat
+is "who waited for whom, of before" \
+	'.blame | map([.waiter.function, .holder.function, .waits]) | sort' \
+	'[["wait_for_it","quick",10],["wait_for_it","slow",10]]' blame2.lariat
+is "holds, of before" '.sites | map(select(.function == "slow"))[0].hold_ns |
+	[.count, .min > 15e6, .max >= 20e6, .sum >= 200e6]' '[10,true,true,true]' blame2.lariat
+"$lariat" run -q --size 1M -o order2.lariat "$victims/lock_order" wrap
+wrapped order2.lariat
+is "circles, of before" '.inversions | map([.edges[] | .acquired.stack[0:2] | map(.function) |
+	map(select(. != "take_two"))[0]] | sort) | sort' \
+	'[["a_then_b","b_then_a"],["x_then_y","y_then_x"]]' order2.lariat
+
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
 pid=$!
 until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |

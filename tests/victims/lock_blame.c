@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "churn.h"
+
 #define ROUNDS 10
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -137,5 +139,7 @@ int main(int argc, char **argv)
 		quick();
 	}
 	pthread_join(thread, NULL);
+	if (argc > 1 && !strcmp(argv[1], "wrap"))
+		churn(600000);
 	return 0;
 }

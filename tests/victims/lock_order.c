@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "churn.h"
+
 static pthread_mutex_t a = PTHREAD_MUTEX_INITIALIZER, b = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t c = PTHREAD_MUTEX_INITIALIZER, d = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t e = PTHREAD_MUTEX_INITIALIZER, f = PTHREAD_MUTEX_INITIALIZER;
@@ -86,5 +88,7 @@ int main(int argc, char **argv)
 	alone(both_orders);
 	alone(x_then_y);
 	alone(y_then_x);
+	if (argc > 1 && !strcmp(argv[1], "wrap"))
+		churn(600000);
 	return 0;
 }
