@@ -242,8 +242,9 @@ static inline void add_thread(uint32_t by)
 
 static inline void add_cpu(uint32_t thread)
 {
-	static const unsigned flags[] = { 0, 0, 0, LAR_CPU_KERNEL, LAR_CPU_RECORDER, LAR_CPU_CLOCK,
-					  LAR_CPU_BLOCKED };
+	static const unsigned flags[] = {
+		0, 0, 0, LAR_CPU_KERNEL, LAR_CPU_RECORDER, LAR_CPU_CLOCK, LAR_CPU_BLOCKED
+	};
 	struct ft_event *e = add(LAR_EV_CPU, flags[any(7)], 0, thread);
 
 	e->node = e->flags & (LAR_CPU_RECORDER | LAR_CPU_CLOCK) ? 0 : 1 + any(40);
