@@ -202,9 +202,9 @@ static void talking(struct analysis *a, struct io_findings *all, uint32_t i,
 					 p->longest_connect_ticks)
 			     : NULL;
 	if (f)
-		snprintf(f->evidence, sizeof(f->evidence),
-			 "%s slow connects, the slowest took %.0f ms",
-			 format_count(n, p->slow_connects),
+		snprintf(f->evidence, sizeof(f->evidence), "%s connect%s took long, %s%.0f ms",
+			 format_count(n, p->slow_connects), p->slow_connects > 1 ? "s" : "",
+			 p->slow_connects > 1 ? "the slowest " : "",
 			 (double)trace_span_ns(a->trace, p->longest_connect_ticks) / 1e6);
 	f = service && service->database && p->turns >= T(queries)
 		    ? on_target(all, "many-queries",
@@ -264,9 +264,9 @@ static void unflushed(struct analysis *a, struct io_findings *all, uint32_t i)
 		return;
 	f->site = site ? site - 1 : KEYMAP_NONE;
 	snprintf(f->evidence, sizeof(f->evidence),
-		 "%s times data was in the buffer of a stream for longer than %s, at most for %s",
-		 format_count(count, times), format_time(limit, T(unflushed_ns)),
-		 format_time(time, longest_ns));
+		 "%s time%s data was in the buffer of a stream for longer than %s, at most for %s",
+		 format_count(count, times), times > 1 ? "s" : "",
+		 format_time(limit, T(unflushed_ns)), format_time(time, longest_ns));
 }
 
 static void byte_by_byte(struct io_findings *all, uint32_t i, const struct io_pattern *p)

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "snapshot.h"
 
@@ -189,8 +190,42 @@ IO(ssize_t, __recvfrom_chk,
    (fd, buf, n, size, flags, from, len), n, IO_NO_OFFSET)
 IO(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags),
    iov_bytes(m->msg_iov, (int)m->msg_iovlen), IO_NO_OFFSET)
-IO(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags),
-   iov_bytes(m->msg_iov, (int)m->msg_iovlen), IO_NO_OFFSET)
+/* Descriptors that came with a message have the numbers of others before them. */
+static void forget_passed(const struct msghdr *m)
+{
+	const uint8_t *at = m->msg_control, *end = at + m->msg_controllen;
+	struct cmsghdr c;
+
+	while (at && (size_t)(end - at) >= sizeof(c)) {
+		memcpy(&c, at, sizeof(c));
+		if (c.cmsg_len < sizeof(c) || c.cmsg_len > (size_t)(end - at))
+			return;
+		if (c.cmsg_level == SOL_SOCKET && c.cmsg_type == SCM_RIGHTS)
+			for (size_t i = CMSG_LEN(0); i + sizeof(int) <= c.cmsg_len;
+			     i += sizeof(int)) {
+				int fd;
+
+				memcpy(&fd, at + i, sizeof(fd));
+				target_forget(fd);
+			}
+		if (CMSG_ALIGN(c.cmsg_len) >= (size_t)(end - at))
+			return;
+		at += CMSG_ALIGN(c.cmsg_len);
+	}
+}
+
+LAR_EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	struct io_call io = { LAR_CALL_recvmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	ssize_t result = REAL(recvmsg)(fd, m, flags);
+
+	io.requested =
+		result < 0 && errno == EFAULT ? 0 : iov_bytes(m->msg_iov, (int)m->msg_iovlen);
+	if (result >= 0)
+		forget_passed(m);
+	io_record(&io, fd, 0, result);
+	return result;
+}
 
 /* One call, several messages: the bytes of all of them are its result. */
 static int64_t mmsg_bytes(const struct mmsghdr *m, int n)
@@ -226,6 +261,8 @@ LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct
 	struct io_call io = { LAR_CALL_recvmmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
 	int result = REAL(recvmmsg)(fd, m, n, flags, timeout);
 
+	for (int i = 0; i < result; i++)
+		forget_passed(&m[i].msg_hdr);
 	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
 	io_record(&io, fd, 0, mmsg_bytes(m, result));
 	return result;
