@@ -2,6 +2,8 @@
 /* Cycles of growth and release; see heap_cycles.h. */
 #include "heap_cycles.h"
 
+#include <stdbool.h>
+
 #include "trend_cycles.h"
 
 /* Of the deepest fall: what is less is noise within a cycle. */
@@ -14,15 +16,55 @@ static uint64_t sample_end(const struct timeline *line, uint32_t i)
 	return line->start_ns + ((uint64_t)(i + 1) << line->shift);
 }
 
-/* What the heap had of the system at most in the cycle, less what it has at its end. */
-static uint64_t given_back(const struct timeline *line, const struct cycle *c)
+/* Samples that two runs of them have in common. */
+static uint32_t overlap(uint32_t a, uint32_t a_end, uint32_t b, uint32_t b_end)
 {
-	uint64_t most = 0, left = line->sample[c->trough].system_bytes;
+	uint32_t first = a > b ? a : b, last = a_end < b_end ? a_end : b_end;
 
-	for (uint32_t i = c->start; i <= c->trough; i++)
-		if (line->sample[i].system_bytes > most)
-			most = line->sample[i].system_bytes;
-	return most - left;
+	return last >= first ? last - first + 1 : 0;
+}
+
+/*
+ * The break is known now and then only: where it has fallen since it was last looked at, that was
+ * in the cycle that fell for most of this time.
+ */
+static void give_back(const struct timeline *line, const struct cycle *c, uint32_t n,
+		      struct heap_cycle *out)
+{
+	uint32_t known = 0; /* from here on it was last known to be as high */
+
+	for (uint32_t i = 1; i < line->count; i++) {
+		uint64_t before = line->sample[i - 1].system_bytes,
+			 now = line->sample[i].system_bytes;
+		uint32_t most = 0, best = 0;
+
+		for (uint32_t k = 0; now < before && k < n; k++) {
+			uint32_t common = overlap(known, i, c[k].peak, c[k].trough);
+
+			if (common > most) {
+				most = common;
+				best = k;
+			}
+		}
+		if (most)
+			out[best].given_back_bytes += before - now;
+		if (now != before)
+			known = i;
+	}
+}
+
+/* A first cycle that begins with nothing begins with the timeline. */
+static bool from_nothing(const struct timeline *line, const struct cycle *c)
+{
+	return !c->start && !line->start_ns && !line->sample[0].live_min;
+}
+
+/* All that was allocated up to the least of a moment: what came after it is still there. */
+static uint64_t allocated_at(const struct timeline_sample *s)
+{
+	uint64_t after = s->live_bytes - s->live_min;
+
+	return s->allocated_bytes - (after < s->allocated_bytes ? after : s->allocated_bytes);
 }
 
 uint32_t heap_cycles(const struct timeline *line, struct heap_cycle *out)
@@ -45,17 +87,17 @@ uint32_t heap_cycles(const struct timeline *line, struct heap_cycle *out)
 		const struct cycle *c = &cycle[i];
 
 		out[i] = (struct heap_cycle){
-			.start_ns = sample_end(line, c->start),
+			.start_ns = from_nothing(line, c) ? 0 : sample_end(line, c->start),
 			.peak_ns = sample_end(line, c->peak),
 			.trough_ns = sample_end(line, c->trough),
 			.start_bytes = s[c->start].live_min,
 			.peak_bytes = s[c->peak].live_max,
 			.retained_bytes = s[c->trough].live_min,
-			.allocated_bytes =
-				s[c->trough].allocated_bytes - s[c->start].allocated_bytes,
-			.given_back_bytes = given_back(line, c),
+			.allocated_bytes = allocated_at(&s[c->trough]) -
+					   (from_nothing(line, c) ? 0 : allocated_at(&s[c->start])),
 			.trim_bytes = s[c->trough].trim_bytes,
 		};
 	}
+	give_back(line, cycle, n, out);
 	return n;
 }

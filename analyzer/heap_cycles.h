@@ -10,7 +10,7 @@ struct heap_cycle {
 	uint64_t start_bytes, peak_bytes;
 	uint64_t retained_bytes;   /* left at the trough */
 	uint64_t allocated_bytes;  /* from start to trough */
-	uint64_t given_back_bytes; /* to the system, from the most that the heap had of it */
+	uint64_t given_back_bytes; /* to the system, as far as samples of the break tell */
 	uint64_t trim_bytes;	   /* free at the trough and still held */
 };
 

@@ -13,9 +13,12 @@ uint32_t cycles_find(const double *low, const double *high, uint32_t n, double f
 
 	for (uint32_t i = 1; i < n && count < max; i++) {
 		if (falling) {
-			if (low[i] <= low[c.trough])
+			bool risen_since = high[i] - low[c.trough] >= fall;
+
+			/* the most of a moment in which it fell was before the least of it */
+			if (low[i] < low[c.trough] || (low[i] <= low[c.trough] && !risen_since))
 				c.trough = i;
-			if (high[i] - low[c.trough] < fall)
+			if (c.trough == i || !risen_since)
 				continue;
 			out[count++] = c;
 			c.start = c.trough;

@@ -223,4 +223,34 @@ same "the text says it" 1 "$("$lariat" alloc "$work"/share.*.lariat |
 options=LARIAT_RECORD=heap
 same "one thread shares with nobody" 0 "$("$lariat" alloc --format json "$(trace_of alone)" |
 	jq '.heap.line_sharing_count')"
+# What falls of the break is given back by the cycle that fell meanwhile, though it is seen later:
+# each of them frees all of 20 MB, of which malloc keeps the least part.
+cat >cycles.c <<'END'
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *held[20000];
+
+int main(void)
+{
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 20000; i++)
+			held[i] = memset(malloc(1000), 1, 1000);
+		usleep(100000);
+		for (int i = 0; i < 20000; i++)
+			free(held[i]);
+		usleep(100000);
+	}
+	return 0;
+}
+END
+gcc -O1 -o cycles cycles.c && record cycles ./cycles
+"$lariat" growth --format json "$(trace_of cycles)" >cycles.json
+same "cycles of a heap that is freed" 4 "$(jq '.growth.cycles | length' cycles.json)"
+same "they give back what all of it has" true "$(jq '.growth | ([.cycles[].given_back_bytes] | add) as $all |
+	(.given_back.break_bytes >= $all and $all > 0)' cycles.json)"
+same "the first begins with the program" '[0,0]' "$(jq -c '.growth.cycles[0] | [.start_ns, .start_bytes]' cycles.json)"
+same "... and has allocated all of it" true "$(jq '.growth.cycles[0].allocated_bytes | . >= 20000000 and . < 20200000' cycles.json)"
+
 finish

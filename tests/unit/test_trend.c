@@ -363,12 +363,27 @@ static void cycles(void **state)
 	assert_true(cycles_deepest(x, x, 12) == 9);
 }
 
+/* A fall from 10 to 0 that is seen in three moments, of which each has a most and a least. */
+static void fall_within_a_moment(void **state)
+{
+	const double low[] = { 0, 5, 10, 7, 0, 0, 0, 10, 0 };
+	const double high[] = { 0, 10, 10, 10, 7, 0, 10, 10, 10 };
+	struct cycle c[4];
+
+	(void)state;
+	assert_int_equal(cycles_find(low, high, 9, 2.5, c, 4), 2);
+	assert_int_equal(c[0].trough, 5);
+	assert_int_equal(c[1].start, 5);
+	assert_int_equal(c[1].trough, 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(figures),
 		cmocka_unit_test(cycles),
+		cmocka_unit_test(fall_within_a_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
