@@ -209,6 +209,16 @@ static int region_grows(struct growth_model *g, uint32_t region, bool main_heap,
 	return event_add(g, &new);
 }
 
+/* Where the break was seen to have fallen, what lies above it is to be asked for again. */
+static void follow_break(struct growth_model *g, uint32_t main_region)
+{
+	uint64_t bytes = g->heap->tick.heap_bytes, end = g->main_start + bytes;
+
+	if (bytes < g->break_bytes && g->main_start && g->reach[main_region] > end)
+		g->reach[main_region] = end;
+	g->break_bytes = bytes;
+}
+
 #define NO_REGION UINT32_MAX
 
 /* The number of a block's region in *region, or NO_REGION. Returns 0 or -ENOMEM. */
@@ -240,6 +250,10 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 
 	if (err || region == NO_REGION)
 		return err;
+	if (main_heap)
+		follow_break(g, region);
+	if (main_heap && !g->reach[region] && !g->heap->since_ns)
+		g->main_start = start;
 	/* before its first block malloc makes room for its own cache */
 	if (main_heap && !g->reach[region])
 		err = region_grows(g, region, main_heap, start, start + TCACHE, e, took_ns);

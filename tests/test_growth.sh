@@ -250,6 +250,15 @@ gcc -O1 -o cycles cycles.c && record cycles ./cycles
 same "cycles of a heap that is freed" 4 "$(jq '.growth.cycles | length' cycles.json)"
 same "they give back what all of it has" true "$(jq '.growth | ([.cycles[].given_back_bytes] | add) as $all |
 	(.given_back.break_bytes >= $all and $all > 0)' cycles.json)"
+# What fell has to be asked for again: never more than there was, and more than the first time's.
+there_was=0 before=0
+while read -r now; do
+	now=$((now))
+	[ $before -gt 0 ] && [ $now -gt $before ] && there_was=$((there_was + now - before))
+	before=$now
+done < <(strace -e trace=brk ./cycles 2>&1 >cycles.strace-out | sed -n 's/^brk(.*= //p')
+same "what extended the heap ($there_was)" true "$(jq --argjson most "$there_was" '.growth.extension_totals |
+	map(.bytes) | add | . > 40000000 and . <= $most' cycles.json)"
 same "the first begins with the program" '[0,0]' "$(jq -c '.growth.cycles[0] | [.start_ns, .start_bytes]' cycles.json)"
 same "... and has allocated all of it" true "$(jq '.growth.cycles[0].allocated_bytes | . >= 20000000 and . < 20200000' cycles.json)"
 
