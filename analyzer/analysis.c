@@ -517,8 +517,13 @@ static int analysis_run(struct analysis *a)
 		io_model_finish(a->io);
 	if (a->locks && !err)
 		err = lock_model_finish(a->locks);
-	if (a->threads)
+	if (a->threads) {
+		uint64_t end = a->facts->header->end ? a->facts->header->end_ticks : 0;
+
+		if (end > a->threads->last_ticks && a->context->until_ns == UINT64_MAX)
+			a->threads->last_ticks = end;
 		thread_model_finish(a->threads);
+	}
 	return err;
 }
 

@@ -62,6 +62,8 @@ void concurrency_finish(struct concurrency *c, const struct trace *trace,
 	for (uint32_t i = 0; i < m->map.count; i++) {
 		const struct thread_figures *t = &m->thread[i];
 
+		if (t->wait_ticks)
+			spread(c, c->waiting_ns, trace_ns(trace, t->wait_ticks), UINT64_MAX);
 		if (t->started)
 			spread(c, alive_ns, trace_ns(trace, t->start_ticks),
 			       t->ended ? trace_ns(trace, t->end_ticks) : UINT64_MAX);

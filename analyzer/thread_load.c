@@ -98,6 +98,24 @@ static void load_work(struct thread_figures *t, const uint64_t *v)
 	t->in_idle = v[THREAD_IN_IDLE];
 }
 
+/* Waits that were not over, as far as the thread has done nothing since. */
+static void load_waits(struct thread_model *m, const struct checkpoint *c)
+{
+	enum { WAIT_THREAD, WAIT_CALL = 2, WAIT_SINCE = 4 };
+	struct checkpoint_rows r;
+	const uint64_t *v = r.value;
+
+	checkpoint_rows(c, LAR_TABLE_LOCK_WAITING, &r);
+	while (checkpoint_next(&r)) {
+		uint32_t n = keymap_find(&m->map, v[WAIT_THREAD]);
+
+		if (n == KEYMAP_NONE || m->thread[n].end_ticks > v[WAIT_SINCE])
+			continue;
+		m->thread[n].wait_ticks = v[WAIT_SINCE];
+		m->thread[n].wait_idle = !lar_op_locks(call_operation((unsigned)v[WAIT_CALL]));
+	}
+}
+
 int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)
 {
 	struct checkpoint_rows r;
@@ -118,5 +136,8 @@ int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)
 		if (sums)
 			load_work(t, v);
 	}
+	m->last_ticks = c->header.last_ticks;
+	if (sums)
+		load_waits(m, c);
 	return 0;
 }

@@ -229,9 +229,25 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 	lar_recent_forget(&t->recent);
 }
 
+/* Whether it waits from now on, or does no longer. */
+static void note_wait(const struct thread_model *m, struct thread_figures *t, const struct event *e)
+{
+	enum lar_operation op = call_operation(e->call);
+
+	if (e->kind == LAR_EV_LOCKWAIT) {
+		t->wait_ticks = e->time_ns >= m->since_ns ? e->ticks : 0;
+		t->wait_idle = !lar_op_locks(op);
+	} else if (lar_lock_idles(e->flags, e->call, op) || e->flags & LAR_LOCK_CONTENDED) {
+		t->wait_ticks = 0;
+	}
+}
+
 int thread_model_event(struct thread_model *m, const struct event *e)
 {
 	struct thread_figures *t = NULL;
+
+	if (e->ticks > m->last_ticks)
+		m->last_ticks = e->ticks;
 
 	/* not a thread at work */
 	if (e->kind == LAR_EV_LOCKSUM || e->kind == LAR_EV_LOCKHOLDS || e->kind == LAR_EV_TICK)
@@ -244,6 +260,8 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 			note_life(m, t, e);
 		if (e->kind == LAR_EV_CPU && t != &m->others)
 			note_cpu(t, e);
+		if (e->kind == LAR_EV_LOCKWAIT || e->kind == LAR_EV_LOCK)
+			note_wait(m, t, e);
 		if (e->time_ns >= m->since_ns)
 			count_work(m, t, e);
 		if (t == &m->others)
@@ -266,9 +284,31 @@ int thread_model_event(struct thread_model *m, const struct event *e)
 	}
 }
 
+/* Of threads by pthread_create, and the first, an end is always seen. */
+static void last_until(struct thread_figures *t, uint64_t end)
+{
+	bool runs = !t->ended && t->started && (t->created || t->number == 1);
+	uint64_t waited;
+
+	/* it has done something since */
+	if (!runs || t->end_ticks > end || t->end_ticks > t->wait_ticks)
+		t->wait_ticks = 0;
+	if (!runs || t->end_ticks > end)
+		return;
+	waited = t->wait_ticks ? end - t->wait_ticks : 0;
+	if (waited && t->wait_idle) {
+		t->idle_ticks += waited;
+	} else if (waited) {
+		t->lock_waits++;
+		t->lock_wait_ticks += waited;
+	}
+	t->end_ticks = end;
+}
+
 void thread_model_finish(struct thread_model *m)
 {
 	for (uint32_t i = 0; i < m->map.count; i++) {
+		last_until(&m->thread[i], m->last_ticks);
 		sampling_round(&m->sampling, &m->thread[i].allocations);
 		sampling_round(&m->sampling, &m->thread[i].allocated_bytes);
 	}

@@ -32,6 +32,8 @@ struct thread_figures {
 	uint64_t samples, missed, in_recorder;
 	uint64_t in_locks, in_io, in_idle; /* samples in calls that count as such */
 	struct lar_recent recent;
+	uint64_t wait_ticks; /* a wait began then, 0 = it is over; in the end: it never was */
+	bool wait_idle;	     /* ... without work, else for a lock */
 };
 
 struct thread_model {
@@ -45,6 +47,7 @@ struct thread_model {
 	struct thread_figures others;
 	uint64_t gone, gone_unjoined; /* how many, and of them: neither joined nor detached */
 	uint32_t gone_below;
+	uint64_t last_ticks; /* of all events, or when the process ended */
 	uint32_t size;
 	uint64_t since_ns;
 };
@@ -76,7 +79,7 @@ struct thread_pool {
 struct thread_pool *thread_model_pools(const struct thread_model *m, uint64_t brief_ticks,
 				       uint32_t *count);
 
-/* After the last event: rounds estimates. */
+/* After the last event: rounds estimates; threads that run, and their waits, last until then. */
 void thread_model_finish(struct thread_model *m);
 
 /* Created, and neither joined nor detached. */

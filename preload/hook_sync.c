@@ -23,8 +23,7 @@ static void wait_enter(struct lock_call *l, uint64_t mutex)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	lock_wait_prepare(t, l->frame);
-	l->before = lar_ticks();
+	lock_will_wait(t, l, LOCK_NO_OWNER);
 	l->cell = held_find(t, mutex);
 	if (l->cell != LOCKCELL_NONE)
 		lock_hold_end(t, l->cell, l->before, l->call, l->frame);

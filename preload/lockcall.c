@@ -35,12 +35,6 @@ static void wait_prepare(struct thread *t, uint64_t frame)
 	t->waited.epoch = t->stack.epoch;
 }
 
-void lock_wait_prepare(struct thread *t, uint64_t frame)
-{
-	unwind_capture(&t->stack, frame);
-	wait_prepare(t, frame);
-}
-
 void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call *l, uint64_t ticks,
 			uint64_t result)
 {
@@ -120,8 +114,12 @@ lar_cold void lock_order(struct thread *t, const struct lock_call *l, unsigned w
  * it. What the record afterwards needs is there when the lock is held. */
 lar_cold void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t owner)
 {
-	struct lock_holder holder = lockcell_holder(l->addr, owner);
-	uint64_t *r = span_record_stack(t, LAR_EV_LOCKWAIT, 0, l->call, 4, l->frame);
+	struct lock_holder holder = { 0, 0 };
+	uint64_t *r;
+
+	if (owner != LOCK_NO_OWNER)
+		holder = lockcell_holder(l->addr, owner);
+	r = span_record_stack(t, LAR_EV_LOCKWAIT, 0, l->call, 4, l->frame);
 
 	if (r) {
 		r[0] = lar_ticks();
@@ -222,7 +220,7 @@ void lock_wait_begin(struct lock_call *l)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	lock_will_wait(t, l, 0);
+	lock_will_wait(t, l, LOCK_NO_OWNER);
 	span_close(t);
 }
 

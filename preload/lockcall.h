@@ -47,6 +47,7 @@ static always_inline uint64_t frame_caller(uint64_t frame)
 /* The rare halves of what is below. */
 uint32_t lock_first_use(struct thread *t, struct lock_call *l);
 void lock_order(struct thread *t, const struct lock_call *l, unsigned way);
+#define LOCK_NO_OWNER UINT32_MAX /* what is waited for is nobody's */
 void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t owner);
 void lock_again(struct thread *t, uint32_t cell, unsigned way);
 void lock_left_other(struct thread *t, struct lock_call *l, int result, unsigned way);
@@ -57,11 +58,9 @@ void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 		 uint64_t result, uint64_t frame);
 
 /*
- * Before a wait that has a lock at its end: takes the stack and makes room. And its LOCK event
- * then, by what that has found; the call's `before` was set, or its wait prepared, by this very
- * call.
+ * The LOCK event of a wait that lock_will_wait() began, by what that has found: a lock that others
+ * may wait for is held again.
  */
-void lock_wait_prepare(struct thread *t, uint64_t frame);
 void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call *l, uint64_t ticks,
 			uint64_t result);
 

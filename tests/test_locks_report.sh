@@ -76,6 +76,20 @@ is "circles, of before" '.inversions | map([.edges[] | .acquired.stack[0:2] | ma
 	map(select(. != "take_two"))[0]] | sort) | sort' \
 	'[["a_then_b","b_then_a"],["x_then_y","y_then_x"]]' order2.lariat
 
+# What threads wait for when the process ends counts as well, and so does their life until then.
+for how in "" wrap; do
+	"$lariat" run -q --size 1M -o "idle$how.lariat" "$victims/thread_idle" $how
+	[ -z "$how" ] || wrapped "idle$how.lariat"
+	is "who waits at the end $how" '.waiting | map([.kind, (.stack | map(.function) |
+		map(select(startswith("wait_for")))[0])]) | sort' '[["condition","wait_for_work"],["mutex","wait_for_lock"]]' \
+		"idle$how.lariat"
+	same "idle and waiting to the end $how" '[[true,false,true],[false,true,true]]' \
+		"$("$lariat" threads --format json "idle$how.lariat" | jq -c '.threads.list[1:] |
+		map([.idle_ns > 90e6, .lock_wait_ns > 90e6, .end_ns - .start_ns > 90e6])')"
+	same "over time $how" true "$("$lariat" threads --format json "idle$how.lariat" |
+		jq '.threads.concurrency | .slot_ns as $n | .slots[-8].waiting_ns > 2 * $n')"
+done
+
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
 pid=$!
 until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |
