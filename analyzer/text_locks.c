@@ -4,7 +4,7 @@
 
 #include "report_text.h"
 
-static void say_totals(struct analysis *a)
+static void say_acquisitions(struct analysis *a)
 {
 	const struct lock_model *m = a->locks;
 	const struct lock_figures *f = &m->total;
@@ -21,6 +21,18 @@ static void say_totals(struct analysis *a)
 			 text_ticks(a, y, f->wait.sum));
 	else
 		text_say(a, "No thread had to wait for a lock.");
+}
+
+static void say_totals(struct analysis *a)
+{
+	const struct lock_model *m = a->locks;
+	const struct lock_figures *f = &m->total;
+	char w[FORMAT_SIZE], x[FORMAT_SIZE];
+
+	if (m->lock_map.count)
+		say_acquisitions(a);
+	else
+		text_say(a, "None of the C library's was taken.");
 	if (f->failed_try || f->timeouts)
 		text_say(a, "%s trylocks failed, %s waits timed out",
 			 format_count(w, f->failed_try), format_count(x, f->timeouts));
@@ -158,16 +170,17 @@ static void print_conditions(struct analysis *a)
 void text_locks(struct analysis *a, bool brief)
 {
 	text_heading(a, "Locks");
-	if (!a->locks->lock_map.count && !a->locks->condition_total.waits) {
+	if (!a->locks->lock_map.count && !a->locks->condition_sites.count) {
 		text_say(a, "None taken.");
 		return;
 	}
 	say_totals(a);
-	if (!brief || a->locks->total.contended)
+	if (a->locks->lock_map.count && (!brief || a->locks->total.contended))
 		print_sites(a, brief);
 	text_lock_waits(a, brief);
 	if (brief)
 		return;
-	print_locks(a);
+	if (a->locks->lock_map.count)
+		print_locks(a);
 	print_conditions(a);
 }

@@ -90,6 +90,12 @@ for how in "" wrap; do
 		jq '.threads.concurrency | .slot_ns as $n | .slots[-8].waiting_ns > 2 * $n')"
 done
 
+# Locks that are not the C library's show as futexes.
+"$lariat" run -q -o futex.lariat "$victims/thread_idle" futex
+is "futexes" '[.totals.acquisitions, .totals.other_waits, (.conditions | map([.kind, .waits]))]' \
+	'[0,3,[["futex",3]]]' futex.lariat
+same "futexes in words" 2 "$("$lariat" locks futex.lariat | grep -cE '3 waits for|futexes  ')"
+
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
 pid=$!
 until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |

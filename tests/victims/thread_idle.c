@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A thread that waits for a condition and one that waits for a lock until the process ends, a tenth
- * of a second later; with `wrap`, after so many events that those of before are given up.
+ * of a second later; with `wrap`, after so many events that those of before are given up. With
+ * `futex`, one thread that waits for a futex three times, and no lock.
  */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,9 +33,24 @@ static void *wait_for_lock(void *arg)
 	return arg;
 }
 
+/* What locks are made of that are not the C library's. */
+static void futexes(void)
+{
+	struct timespec moment = { 0, 5000000 };
+	static int word;
+
+	for (int i = 0; i < 3; i++)
+		syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &moment, NULL, 0);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+
+	if (argc > 1 && !strcmp(argv[1], "futex")) {
+		futexes();
+		return 0;
+	}
 
 	pthread_mutex_lock(&held);
 	pthread_create(&thread, NULL, wait_for_work, NULL);
