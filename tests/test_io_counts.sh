@@ -23,7 +23,7 @@ same 'many: names in the dictionary' 1500 \
 record unflushed "$victims/io_unflushed" "$PWD/unflushed" 2500
 same "unflushed: killed, with an empty file" '137 0' \
 	"$(status_of unflushed) $(stat -c %s unflushed)"
-same "unflushed: calls and bytes" "$(grep = "$work/unflushed.out" | xargs)" "$(field unflushed \
+same "unflushed: calls and bytes" "$(grep "=" "$work/unflushed.out" | xargs)" "$(field unflushed \
 	".io.targets[] | select(.name == \"$PWD/unflushed\") | .stdio_write |
 	\"calls=\(.calls) bytes=\(.bytes)\"")"
 same "unflushed: none of it reached the system" '[0,0]' "$(field unflushed \
