@@ -282,6 +282,7 @@ static int io_model_new(struct analysis *a, const struct site_rule *rule)
 	if (!m || io_model_init(m, rule, c->since_ns, slowest))
 		return -ENOMEM;
 	m->facts = a->facts;
+	m->trace = a->trace;
 	m->patterns.step_ticks = 1ull << (a->facts->header->time_shift & 63);
 	m->overlaps.step_ticks = m->patterns.step_ticks;
 	m->patterns.small_bytes = io_threshold(IO_THRESHOLD_send_bytes);

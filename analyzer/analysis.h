@@ -191,7 +191,7 @@ int thread_rank(struct analysis *a, struct ranking *r);
 uint64_t io_seen_bytes(const struct analysis *a);
 
 /* From a thread's start to its end, as far as the trace tells; the first one's are the process's.
- */
+ * Where events were folded, from the first that was not. */
 uint64_t io_thread_wall_ns(const struct analysis *a, const struct io_wall_thread *t);
 
 /* ENOENT and kin; "unknown". */

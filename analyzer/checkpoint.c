@@ -48,6 +48,7 @@ static const struct shape {
 	[LAR_TABLE_LOCK_ORDER] = { "", 0, 0 },
 	[LAR_TABLE_LOCK_BLAME] = { "", 0, 0 },
 	[LAR_TABLE_LOCK_WAITING] = { "", 0, 0 },
+	[LAR_TABLE_IO_HEAT] = { "", 0, 0 },
 	[LAR_TABLE_CPU] = { "d", 0, 0 },
 };
 

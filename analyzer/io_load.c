@@ -215,6 +215,25 @@ static void load_slowest(struct io_model *m, const struct checkpoint *c)
 	}
 }
 
+static uint64_t time_ns(const struct io_model *m, uint64_t ticks)
+{
+	uint64_t start = m->facts ? m->facts->header->clock_start.ticks : 0;
+
+	return m->trace ? trace_ns(m->trace, start + ticks) : ticks;
+}
+
+/* A span of the checkpoint goes where its middle is. */
+static void load_heat(struct io_model *m, const struct checkpoint *c)
+{
+	struct checkpoint_rows r;
+
+	checkpoint_rows(c, LAR_TABLE_IO_HEAT, &r);
+	while (checkpoint_next(&r))
+		if (r.value[1] < IO_HEAT_ROWS && r.value[2] <= UINT32_MAX)
+			io_heat_add(&m->wall.heat, time_ns(m, r.value[0]), (unsigned)r.value[1],
+				    (uint32_t)r.value[2]);
+}
+
 /* Of which site and target the errors of a row are, where they have rows of their own. */
 static int load_errno(struct io_model *m, const struct checkpoint *c, const uint64_t *v)
 {
@@ -261,6 +280,7 @@ int io_load(struct io_model *m, const struct checkpoint *c)
 
 	load_totals(m, c);
 	load_slowest(m, c);
+	load_heat(m, c);
 	err = load_targets(m, c);
 	if (!err)
 		err = load_spans(m, c);

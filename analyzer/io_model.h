@@ -115,6 +115,7 @@ struct io_model {
 	struct io_patterns patterns; /* by target */
 	struct io_wall wall;
 	const struct trace_facts *facts; /* for the kinds of targets; NULL = not known */
+	const struct trace *trace;	 /* for times; NULL = ticks are ns */
 	uint64_t since_ns;
 	uint64_t kernel_ticks;	  /* when the kernel was asked what it has counted */
 	uint64_t seen_bytes;	  /* of those that the kernel counts, up to then */

@@ -91,9 +91,8 @@ static uint64_t own_ticks(struct io_wall_thread *t, uint64_t start, uint64_t end
 	return end - start > inside ? end - start - inside : 0;
 }
 
-static void heat_add(struct io_heat *h, uint64_t at_ns, uint64_t took)
+void io_heat_add(struct io_heat *h, uint64_t at_ns, unsigned row, uint32_t calls)
 {
-	unsigned row = took ? 64 - (unsigned)__builtin_clzll(took) : 0;
 	uint32_t column;
 
 	if (!h->column_ns)
@@ -110,7 +109,7 @@ static void heat_add(struct io_heat *h, uint64_t at_ns, uint64_t took)
 	}
 	column = (uint32_t)(at_ns / h->column_ns);
 	h->columns = h->columns > column ? h->columns : column + 1;
-	h->calls[row < IO_HEAT_ROWS ? row : IO_HEAT_ROWS - 1][column]++;
+	h->calls[row < IO_HEAT_ROWS ? row : IO_HEAT_ROWS - 1][column] += calls;
 }
 
 static int thread_of(struct io_wall *w, const struct event *e, struct io_wall_thread **out)
@@ -143,6 +142,8 @@ int io_wall_event(struct io_wall *w, const struct event *e, unsigned kind)
 	own = own_ticks(t, start, e->ticks);
 	t->ticks[time] += own;
 	if (e->kind == LAR_EV_IO && call_operation(e->call) != LAR_OP_WAIT)
-		heat_add(&w->heat, e->time_ns, e->ticks - start);
+		io_heat_add(&w->heat, e->time_ns,
+			    e->ticks > start ? 64 - (unsigned)__builtin_clzll(e->ticks - start) : 0,
+			    1);
 	return 0;
 }

@@ -57,6 +57,9 @@ struct io_wall {
 	struct io_heat heat;
 };
 
+/* `calls` of 2^(row - 1) ticks and more ended then. */
+void io_heat_add(struct io_heat *h, uint64_t at_ns, unsigned row, uint32_t calls);
+
 void io_wall_fini(struct io_wall *w);
 
 /* Any event; `kind` is that of an I/O event's target. Returns 0 or -ENOMEM. */

@@ -206,6 +206,13 @@ uint64_t io_thread_wall_ns(const struct analysis *a, const struct io_wall_thread
 		start = 0;
 		end = a->facts->duration_ns > end ? a->facts->duration_ns : end;
 	}
+	/* as long as its waits are known */
+	if (a->facts->events_folded && start < a->facts->folded_until_ns)
+		start = a->facts->folded_until_ns;
+	if (start < a->context->since_ns)
+		start = a->context->since_ns;
+	if (end > a->context->until_ns)
+		end = a->context->until_ns;
 	return end > start ? end - start : 0;
 }
 

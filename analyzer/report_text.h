@@ -58,6 +58,7 @@ void text_churn(struct analysis *a);
 
 /* I/O: when calls took how long, what threads spent their time with, what is worth a change. */
 void text_io_heat(struct analysis *a);
+void text_io_kept(struct analysis *a, const char *what);
 void text_io_threads(struct analysis *a);
 void text_io_findings(struct analysis *a, bool brief);
 

@@ -61,6 +61,16 @@ void text_io_heat(struct analysis *a)
 	fprintf(a->context->out, "  %*s 0 to %s\n", LABEL_WIDTH, "", end);
 }
 
+/* What needs the order of the calls, or each of them, is of those that the ring still has. */
+void text_io_kept(struct analysis *a, const char *what)
+{
+	char from[FORMAT_SIZE];
+
+	if (a->facts->events_folded)
+		text_say(a, "%s the calls since %s only: those before are in sums.", what,
+			 format_time(from, a->facts->folded_until_ns));
+}
+
 void text_io_threads(struct analysis *a)
 {
 	static const char *const titles[] = { "WALL", "RUNNING",
@@ -76,6 +86,7 @@ void text_io_threads(struct analysis *a)
 	if (!w->map.count)
 		return;
 	text_caption(a, "Time of threads", shown, w->map.count);
+	text_io_kept(a, "Of");
 	t = table_new(a->context, titles, "THREAD");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct io_wall_thread *x = &w->thread[i];
@@ -121,6 +132,7 @@ void text_io_findings(struct analysis *a, bool brief)
 	}
 	shown = text_shown(a, brief, all->count);
 	text_caption(a, "Findings", shown, all->count + all->left_out);
+	text_io_kept(a, "What targets are used for is known of");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct io_finding *f = &all->finding[i];
 		struct table *t;

@@ -4,7 +4,9 @@
  * for an event, the other does.
  */
 #include "fold_busy.h"
+#include "fold_heat.h"
 #include "fold_rows.h"
+#include "recorder.h"
 
 #define LATENCY_BITS	   4
 #define SLOWEST_MOST	   1000u
@@ -79,6 +81,7 @@ struct io {
 	struct site other_sites;
 	struct slow *slow; /* a heap with the fastest on top */
 	uint32_t slow_count, slow_most;
+	struct fold_heat *heat;
 };
 
 /* One call, taken apart. */
@@ -298,11 +301,13 @@ static struct io *io_new(struct fold *f)
 		io->target_spans = TARGET_SPANS_LEAST;
 	io->slow_most = io->most < SLOWEST_MOST ? io->most : SLOWEST_MOST;
 	io->slow = fold_alloc(f, io->slow_most * sizeof(*io->slow));
-	return io->slow ? io : NULL;
+	io->heat = fold_alloc(f, sizeof(*io->heat));
+	return io->slow && io->heat ? io : NULL;
 }
 
 void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 {
+	uint64_t start = lar->header->clock_start.ticks;
 	struct io *io = *state;
 	struct call c;
 
@@ -317,8 +322,11 @@ void fold_io_event(struct fold *f, void **state, const struct fold_event *e)
 	if (!is_stdio(c.op) && lar_io_kernel_counts(e->call))
 		io->total[c.op].kernel_bytes += c.bytes;
 	/* who waits for events is not slow */
-	if (!is_stdio(c.op) && c.op != OP_WAIT)
+	if (!is_stdio(c.op) && c.op != OP_WAIT) {
 		slow_add(io, e, &c);
+		/* times are rounded down */
+		fold_heat_add(io->heat, e->ticks > start ? e->ticks - start : 0, c.end - c.start);
+	}
 	target_add(f, io, &c);
 	site_add(f, io, e, &c);
 	if (c.failed)
@@ -485,6 +493,7 @@ void fold_io_write(struct fold_out *o, void *state)
 	write_spans(o, io);
 	write_sites(o, io);
 	write_slowest(o, io);
+	fold_heat_write(o, io->heat);
 	fold_table(o, LAR_TABLE_IO_ERRORS, io->errors.map.count, 5);
 	for (uint32_t i = 0; i < io->errors.map.count; i++) {
 		const struct error *error = (const struct error *)io->errors.row + i;

@@ -81,6 +81,18 @@ figures='def op: [.calls, .bytes, .errors, .short, (.system // {} | [.calls, .by
 	sort), ([.sites[] | [.function, .calls, .bytes, .stdio_calls, .stdio_bytes, .errors,
 	.operations]] | sort)'
 same "the same figures" "$(field whole "$figures" | md5sum)" "$(field ring "$figures" | md5sum)"
+# The map is of the whole life, too; what is not says so, and is of the same calls in itself.
+same "ring: threads' time is since the calls that are known" true "$(field ring '.io as $io |
+	.process.duration_ns as $all | $io.threads[0] | .wall_ns <= $all - $io.ordered_calls_from_ns + 1000
+	and .wall_ns > 0 and .running_ns <= .wall_ns')"
+for name in whole ring; do
+	same "$name: the map has all calls but waits" true "$(field $name '.io as $io |
+		([$io.heatmap.rows[].calls[]] | add) == ([$io.totals | to_entries[] |
+		select(.key != "wait" and (.key | startswith("stdio") | not)).value.calls] | add)')"
+done
+text=$("$lariat" io "$(trace_of ring)")
+case $text in *"Of the calls since"*"those before are in sums"*) ;; *) fail "text: not said" ;; esac
+case $("$lariat" io "$(trace_of whole)") in *"those before are in sums"*) fail "text: said" ;; esac
 for name in whole ring; do
 	same "$name: seen" true "$(field $name '.io.coverage | .kernel_bytes > 0 and
 		.seen_bytes == .kernel_bytes')"

@@ -162,6 +162,9 @@ enum lar_table {
 	LAR_TABLE_LOCK_WAITING = 28,
 	/* d site, CPU samples, of them: in a system call */
 	LAR_TABLE_CPU = 29,
+	/* when calls but waits took how long: the middle of a span of time, in ticks since
+	 * clock_start; bits of the ticks that they took; calls that ended in that span */
+	LAR_TABLE_IO_HEAT = 30,
 	LAR_TABLE_MAX = 64
 };
 
