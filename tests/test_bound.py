@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from checks import check, finish
+
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 lariat, victim = build + "/lariat", build + "/victims/bound_load"
@@ -23,17 +25,6 @@ SIZES = 1, 4, 64  # MiB
 TIMES = {"events": 4000000, "stacks": 1000000, "threads": 10000, "files": 100000, "live": 500000,
          "locks": 300000}
 MANY_STACKS = 64 * MIB  # "can need more"
-checks = failures = 0
-
-
-def check(name, good, what):
-    global checks, failures
-    checks += 1
-    if not good:
-        failures += 1
-        print("FAIL: %s: %s" % (name, what), flush=True)
-
-
 def stated_memory():
     """The figures of the manual page: MiB at most, bytes for each block, MiB for each thread."""
     with open(top + "/preload/liblariat.7") as f:
@@ -134,8 +125,7 @@ def main():
             totals(name, way, times, read(name, "report", trace))
             given_up(name, way, size, read(name, "info", trace))
             os.unlink(trace)
-    print("%d checks, %d failed" % (checks, failures))
-    return failures > 0 or not checks
+    return finish()
 
 
 with tempfile.TemporaryDirectory() as folder:

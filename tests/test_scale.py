@@ -13,22 +13,13 @@ import subprocess
 import sys
 import tempfile
 
+from checks import check, finish
+
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 sources = ["tests/scale/make_trace.c", "preload/format/decode.c", "preload/format/encode.c"]
 EVENTS = int(os.environ.get("SCALE_EVENTS", "40000000"))
 KEPT = 1024  # blocks that each thread has in use
-failures = checks = 0
-
-
-def check(name, good, what):
-    global failures, checks
-    checks += 1
-    if not good:
-        failures += 1
-        print("FAIL: %s: %s" % (name, what), flush=True)
-
-
 def stated_memory():
     """MiB at most, MiB for each thread, bytes for each block in use."""
     with open(top + "/analyzer/lariat.1") as f:
@@ -88,8 +79,7 @@ def main():
     check("memory", more <= 1.1 * less + (large - small) / 100,
           "%d bytes for a quarter of the events, %d for all" % (less, more))
     report_of(tool, 2000000, 100)
-    print("%d checks, %d failed" % (checks, failures))
-    return failures > 0
+    return finish()
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,8 @@ import tempfile
 import termios
 import time
 
+from checks import fail, finish, same
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LARIAT = os.path.join(os.environ.get("BUILD", os.path.join(TOP, "build")), "lariat")
 
@@ -34,18 +36,6 @@ while True:
     signal.pause()
 """
 
-failures = 0
-checks = 0
-
-
-def same(what, expected, got):
-    global failures, checks
-    checks += 1
-    if expected != got:
-        failures += 1
-        print(f"FAIL: {what}: expected {expected!r}, got {got!r}")
-
-
 def lines(path):
     try:
         with open(path) as file:
@@ -60,9 +50,7 @@ def wait_until(what, condition, seconds=60):
         if condition():
             return True
         time.sleep(0.01)
-    global failures
-    failures += 1
-    print(f"FAIL: {what}: it did not happen in {seconds} s")
+    fail(f"{what}: it did not happen in {seconds} s")
     return False
 
 
@@ -216,8 +204,7 @@ def main():
         for test in (test_passed_on, test_stop_alone, test_stop_of_child_alone, test_terminal,
                      test_alarm_set_before, test_closed_stderr):
             test(folder)
-    print(f"{checks} checks, {failures} failed")
-    return 1 if failures or not checks else 0
+    return finish()
 
 
 sys.exit(main())

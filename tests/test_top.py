@@ -15,22 +15,13 @@ import sys
 import tempfile
 import time
 
+from checks import finish, same
+
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 lariat, victim = build + "/lariat", build + "/victims/top_work"
 PATIENCE = 20  # seconds, for a machine that is busy
 THREADS, LEAVE = 3, 25
-
-checks = failures = 0
-
-
-def same(what, expected, got):
-    global checks, failures
-    checks += 1
-    if expected != got:
-        failures += 1
-        print("FAIL: %s: expected %r, got %r" % (what, expected, got), flush=True)
-
 
 class Program:
     def __init__(self, trace, size, churn):
@@ -245,8 +236,7 @@ def main():
     check_beside("1M", 200000, 4, "exit")
     check_beside("1M", 100000, 2, signal.SIGKILL)
     check_replaced(trace)
-    print("%d checks, %d failed" % (checks, failures))
-    return 1 if failures else 0
+    return finish()
 
 
 sys.exit(main())

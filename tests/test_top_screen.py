@@ -17,22 +17,13 @@ import tempfile
 import termios
 import time
 
+from checks import finish, same
+
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 lariat, victim = build + "/lariat", build + "/victims/top_work"
 PATIENCE = 20  # seconds, for a machine that is busy
 THREADS, CHURN, LEAVE = 2, 1000, 30
-
-checks = failures = 0
-
-
-def same(what, expected, got):
-    global checks, failures
-    checks += 1
-    if expected != got:
-        failures += 1
-        print("FAIL: %s: expected %r, got %r" % (what, expected, got), flush=True)
-
 
 class Screen:
     """What a terminal shows that is told this, as far as xterm and vt100 are told."""
@@ -384,8 +375,7 @@ def main():
     same("the view is still there", True, any("keep_some" in line for line in t.screen.lines()))
     t.type("q")
     t.ends("the end", 0)
-    print("%d checks, %d failed" % (checks, failures))
-    return 1 if failures else 0
+    return finish()
 
 
 sys.exit(main())

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "expect.h"
 
 static int empty[2], full[2], pair[2], server, null_fd;
@@ -96,21 +97,6 @@ static void *wait_forever(void *arg)
 	return arg;
 }
 
-static int asleep(void)
-{
-	char path[64], text[256], *state;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = (int)syscall(SYS_openat, -100, path, 0);
-	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
-	syscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	state = strrchr(text, ')');
-	return state && state[2] == 'S';
-}
-
 static void set_up(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "socket-here" };
@@ -141,7 +127,7 @@ int main(int argc, char **argv)
 		for (long way = 0; way < 8; way++) {
 			tid = 0;
 			pthread_create(&thread, NULL, work, (void *)way);
-			while (!tid || (way != 7 && !asleep()))
+			while (!tid || (way != 7 && !asleep(tid)))
 				usleep(200);
 			pthread_cancel(thread);
 			pthread_join(thread, &value);

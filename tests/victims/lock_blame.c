@@ -11,27 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
+
 #include "churn.h"
 
 #define ROUNDS 10
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static volatile int waiter_tid, turn, turns_over;
-
-static int asleep(int tid)
-{
-	char path[64], text[256], *state;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = (int)syscall(SYS_openat, -100, path, 0);
-	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
-	syscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	state = strrchr(text, ')');
-	return state && state[2] == 'S';
-}
 
 static void let_wait(int ms)
 {

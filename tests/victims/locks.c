@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "expect.h"
 
 static volatile int waiter_tid;
@@ -36,22 +37,6 @@ static struct timespec soon(clockid_t clock, long ns)
 	t.tv_sec += t.tv_nsec / 1000000000;
 	t.tv_nsec %= 1000000000;
 	return t;
-}
-
-/* Raw reads only: the victim's I/O is no matter here, but its locks are. */
-static int asleep(int tid)
-{
-	char path[64], text[256], *state;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = (int)syscall(SYS_openat, -100, path, 0);
-	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
-	syscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	state = strrchr(text, ')');
-	return state && state[2] == 'S';
 }
 
 struct waiter {

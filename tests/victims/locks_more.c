@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "expect.h"
 
 /* The first version of conditions, as programs linked long ago have it. */
@@ -42,22 +43,6 @@ static void check(int right)
 static void took(int n)
 {
 	expect_add("locks.totals.acquisitions", n);
-}
-
-/* Raw reads only: the victim's I/O is no matter here, but its locks are. */
-static int asleep(int tid)
-{
-	char path[64], text[256], *state;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = (int)syscall(SYS_openat, -100, path, 0);
-	n = syscall(SYS_read, fd, text, sizeof(text) - 1);
-	syscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	state = strrchr(text, ')');
-	return state && state[2] == 'S';
 }
 
 static void until_asleep(void)
