@@ -25,6 +25,8 @@ SIZES = 1, 4, 64  # MiB
 TIMES = {"events": 4000000, "stacks": 1000000, "threads": 10000, "files": 100000, "live": 500000,
          "locks": 300000}
 MANY_STACKS = 64 * MIB  # "can need more"
+
+
 def stated_memory():
     """The figures of the manual page: MiB at most, bytes for each block, MiB for each thread."""
     with open(top + "/preload/liblariat.7") as f:

@@ -20,6 +20,8 @@ build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 sources = ["tests/scale/make_trace.c", "preload/format/decode.c", "preload/format/encode.c"]
 EVENTS = int(os.environ.get("SCALE_EVENTS", "40000000"))
 KEPT = 1024  # blocks that each thread has in use
+
+
 def stated_memory():
     """MiB at most, MiB for each thread, bytes for each block in use."""
     with open(top + "/analyzer/lariat.1") as f:

@@ -36,6 +36,7 @@ while True:
     signal.pause()
 """
 
+
 def lines(path):
     try:
         with open(path) as file:

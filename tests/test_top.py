@@ -23,6 +23,7 @@ lariat, victim = build + "/lariat", build + "/victims/top_work"
 PATIENCE = 20  # seconds, for a machine that is busy
 THREADS, LEAVE = 3, 25
 
+
 class Program:
     def __init__(self, trace, size, churn):
         self.churn, self.rounds = churn, 0

@@ -25,6 +25,7 @@ lariat, victim = build + "/lariat", build + "/victims/top_work"
 PATIENCE = 20  # seconds, for a machine that is busy
 THREADS, CHURN, LEAVE = 2, 1000, 30
 
+
 class Screen:
     """What a terminal shows that is told this, as far as xterm and vt100 are told."""
 
