@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* I/O as text. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io_findings.h"
@@ -53,33 +54,40 @@ static void print_totals(struct analysis *a)
 	table_print(t);
 }
 
-/* "Streams: 10,000 writes of 107 KiB became 27 of 4.0 KiB each (p99 12 us)." */
+/* "Writing streams: 10,000 calls of the program, 107 KiB, became 27 of the system, ..." */
 static void print_stream(struct analysis *a, const char *what, const struct io_figures *asked,
-			 const struct io_figures *made)
+			 const struct io_figures *made, bool writes)
 {
 	char calls[FORMAT_SIZE], bytes[FORMAT_SIZE], system[FORMAT_SIZE], each[FORMAT_SIZE];
-	char p50[FORMAT_SIZE], p99[FORMAT_SIZE];
+	char p50[FORMAT_SIZE], p99[FORMAT_SIZE], rest[FORMAT_SIZE + 40] = "", left[FORMAT_SIZE];
 
 	if (!asked->calls && !made->calls)
 		return;
+	format_count(calls, asked->calls);
 	format_bytes(bytes, asked->bytes);
-	format_bytes(each, made->calls ? made->bytes / made->calls : 0);
+	if (!made->calls) {
+		text_say(a, "%s streams: %s calls of the program, %s, became none of the system.",
+			 what, calls, bytes);
+		return;
+	}
+	if (writes && asked->bytes > made->bytes)
+		snprintf(rest, sizeof(rest), " %s stayed in buffers.",
+			 format_bytes(left, asked->bytes - made->bytes));
+	format_bytes(each, made->bytes / made->calls);
 	text_ticks(a, p50, histogram_quantile(&made->latency, 500));
 	text_ticks(a, p99, histogram_quantile(&made->latency, 990));
 	text_say(a,
 		 "%s streams: %s calls of the program, %s, became %s of the system, %s each, p50 "
-		 "%s, "
-		 "p99 %s.",
-		 what, format_count(calls, asked->calls), bytes, format_count(system, made->calls),
-		 each, p50, p99);
+		 "%s, p99 %s.%s",
+		 what, calls, bytes, format_count(system, made->calls), each, p50, p99, rest);
 }
 
 static void print_streams(struct analysis *a)
 {
 	const struct io_model *m = a->io;
 
-	print_stream(a, "Reading", &m->total[IO_STDIO_READ], &m->stream[0]);
-	print_stream(a, "Writing", &m->total[IO_STDIO_WRITE], &m->stream[1]);
+	print_stream(a, "Reading", &m->total[IO_STDIO_READ], &m->stream[0], false);
+	print_stream(a, "Writing", &m->total[IO_STDIO_WRITE], &m->stream[1], true);
 }
 
 static void print_coverage(struct analysis *a)
@@ -117,6 +125,61 @@ static void print_errors(struct analysis *a)
 	text_say(a, "%s", text);
 }
 
+/* "3 ENOENT, 1 EACCES" */
+static void errnos_words(char *text, size_t size, const struct io_errnos *e)
+{
+	char count[FORMAT_SIZE];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < e->used && n + 60 < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "%s%s %s", i ? ", " : "",
+				      format_count(count, e->row[i].count),
+				      io_error_name(e->row[i].number));
+}
+
+#define ERROR_SITES 5
+
+static int by_errors(const void *x, const void *y)
+{
+	const struct io_site *const *a = x, *const *b = y;
+
+	if ((*a)->errors != (*b)->errors)
+		return (*a)->errors > (*b)->errors ? -1 : 1;
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Where most errors are met: such sites take no time, and are not among those that do. */
+static void print_error_sites(struct analysis *a)
+{
+	static const char *const titles[] = { "ERRORS", NULL };
+	const struct io_site **list = calloc(a->io->sites.count + 1, sizeof(*list));
+	uint32_t n = 0, shown;
+	struct table *t;
+
+	for (uint32_t i = 0; list && i < a->io->sites.count; i++)
+		if (a->io->site[i].errnos)
+			list[n++] = &a->io->site[i];
+	if (n) {
+		qsort(list, n, sizeof(*list), by_errors);
+		shown = n < ERROR_SITES ? n : ERROR_SITES;
+		text_caption(a, "Sites with errors", shown, n);
+		t = table_new(a->context, titles, "SITE");
+		for (uint32_t i = 0; i < shown; i++) {
+			char line[400];
+
+			table_row(t);
+			cell_count(t, list[i]->errors);
+			text_site(a, t, &a->io->sites, (uint32_t)(list[i] - a->io->site), 1);
+			errnos_words(line, sizeof(line), list[i]->errnos);
+			table_words(t, line);
+			if (!list[i]->more_targets)
+				table_words(t, text_target(a, list[i]->target));
+		}
+		table_print(t);
+	}
+	free(list);
+}
+
 static void print_targets(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "TIME", "READ", "WRITTEN", "CALLS", NULL };
@@ -152,6 +215,23 @@ static void print_targets(struct analysis *a, bool brief)
 	ranking_fini(&r);
 }
 
+/* What it asked of streams, and which errors it met. */
+static void print_site_notes(struct table *t, const struct io_site *s)
+{
+	char count[FORMAT_SIZE], bytes[FORMAT_SIZE], line[400];
+
+	if (s->stdio_calls) {
+		snprintf(line, sizeof(line), "%s calls on streams, %s",
+			 format_count(count, s->stdio_calls), format_bytes(bytes, s->stdio_bytes));
+		table_words(t, line);
+	}
+	if (s->errnos) {
+		memcpy(line, "failed: ", 9);
+		errnos_words(line + 8, sizeof(line) - 8, s->errnos);
+		table_words(t, line);
+	}
+}
+
 static void print_sites(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "TIME", "BYTES", "CALLS", "P99", NULL };
@@ -174,6 +254,7 @@ static void print_sites(struct analysis *a, bool brief)
 		cell_count(t, s->calls);
 		cell_ticks(a, t, histogram_quantile(&s->latency, 990));
 		text_site(a, t, &a->io->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
+		print_site_notes(t, s);
 		if (brief || s->more_targets)
 			continue;
 		snprintf(where, sizeof(where), "on %s", text_target(a, s->target));
@@ -258,6 +339,8 @@ void text_io(struct analysis *a, bool brief)
 	print_streams(a);
 	print_coverage(a);
 	print_errors(a);
+	if (!brief)
+		print_error_sites(a);
 	print_targets(a, brief);
 	if (!brief)
 		print_sites(a, brief);

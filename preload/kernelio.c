@@ -52,6 +52,14 @@ static uint64_t objects_loaded(void)
 	return adds;
 }
 
+static void note_objects(void)
+{
+	uint64_t objects = objects_loaded();
+
+	if (objects > lar->kernel_objects)
+		lar->header->loaded_objects = objects - lar->kernel_objects;
+}
+
 /* Reads a file of counts; c->known says whether it could. */
 static void ask_file(const char *path, struct counts *c)
 {
@@ -125,6 +133,8 @@ void kernelio_second_thread(void)
 
 	if (!lar || lar->kernel_threads || !lar->kernel_known)
 		return;
+	/* the last time that the loader can be asked */
+	note_objects();
 	sys_block_signals(&mask);
 	lar->kernel_children = children_seen();
 	before = __atomic_load_n(&sys_bytes_read, __ATOMIC_RELAXED);
@@ -155,15 +165,13 @@ void kernelio_sample(void)
 {
 	struct lar_header *h = lar->header;
 	struct counts c;
-	uint64_t now = lar_ticks(), before = sys_clock_ns(CLOCK_MONOTONIC), objects;
+	uint64_t now = lar_ticks(), before = sys_clock_ns(CLOCK_MONOTONIC);
 
 	if (!lar->kernel_known || !ask(&c))
 		return;
 	h->kernel_read_bytes = c.read - lar->kernel_read;
 	h->kernel_written_bytes = c.written - lar->kernel_written;
-	objects = objects_loaded();
-	if (objects > lar->kernel_objects)
-		h->loaded_objects = objects - lar->kernel_objects;
+	note_objects();
 	__atomic_store_n(&h->kernel_ticks, now,
 			 __ATOMIC_RELEASE); /* resident memory is asked for at the same times */
 	__atomic_store_n(&lar->resident_due_ns, apart_due(before), __ATOMIC_RELAXED);

@@ -64,7 +64,7 @@ same "the map has all calls but waits" true "$(field habits '.io as $io |
 	([$io.heatmap.rows[].calls[]] | add) == ([$io.totals | to_entries[] |
 	select(.key != "wait" and (.key | startswith("stdio") | not)).value.calls] | add)')"
 text=$("$lariat" io "$(trace_of habits)")
-for part in "When calls took how long" "Time of threads" "Findings" "Seen: "; do
+for part in "When calls took how long" "Sites with errors" "Time of threads" "Findings" "Seen: "; do
 	case $text in *"$part"*) ;; *) fail "text: no $part" ;; esac
 done
 
@@ -77,9 +77,9 @@ same "nothing is lost" '[0,0,false]' \
 	"$(field ring '.trace | [.events_overwritten, .events_dropped, .partial] | tojson')"
 figures='def op: [.calls, .bytes, .errors, .short, (.system // {} | [.calls, .bytes, .errors])];
 	.io | [.totals | map_values(op)], ([.targets[] | select(.name | test("/h_")) | [.name, .calls,
-	.bytes, .errors, (.read, .write, .other, (.stdio_read // {}), (.stdio_write // {}) | op)]] |
+	.bytes, .errors, .errors_by_errno, (.read, .write, .other, (.stdio_read // {}), (.stdio_write // {}) | op)]] |
 	sort), ([.sites[] | [.function, .calls, .bytes, .stdio_calls, .stdio_bytes, .errors,
-	.operations]] | sort)'
+	.errors_by_errno, .operations]] | sort)'
 same "the same figures" "$(field whole "$figures" | md5sum)" "$(field ring "$figures" | md5sum)"
 # The map is of the whole life, too; what is not says so, and is of the same calls in itself.
 same "ring: threads' time is since the calls that are known" true "$(field ring '.io as $io |

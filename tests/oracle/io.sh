@@ -193,6 +193,12 @@ END
 if [ ${#only[@]} -eq 0 ]; then
 	record grep grep -r 77 tree
 	covered grep
+	# libraries that are loaded before there is a second thread
+	record python3-thread /usr/bin/python3 -E -c 'import bz2, lzma, threading
+t = threading.Thread(target=print)
+t.start()
+t.join()'
+	covered python3-thread
 fi
 compare cat cat -A lines tree/3 tree/4
 compare dd dd if=lines of=copied bs=512 count=30 conv=fsync status=none
