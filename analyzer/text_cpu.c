@@ -23,7 +23,9 @@ static void say_totals(struct analysis *a)
 		text_say(a, "%s more found the recorder at work, and are not in the tables",
 			 format_count(x, recorder));
 	if (missed)
-		text_say(a, "%s periods have no sample: signals were blocked",
+		text_say(a,
+			 "%s periods have no sample: signals were blocked, or the thread ended "
+			 "first",
 			 format_count(x, missed));
 }
 

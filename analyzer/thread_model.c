@@ -161,7 +161,9 @@ static void count_sample(struct thread_figures *t, const struct event *e)
 {
 	if (e->flags & LAR_CPU_RECORDER) {
 		t->in_recorder += e->field[2];
-	} else if (!(e->flags & LAR_CPU_CLOCK)) {
+	} else if (e->flags & LAR_CPU_CLOCK) {
+		t->missed += e->field[2];
+	} else {
 		uint64_t weight = lar_sample_weight(e->flags, e->field[2]);
 
 		t->samples += weight;

@@ -60,22 +60,35 @@ static LAR_TLS struct {
 	bool over;
 	uint8_t *stack;
 	uint64_t in_recorder; /* samples that are to be counted by the next one */
+	uint64_t first_ns;    /* CPU time of the first */
+	uint64_t counted;     /* periods that samples came for */
 } own;
 
 static uint64_t self_start, self_end; /* the recorder's own module */
 
 /* ---- a sample ---- */
 
-static void put(struct thread *t, unsigned flags, uint64_t n)
+static void put(struct thread *t, unsigned flags, uint64_t cpu_ns, uint64_t n)
 {
 	uint64_t *r = span_record(t, LAR_EV_CPU, flags, 0, 3);
 
 	if (!r)
 		return;
 	r[0] = lar_ticks();
-	r[1] = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	r[1] = cpu_ns;
 	r[2] = n;
 	span_commit(t);
+}
+
+/* Periods that are over, as far as no sample came for them: the kernel's tick has not come either,
+ * or signals are blocked. */
+static uint64_t overdue(uint64_t cpu_ns)
+{
+	uint64_t periods = cpu_ns < own.first_ns ? 0 : 1 + (cpu_ns - own.first_ns) / PERIOD_NS;
+	uint64_t n = periods > own.counted ? periods - own.counted : 0;
+
+	own.counted += n;
+	return n;
 }
 
 /* Samples that found the thread in the recorder. */
@@ -85,7 +98,7 @@ static void put_recorder(struct thread *t)
 
 	own.in_recorder = 0;
 	if (n)
-		put(t, LAR_CPU_RECORDER, n);
+		put(t, LAR_CPU_RECORDER, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), n);
 }
 
 /* Behind a system call's instruction: the thread was in the kernel, or is just back. */
@@ -201,16 +214,21 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	if (!lar || sys_forbidden || !own.stack || own.over || own.pid != lar->pid)
 		return;
 	i.missed = info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
+	own.counted += 1 + i.missed;
 	on_own_stack(&i);
 }
 
 /* ---- timers ---- */
 
-static bool timer_begin(uint32_t tid, int signal, int32_t *id)
+static uint64_t part_of_period(void)
 {
-	/* the first sample after a part of the period that nothing determines: short threads have
-	 * their share of samples */
-	uint64_t first = 1 + (lar_tsc() * 0x9e3779b97f4a7c15ull >> 32) * PERIOD_NS / (1ull << 32);
+	return 1 + (lar_tsc() * 0x9e3779b97f4a7c15ull >> 32) * PERIOD_NS / (1ull << 32);
+}
+
+/* The first sample comes after a part of the period that nothing determines: short threads have
+ * their share of samples. */
+static bool timer_begin(uint32_t tid, int signal, uint64_t first, int32_t *id)
+{
 	struct itimerspec when = { { 0, PERIOD_NS }, { 0, (long)first } };
 	struct sigevent event;
 
@@ -228,14 +246,14 @@ static bool timer_begin(uint32_t tid, int signal, int32_t *id)
 }
 
 /* A place in the table, its tid entered last: who goes through the table then finds the timer. */
-static bool timer_enter(uint32_t tid, uint32_t *place)
+static bool timer_enter(uint32_t tid, uint64_t first, uint32_t *place)
 {
 	for (uint32_t n = 0; n < THREADS_MOST; n++) {
 		struct cpu_timer *t = &state->timer[(tid + n) % THREADS_MOST];
 
 		if (atomic_load(&t->tid))
 			continue;
-		if (!timer_begin(tid, cpu_signal, &t->id))
+		if (!timer_begin(tid, cpu_signal, first, &t->id))
 			return false;
 		atomic_store(&t->tid, tid);
 		*place = (tid + n) % THREADS_MOST;
@@ -260,10 +278,12 @@ void cpu_thread_begin(void)
 		own.stack = pool_map(STACK_SIZE);
 	own.pid = lar->pid;
 	own.over = false;
-	own.in_recorder = 0;
+	own.in_recorder = own.counted = 0;
 	sys_block_signals(&mask);
 	if (own.stack && spin_lock(&state->lock)) {
-		begun = state->on && timer_enter((uint32_t)sys_gettid(), &own.place);
+		own.first_ns = part_of_period();
+		begun = state->on && timer_enter((uint32_t)sys_gettid(), own.first_ns, &own.place);
+		own.first_ns += sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		spin_unlock(&state->lock);
 	}
 	own.over = !begun;
@@ -284,13 +304,14 @@ void cpu_thread_enter(uint64_t frame)
 		return;
 	/* what it has had before does not count */
 	if (own.pid == lar->pid && !own.over)
-		put(t, LAR_CPU_CLOCK, 0);
+		put(t, LAR_CPU_CLOCK, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 0);
 	span_close(t);
 }
 
 void cpu_thread_clock(uint64_t frame)
 {
 	struct thread *t;
+	uint64_t cpu_ns;
 
 	if (!cpu_on() || own.pid != lar->pid || own.over)
 		return;
@@ -298,7 +319,8 @@ void cpu_thread_clock(uint64_t frame)
 	if (!t)
 		return;
 	put_recorder(t);
-	put(t, LAR_CPU_CLOCK, 0);
+	cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	put(t, LAR_CPU_CLOCK, cpu_ns, overdue(cpu_ns));
 	span_close(t);
 }
 
@@ -443,7 +465,8 @@ static void change_signal(int to)
 	for (uint32_t i = 0; i < THREADS_MOST; i++) {
 		struct cpu_timer *t = &state->timer[i];
 
-		if (atomic_load(&t->tid) && !timer_begin(atomic_load(&t->tid), to, &t->id))
+		if (atomic_load(&t->tid) &&
+		    !timer_begin(atomic_load(&t->tid), to, part_of_period(), &t->id))
 			atomic_store(&t->tid, 0);
 	}
 }
