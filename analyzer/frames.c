@@ -226,8 +226,8 @@ static const char *const wrappers[] = {
 static bool is_wrapper(const char *function)
 {
 	static const char *const prefixes[] = {
-		"operator new", "operator delete", "std::",   "__gnu_cxx::",
-		"void std::",	"void* std::",	   "__libc_", "__interceptor_",
+		"operator new", "operator delete", "std::",	     "__gnu_cxx::", "void std::",
+		"void* std::",	"__libc_",	   "__interceptor_", "__gthread_",  "bool std::",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)

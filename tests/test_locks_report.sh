@@ -90,6 +90,14 @@ for how in "" wrap; do
 		jq '.threads.concurrency | .slot_ns as $n | .slots[-8].waiting_ns > 2 * $n')"
 done
 
+# The program's own function stands for what the C++ library's inlined ones did.
+if [ -e "$victims/lock_cxx" ]; then
+	"$lariat" run -q -o cxx.lariat "$victims/lock_cxx"
+	is "who waited for whom in C++" '.blame | map([.waiter.function, .holder.function |
+		sub("[<(].*"; "") | sub("^void "; "")]) | sort' \
+		'[["try_it","hold_it"],["want_it","hold_it"]]' cxx.lariat
+fi
+
 # Locks that are not the C library's show as futexes.
 "$lariat" run -q -o futex.lariat "$victims/thread_idle" futex
 is "futexes" '[.totals.acquisitions, .totals.other_waits, (.conditions | map([.kind, .waits]))]' \
