@@ -54,8 +54,8 @@ struct growth_model {
 	struct keymap regions; /* of addresses */
 	uint64_t *reach;       /* per region: end of what is used of it */
 	uint32_t reach_size;
-	uint64_t main_start;  /* where the break began; 0 = not known */
-	uint64_t break_bytes; /* above it, as it was last looked at */
+	uint64_t main_start;			     /* where the break began; 0 = not known */
+	uint64_t break_bytes;			     /* above it, as it was last looked at */
 	struct growth_totals total[GROWTH_KINDS][2]; /* [recorded] */
 	struct growth_event *event;
 	uint32_t count, room;
