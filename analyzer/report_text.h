@@ -33,6 +33,8 @@ void text_heading(const struct analysis *a, const char *title);
 void text_wrapped(const struct cmd_context *c, enum style style, const char *first,
 		  const char *text);
 
+#define CLOCK_STEP_NS 200 /* times in a trace are not finer */
+
 /* A sentence, indented, wrapped to the width. */
 void text_say(const struct analysis *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -13,6 +13,18 @@ static uint32_t shown_of(const struct analysis *a, uint32_t count)
 	return count < limit ? count : (uint32_t)limit;
 }
 
+/* The median life of a site's blocks. */
+static void cell_life(const struct analysis *a, struct table *t, uint32_t site)
+{
+	uint64_t ticks = histogram_quantile(&a->heap->site[site].lifetime, 500);
+	uint64_t ns = trace_span_ns(a->trace, ticks);
+	char text[FORMAT_SIZE + 2], x[FORMAT_SIZE];
+
+	snprintf(text, sizeof(text), "%s%s", ns < CLOCK_STEP_NS ? "< " : "",
+		 format_time(x, ns < CLOCK_STEP_NS ? CLOCK_STEP_NS : ns));
+	table_cell(t, text);
+}
+
 static void print_pools(struct analysis *a, const struct ranking *r)
 {
 	static const char *const titles[] = { "SIZE", "CALLS", "LIFE", "POOL OF", "ANSWERS", NULL };
@@ -31,9 +43,7 @@ static void print_pools(struct analysis *a, const struct ranking *r)
 		table_row(t);
 		cell_bytes(t, s->size_bytes);
 		cell_count(t, s->of_size);
-		cell_time(t, trace_span_ns(a->trace,
-					   histogram_quantile(&a->heap->site[r->index[i]].lifetime,
-							      500)));
+		cell_life(a, t, r->index[i]);
 		cell_count(t, churn_pool_blocks[best]);
 		table_cell(t, format_percent(x, s->hits[best], s->of_size));
 		text_site(a, t, &a->heap->sites, r->index[i], 1);

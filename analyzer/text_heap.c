@@ -4,8 +4,6 @@
 
 #include "report_text.h"
 
-#define CLOCK_STEP_NS 200 /* times in a trace are not finer */
-
 /* One line where the figures are not counts. */
 static void say_sampled(struct analysis *a)
 {
