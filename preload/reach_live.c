@@ -6,6 +6,9 @@
  * among slots needs to be made, a table keeps for each address what happened there last, also when
  * that was a free. Where times of two slots are the same, the number of allocations and frees
  * tells: per address they alternate.
+ *
+ * The process goes on and writes to the trace. What slots held is in the snapshot; blocks of a fill
+ * that was not sealed then are left alone, as the snapshot has what counts of it.
  */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <string.h>
@@ -44,7 +47,6 @@ struct live {
 	unsigned shift;	 /* bits that times in blocks lack */
 	uint32_t *fill;	 /* by slot: the checkpoint has all fills below */
 	uint32_t *taken; /* ... and so many events of this one */
-	bool *sealed;	 /* by slot: what it holds is in a block too */
 	uint32_t slots;
 	struct ring_place *ring;
 	size_t blocks, ring_room, oldest;
@@ -196,6 +198,8 @@ static void take_records(struct live *l, uint32_t slot, const uint64_t *w, size_
 		}
 		at += n;
 	}
+	if (skip) /* the checkpoint is younger than the snapshot */
+		l->bad = true;
 	flush(l, slot);
 }
 
@@ -265,7 +269,7 @@ static const struct ring_place *ring_nth(const struct live *l, size_t n)
 /* As a reader of the file does it: whoever wrote may have been stopped anywhere. */
 static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, missing = 0;
 
 	while (at + sizeof(struct lar_block) <= size) {
 		const struct lar_block *b = (const struct lar_block *)(ring + at);
@@ -283,9 +287,9 @@ static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
 		if (l->ring[i].seq < l->ring[i - 1].seq)
 			l->oldest = i;
 	for (size_t i = 1; i < l->blocks; i++)
-		if (ring_nth(l, i)->seq != ring_nth(l, i - 1)->seq + 1)
-			return false; /* one is missing */
-	return true;
+		missing += ring_nth(l, i)->seq - ring_nth(l, i - 1)->seq - 1;
+	/* what a thread was just writing is still in its slot */
+	return missing < l->r->s->threads;
 }
 
 static bool decode_memory(struct live *l, uint32_t slot_size)
@@ -315,6 +319,9 @@ static bool take_block(struct live *l, const struct lar_block *b)
 
 	if (b->slot >= l->slots)
 		return false;
+	if (b->slot >= l->r->s->slots || !l->r->s->slot[b->slot].used ||
+	    (int32_t)(b->slot_seq - l->r->s->slot[b->slot].fill) >= 0)
+		return true; /* the slot had it, or it was not yet */
 	if ((int32_t)(b->slot_seq - l->fill[b->slot]) < 0)
 		return true; /* the checkpoint has it */
 	if (b->slot_seq == l->fill[b->slot])
@@ -345,13 +352,6 @@ static const struct lar_section *section(const struct reach *r, enum lar_section
 	return NULL;
 }
 
-static const struct lar_slot *slot_at(const struct reach *r, uint32_t index)
-{
-	const struct lar_section *s = section(r, LAR_SECTION_STAGING);
-
-	return (const struct lar_slot *)(r->s->base + s->offset + index * r->s->slot_size);
-}
-
 static bool take_ring(struct live *l)
 {
 	const struct lar_section *s = section(l->r, LAR_SECTION_RING);
@@ -367,26 +367,25 @@ static bool take_ring(struct live *l)
 
 		if (!take_block(l, b))
 			return false;
-		if (b->slot_seq == (uint32_t)(slot_at(l->r, b->slot)->state >> 32))
-			l->sealed[b->slot] = true;
 	}
 	return true;
 }
 
+/* What the checkpoint has of a slot must have been there at the snapshot. */
 static void take_slots(struct live *l)
 {
-	const struct lar_section *s = section(l->r, LAR_SECTION_STAGING);
+	const struct snapshot *s = l->r->s;
 
-	for (uint32_t i = 0; i < l->slots && i < s->used; i++) {
-		const struct lar_slot *slot = slot_at(l->r, i);
-		const uint8_t *p = (const uint8_t *)slot;
-		uint32_t fill = (uint32_t)(slot->state >> 32), head = (uint32_t)slot->state;
+	for (uint32_t i = 0; i < l->slots; i++) {
+		const struct snapshot_slot *slot = i < s->slots ? &s->slot[i] : NULL;
 
-		if (slot->magic != LAR_SLOT_MAGIC || l->sealed[i] ||
-		    (int32_t)(fill - l->fill[i]) < 0 || head > l->fill_words * 8)
-			continue;
-		take_records(l, i, (const uint64_t *)(p + LAR_SLOT_HEADER_SIZE), head / 8,
-			     fill == l->fill[i] ? l->taken[i] : 0);
+		if (!slot || !slot->used)
+			l->bad |= l->fill[i] != 0;
+		else if ((int32_t)(slot->fill - l->fill[i]) < 0)
+			l->bad = true;
+		else
+			take_records(l, i, slot->record, slot->words,
+				     slot->fill == l->fill[i] ? l->taken[i] : 0);
 	}
 }
 
@@ -482,11 +481,10 @@ bool reach_live(struct reach *r)
 	if (!s || !section(r, LAR_SECTION_RING))
 		return false;
 	l.slots = (uint32_t)(s->size / r->s->slot_size);
-	l.fill = reach_memory(r, l.slots * (2 * sizeof(*l.fill) + sizeof(*l.sealed)));
+	l.fill = reach_memory(r, l.slots * 2 * sizeof(*l.fill));
 	if (!l.fill || !decode_memory(&l, (uint32_t)r->s->slot_size))
 		return false;
 	l.taken = l.fill + l.slots;
-	l.sealed = (bool *)(l.taken + l.slots);
 	if (!reach_checkpoint(r, checkpoint_row, &l))
 		return false;
 	flush(&l, NO_SLOT);

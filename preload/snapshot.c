@@ -254,12 +254,13 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
 							 : lar->header->ring_head;
 	s->ticks = lar_ticks();
-	pid = fork_quietly();
+	pid = snapshot_copy_slots(s) ? fork_quietly() : -ENOMEM;
 	if (!pid)
 		reach_run(s);
 	if (threads > 1)
 		snapshot_resume(s);
 	atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
+	snapshot_free_slots(s);
 	if (pid > 0)
 		return (uint32_t)pid;
 	say(s, LAR_LEAKSCAN_FORK, (uint64_t)-pid);

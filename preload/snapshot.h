@@ -25,6 +25,14 @@ struct snapshot_thread {
 	uint64_t registers[SNAPSHOT_REGISTERS];
 };
 
+/* What a thread's buffer held. */
+struct snapshot_slot {
+	bool used;
+	uint32_t fill; /* number of the buffer's fill: high half of lar_slot.state */
+	uint32_t words;
+	const uint64_t *record;
+};
+
 /* In memory that the scan shares with the process. */
 struct snapshot_shared {
 	_Atomic uint64_t pause_ns;
@@ -45,6 +53,9 @@ struct snapshot {
 	uint64_t own_tls_size;
 	uint64_t begin_ns; /* CLOCK_MONOTONIC */
 	struct snapshot_shared *shared;
+	struct snapshot_slot *slot; /* by index; a mapping with what they point to */
+	uint32_t slots;
+	uint64_t slots_bytes; /* of the mapping */
 	uint64_t ticks;
 	uint64_t seq;
 	uint32_t flags; /* enum lar_leakscan_flags */
@@ -78,6 +89,10 @@ void snapshot_at_exit(uint64_t frame);
  * holds no lock of the recorder that an event needs.
  */
 void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count);
+
+/* Copies what buffers hold, while nobody writes; false when there is no memory. */
+bool snapshot_copy_slots(struct snapshot *s);
+void snapshot_free_slots(struct snapshot *s);
 
 /* Whether a reader has asked for one by a word in the trace. */
 bool snapshot_asked(void);

@@ -84,6 +84,13 @@ cycle 101/1 205/2 ours
 mapped 48/1 0/0 ours
 END
 
+# Threads that do not rest: the result is that of one moment, and always the same.
+for i in $(seq 12); do
+	record "churning$i" "$corpus" churning
+	classes "$(trace_of "churning$i")"
+done | sort | uniq -c >churning
+same "churning" "12 52/1 0/0" "$(xargs <churning)"
+
 # A fork: each process has what it lost itself.
 record forked "$corpus" forked
 for trace in "$work"/forked.*.lariat; do classes "$trace"; done | sort >forked

@@ -420,6 +420,43 @@ static void busy_at_exit(void)
 	lose(42);
 }
 
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static void **queue;
+
+/* Blocks of one thread are freed by another, so fast that buffers fill during a scan. */
+static void *pass_on(void *seed)
+{
+	unsigned x = (unsigned)(uintptr_t)seed;
+	void *slot[64] = { NULL };
+
+	for (;;) {
+		void **fresh = malloc(64), **old;
+		unsigned i = (x = x * 1103515245 + 12345) >> 16 & 63;
+
+		free(slot[i]);
+		slot[i] = malloc((x >> 8) % 500 + 1);
+		pthread_mutex_lock(&queue_lock);
+		*fresh = queue;
+		queue = fresh;
+		old = *fresh;
+		if (old)
+			*fresh = *old;
+		pthread_mutex_unlock(&queue_lock);
+		free(old);
+	}
+	return NULL;
+}
+
+static void churning(void)
+{
+	pthread_t t;
+
+	for (uintptr_t i = 1; i <= 4; i++)
+		pthread_create(&t, NULL, pass_on, (void *)i);
+	usleep(30000);
+	lose(52);
+}
+
 static void *with_argument(void *p)
 {
 	void *volatile held = p;
@@ -596,6 +633,7 @@ static const struct {
 	CASE(many_keys),
 	CASE(pointer_to_self),
 	CASE(chain),
+	CASE(churning),
 	CASE(coloured),
 	CASE(interior),
 	CASE(unaligned),
