@@ -177,6 +177,7 @@ class Lttng(Preloaded):
     package = "lttng-tools liblttng-ust1"
     note = ("events of its malloc wrapper, no stacks, lossy when its buffers are full; the CPU "
             "time of its consumer cannot be seen")
+    events = "lttng_ust_libc:*"
 
     def library(self):
         return library_path("liblttng-ust-libc-wrapper.so.1")
@@ -211,13 +212,22 @@ class Lttng(Preloaded):
         if not self.daemon:
             self.start_daemon()
         self.control("create", "lariat-bench", f"--output={folder}/trace")
-        self.control("enable-event", "-u", "lttng_ust_libc:*")
+        self.control("enable-event", "-u", self.events)
         self.control("start")
 
     def end(self, folder):
         self.control("stop")
         self.control("destroy", "lariat-bench")
         return 0
+
+
+class LttngLocks(Lttng):
+    what = {LOCKS}
+    note = "events of its pthread wrapper (mutexes only), otherwise as for the heap"
+    events = "lttng_ust_pthread:*"
+
+    def library(self):
+        return library_path("liblttng-ust-pthread-wrapper.so.1")
 
 
 class Wrapping(Tool):
@@ -284,7 +294,7 @@ class Mutrace(Wrapping):
 def all_tools(library):
     return [
         Native(), Lariat(library), LariatHeap(library), Heaptrack(), Lsan(), Gperftools(), Lttng(),
-        Mutrace(), Strace(), Uftrace(),
+        LttngLocks(), Mutrace(), Strace(), Uftrace(),
         Gprofng(LOCKS, ["-s", "all"], "every lock and I/O call with its stack (-s all, -i on)"),
         Gprofng(IO, ["-i", "on"], ""),
     ]
