@@ -34,6 +34,12 @@ static inline uint64_t cpu_ns_of(const struct analysis *a, uint64_t samples)
 	return samples * a->facts->header->cpu_period_ns;
 }
 
+/* Only a part of the run is asked for: lives are whole, waits are not. */
+static inline bool cpu_windowed(const struct analysis *a)
+{
+	return a->context->since_ns || a->context->until_ns != UINT64_MAX;
+}
+
 /*
  * A thread's life in parts that add up to it: work, and waiting as far as it did not work in it.
  * Waits are those that the recorder sees; other: it could not run, or waited in another way.

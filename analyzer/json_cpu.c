@@ -80,6 +80,11 @@ void json_set_cpu_split(const struct analysis *a, json_t *object, const struct t
 
 	json_set_u64(object, "cpu_samples", t->samples);
 	json_set_u64(object, "cpu_missed", t->missed);
+	if (cpu_windowed(a)) {
+		json_decref(off);
+		json_set(object, "off_cpu", json_null());
+		return;
+	}
 	json_set_u64(object, "life_ns", s.life_ns);
 	json_set_u64(object, "work_ns", s.work_ns);
 	json_set_u64(off, "lock_wait_ns", s.lock_ns);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "chart.h"
+#include "cpu_functions.h"
 #include "lock_findings.h"
 #include "report_text.h"
 
@@ -164,7 +165,7 @@ void text_threads(struct analysis *a, bool brief)
 		table_drop(t, 8);
 	}
 	table_print(t);
-	if (a->cpu && !brief)
+	if (a->cpu && !brief && !cpu_windowed(a))
 		text_cpu_split(a, &r, shown);
 	ranking_fini(&r);
 }

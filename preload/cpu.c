@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <ucontext.h>
@@ -22,7 +23,9 @@
 #define SIGNAL_LOWEST  38
 #define THREADS_MOST   8192
 #define STACK_SIZE     (64u << 10)
-#define SIGMASK_SIZE   160 /* of pthread_sigmask(), which sets all masks, up to its call */
+#define SIGMASK_SIZE   160  /* of pthread_sigmask(), which sets all masks, up to its call */
+#define FRAME_SIZE     4096 /* of a signal, where the kernel does not tell */
+#define HANDLER_SIZE   1024 /* what ours takes until it is on its own stack, and more */
 #define RESTORER       0x04000000ul
 #define KERNEL_MAJOR   5 /* since this version no call is interrupted */
 #define KERNEL_MINOR   9
@@ -52,6 +55,7 @@ struct cpu_state {
 static struct cpu_state *state;
 
 int cpu_signal;
+static unsigned long on_signal_stack = SA_ONSTACK; /* or 0 */
 static char cookie; /* its address is what our timers' signals carry */
 
 static LAR_TLS struct {
@@ -269,6 +273,7 @@ static bool cpu_on(void)
 
 void cpu_thread_begin(void)
 {
+	stack_t alternate = { .ss_flags = SS_DISABLE };
 	bool begun = false;
 	uint64_t mask;
 
@@ -276,6 +281,8 @@ void cpu_thread_begin(void)
 		return;
 	if (!own.stack)
 		own.stack = pool_map(STACK_SIZE);
+	if (!sys_call3(SYS_sigaltstack, 0, (long)&alternate, 0))
+		cpu_signal_stack(&alternate);
 	own.pid = lar->pid;
 	own.over = false;
 	own.in_recorder = own.counted = 0;
@@ -356,10 +363,21 @@ static bool action_get(int signal, struct kernel_action *a)
 
 static void action_set(int signal, void (*handler)(int, siginfo_t *, void *))
 {
-	struct kernel_action a = { handler, SA_SIGINFO | SA_RESTART | SA_ONSTACK | RESTORER,
+	struct kernel_action a = { handler, SA_SIGINFO | SA_RESTART | on_signal_stack | RESTORER,
 				   lar_signal_return, ~0ull };
 
 	sys_call6(SYS_rt_sigaction, signal, (long)&a, 0, 8, 0, 0);
+}
+
+void cpu_signal_stack(const stack_t *stack)
+{
+	uint64_t frame = getauxval(AT_MINSIGSTKSZ);
+
+	if (stack->ss_flags & SS_DISABLE || !on_signal_stack ||
+	    stack->ss_size >= (frame ? frame : FRAME_SIZE) + HANDLER_SIZE)
+		return;
+	on_signal_stack = 0;
+	action_set(cpu_signal, on_signal);
 }
 
 /* A signal that the program leaves alone, `highest` or below; 0 = none. */
@@ -484,36 +502,4 @@ void cpu_give_way(void)
 		spin_unlock(&state->lock);
 	}
 	sys_restore_signals(&mask);
-}
-
-const sigset_t *cpu_set_without(const sigset_t *set, sigset_t *copy)
-{
-	uint64_t bits, ours = 1ull << (cpu_signal - 1);
-
-	if (!set)
-		return set;
-	memcpy(&bits, set, sizeof(bits));
-	if (!(bits & ours))
-		return set;
-	if (!(bits & ours << 1) && !(bits & ours >> 1)) {
-		cpu_give_way();
-		return set;
-	}
-	*copy = *set;
-	bits &= ~ours;
-	memcpy(copy, &bits, sizeof(bits));
-	return copy;
-}
-
-const sigset_t *cpu_mask_with(const sigset_t *mask, sigset_t *copy)
-{
-	uint64_t bits;
-
-	if (!mask)
-		return mask;
-	*copy = *mask;
-	memcpy(&bits, mask, sizeof(bits));
-	bits |= 1ull << (cpu_signal - 1);
-	memcpy(copy, &bits, sizeof(bits));
-	return copy;
 }

@@ -47,6 +47,12 @@ void cpu_stop(void);
 /* In a forked child that is not recorded: as if nothing had been sampled. */
 void cpu_leave(void);
 
+/*
+ * The program is about to have signals handled on this stack. Where the frame of one does not fit
+ * there, ours come on the thread's own stack from then on.
+ */
+void cpu_signal_stack(const stack_t *stack);
+
 /* The program wants cpu_signal for itself: another one takes its place. */
 void cpu_give_way(void);
 

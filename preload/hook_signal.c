@@ -58,6 +58,13 @@ LAR_EXPORT int sigignore(int number)
 }
 #pragma GCC diagnostic pop
 
+LAR_EXPORT int sigaltstack(const stack_t *stack, stack_t *old)
+{
+	if (unlikely(cpu_signal && stack))
+		cpu_signal_stack(stack);
+	return REAL(sigaltstack)(stack, old);
+}
+
 /* A thread that blocks it may have ours pending. */
 LAR_EXPORT int sigpending(sigset_t *set)
 {

@@ -93,6 +93,18 @@ static void blocked(void)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* On a stack for signals that takes the frame of none, on newer processors. */
+static void small_stack(void)
+{
+	static char room[2048];
+	stack_t small = { .ss_sp = room, .ss_size = sizeof(room) }, old;
+	int result = sigaltstack(&small, &old);
+
+	burn(0.1);
+	printf("on a small stack for signals: %d\n", result);
+	sigaltstack(&old, NULL);
+}
+
 /* Every call that a signal ends, entered again and again by a thread that works. */
 static void not_ended(void)
 {
@@ -170,6 +182,7 @@ int main(void)
 	endings();
 	signal(SIGUSR2, count);
 	blocked();
+	small_stack();
 	not_ended();
 	own_use();
 	return 0;
