@@ -27,9 +27,11 @@ void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 static void wait_prepare(struct thread *t, uint64_t frame)
 {
 	t->waited.frame = 0;
-	if (!seal_make_nodes(t, LOCK_ROOM))
-		return;
-	span_commit(t);
+	if (unlikely(!t->stack.known || t->head + LOCK_ROOM > t->limit)) {
+		if (!seal_make_nodes(t, LOCK_ROOM))
+			return;
+		span_commit(t);
+	}
 	t->waited.frame = frame;
 	t->waited.node = t->stack.leaf;
 	t->waited.epoch = t->stack.epoch;
