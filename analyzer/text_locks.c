@@ -37,7 +37,8 @@ static void say_totals(struct analysis *a)
 		text_say(a, "%s trylocks failed, %s waits timed out",
 			 format_count(w, f->failed_try), format_count(x, f->timeouts));
 	if (f->errors)
-		text_say(a, "%s lock calls failed for other reasons", format_count(w, f->errors));
+		text_say(a, "%s failed for other reasons",
+			 format_things(w, f->errors, "lock call"));
 	if (m->unowned_unlocks)
 		text_say(a, "%s unlocks by a thread that did not hold the lock",
 			 format_count(w, m->unowned_unlocks));
