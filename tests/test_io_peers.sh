@@ -27,6 +27,14 @@ same "small: how often" "10 times small sends in a row and a late answer, withou
 "$lariat" io --format json --threshold delayed_sends=11 "$(trace_of small)" >small.json
 same "small: other thresholds" 0 "$(jq '.io.findings | length' small.json)"
 
+record queries "$victims/io_peers" queries
+same "queries: exit status" 0 "$(status_of queries)"
+same "queries: one of four is a finding" '[["many-queries","unix .s.PGSQL.5432"]]' "$(findings queries)"
+same "queries: how many" '100 questions, each answered before the next, to PostgreSQL' \
+	"$(field queries '.io.findings[0].evidence')"
+same "queries: services" '["MySQL","PostgreSQL","memcached"]' \
+	"$(field queries '[.io.targets[].service | select(.)] | unique | tojson')"
+
 record backlog "$victims/io_peers" backlog
 same "backlog: exit status" 0 "$(status_of backlog)"
 same "backlog: one of three is a finding" '[["blocking-connect","unix b_late"]]' "$(findings backlog)"

@@ -3,8 +3,9 @@
  * Peers of every kind of trouble, each in a part of its own. Works in the current folder.
  *
  *	io_peers passed		a descriptor comes over a socket, with the number of one before
- *	io_peers small		TCP: small sends in a row and late answers; without a delay, and
- *alone io_peers backlog	connects where nobody accepts for 400 ms, and where somebody does
+ *	io_peers small		TCP: small sends in a row and late answers, and what is like it
+ *	io_peers queries	databases that are asked again and again, and at once
+ *	io_peers backlog	connects where nobody accepts for 400 ms, and where somebody does
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -169,13 +170,14 @@ static void small(void)
 
 /* ---- backlog ---- */
 
-static void connect_to(const char *path)
+static int connect_to(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strcpy(at.sun_path, path);
 	must(!connect(s, (struct sockaddr *)&at, sizeof(at)));
+	return s;
 }
 
 static int listen_at(const char *path)
@@ -208,6 +210,44 @@ static void backlog(void)
 	close(quick);
 }
 
+/* ---- queries ---- */
+
+/* 10 bytes in, 10 bytes out. */
+static void echo(int server)
+{
+	for (int peer; (peer = accept(server, NULL, NULL)) >= 0; close(peer))
+		for (ssize_t n; (n = recv(peer, data, 10, MSG_WAITALL)) == 10;)
+			must(write(peer, data, 10) == 10);
+	exit(0);
+}
+
+/* So many questions, each answered before the next, or all of them at once. */
+static void query(const char *path, int questions, int at_once)
+{
+	int server = listen_at(path), s;
+	pid_t child = fork();
+
+	if (!child)
+		echo(server);
+	s = connect_to(path);
+	for (int i = 0; i < questions; i++) {
+		must(write(s, data, 10) == 10);
+		must(at_once || recv(s, data, 10, MSG_WAITALL) == 10);
+	}
+	must(!at_once || recv(s, data, (size_t)questions * 10, MSG_WAITALL) == questions * 10);
+	close(s);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void queries(void)
+{
+	query(".s.PGSQL.5432", 100, 0);
+	query("mysqld.sock", 100, 1);
+	query("of_no_service", 100, 0);
+	query("memcached", 99, 0);
+}
+
 int main(int argc, char **argv)
 {
 	must(argc == 2);
@@ -215,6 +255,8 @@ int main(int argc, char **argv)
 		passed();
 	else if (!strcmp(argv[1], "small"))
 		small();
+	else if (!strcmp(argv[1], "queries"))
+		queries();
 	else
 		backlog();
 	return 0;
