@@ -12,6 +12,14 @@ void io_buffered_asked(struct io_buffered *b, uint64_t bytes, uint64_t first, ui
 	b->site = site + 1;
 }
 
+void io_buffered_closed(struct io_buffered *b)
+{
+	/* below 0: another thread has not told yet what it had asked for */
+	if (b->bytes > 0)
+		b->bytes = 0;
+	b->since = 0;
+}
+
 void io_buffered_written(struct io_buffered *b, uint64_t bytes, uint64_t start, uint64_t end,
 			 uint64_t long_ticks)
 {

@@ -27,4 +27,7 @@ void io_buffered_asked(struct io_buffered *b, uint64_t bytes, uint64_t first, ui
 void io_buffered_written(struct io_buffered *b, uint64_t bytes, uint64_t start, uint64_t end,
 			 uint64_t long_ticks);
 
+/* The stream was closed: what it could not write is not in a buffer any more. */
+void io_buffered_closed(struct io_buffered *b);
+
 #endif

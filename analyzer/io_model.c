@@ -252,6 +252,8 @@ static void buffered_add(struct io_model *m, const struct event *e, const struct
 	struct io_buffered *b = target == KEYMAP_NONE ? NULL : &m->target[target].buffered;
 	struct io_site *s;
 
+	if (b && (e->call == LAR_CALL_fclose || e->call == LAR_CALL_pclose))
+		io_buffered_closed(b);
 	if (!b || c->failed)
 		return;
 	if (e->call == LAR_CALL_stdio_write) {
@@ -359,7 +361,7 @@ int io_model_event(struct io_model *m, const struct event *e)
 	c = call_of_event(e);
 	figures_add(&m->total[c.op], &c);
 	if (!io_op_is_stdio(c.op) && lar_io_kernel_counts(e->call) &&
-	    c.end_ticks <= m->kernel_ticks)
+	    (!m->kernel_ticks || c.end_ticks <= m->kernel_ticks))
 		m->seen_bytes += c.bytes;
 	/* who waits for events is not slow */
 	if (!io_op_is_stdio(c.op) && c.op != IO_WAIT)

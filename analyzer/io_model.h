@@ -117,8 +117,8 @@ struct io_model {
 	const struct trace_facts *facts; /* for the kinds of targets; NULL = not known */
 	const struct trace *trace;	 /* for times; NULL = ticks are ns */
 	uint64_t since_ns;
-	uint64_t kernel_ticks;	  /* when the kernel was asked what it has counted */
-	uint64_t seen_bytes;	  /* of those that the kernel counts, up to then */
+	uint64_t kernel_ticks; /* when the kernel was asked what it has counted */
+	uint64_t seen_bytes; /* of those that the kernel counts, up to then; all where it was not */
 	uint64_t unflushed_ticks; /* that data may stay in the buffer of a stream */
 };
 

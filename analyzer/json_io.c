@@ -54,10 +54,12 @@ static json_t *coverage_json(const struct analysis *a)
 
 	json_set_u64(o, "seen_bytes", io_seen_bytes(a));
 	json_set_u64(o, "loader_bytes", io_seen_bytes(a) - a->io->seen_bytes);
-	if (a->io->kernel_ticks)
+	if (a->io->kernel_ticks) {
 		json_set_u64(o, "kernel_bytes", kernel);
-	else
+		json_set_u64(o, "until_ns", trace_ns(a->trace, a->io->kernel_ticks));
+	} else {
 		json_set(o, "kernel_bytes", json_null());
+	}
 	if (a->io->kernel_ticks && kernel > io_seen_bytes(a))
 		json_set_u64(o, "unseen_bytes", kernel - io_seen_bytes(a));
 	for (const char *const *class = io_unseen_classes; *class; class ++)

@@ -94,17 +94,24 @@ static void print_coverage(struct analysis *a)
 {
 	const struct lar_header *h = a->facts->header;
 	uint64_t kernel = h->kernel_read_bytes + h->kernel_written_bytes, seen = io_seen_bytes(a);
-	char text[FORMAT_SIZE], all[FORMAT_SIZE];
+	char text[FORMAT_SIZE], all[FORMAT_SIZE], time[FORMAT_SIZE], when[FORMAT_SIZE + 20] = "";
+	uint64_t until_ns = trace_ns(a->trace, a->io->kernel_ticks);
 	double part;
 
+	if (!a->io->kernel_ticks && !a->context->since_ns && a->context->until_ns == UINT64_MAX)
+		text_say(a, "Seen: %s; what the kernel counted is not known.",
+			 format_bytes(text, seen));
 	if (!a->io->kernel_ticks || !kernel)
 		return;
+	/* it could not be asked any more when children had been waited for */
+	if (until_ns < a->facts->duration_ns / 10 * 9)
+		snprintf(when, sizeof(when), " up to %s", format_time(time, until_ns));
 	part = seen >= kernel ? 1 : (double)seen / (double)kernel;
 	/* 100 % is all of it */
 	if (part < 1 && part > 0.99999)
 		part = 0.99999;
-	text_say(a, "Seen: %s of %s that the kernel counted, %.3f %%.", format_bytes(text, seen),
-		 format_bytes(all, kernel), part * 100);
+	text_say(a, "Seen: %s of %s that the kernel counted%s, %.3f %%.", format_bytes(text, seen),
+		 format_bytes(all, kernel), when, part * 100);
 }
 
 static void print_errors(struct analysis *a)

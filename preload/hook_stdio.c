@@ -15,6 +15,9 @@ void stdio_count_slow(const struct stdio_call *c, uint64_t frame)
 
 	if (!hook_wants(LAR_RECORD_IO))
 		return;
+	/* streams in memory never get a cell: it is here that they are known */
+	if (c->stream != &stdio_bytes_out && stdio_fd(c->stream) < 0)
+		return;
 	t = span_open(frame);
 	if (t) {
 		stdiocell_count(t, c, frame);

@@ -16,6 +16,16 @@ extern LAR_TLS uint64_t stdio_bytes_in, stdio_bytes_out;
 
 void stdio_count_slow(const struct stdio_call *c, uint64_t frame);
 
+/*
+ * The descriptor of a stream, -1 = it is one in memory: the flag _IO_IS_FILEBUF of libc's FILE.
+ * Streams in memory leave the field undefined.
+ */
+#define STDIO_IS_FILE 0x2000
+static inline int stdio_fd(const FILE *f)
+{
+	return f->_flags & STDIO_IS_FILE ? f->_fileno : -1;
+}
+
 /* A call that failed is an event of its own; errno says why. */
 void stdio_failed(unsigned call, int fd, uint64_t frame);
 
@@ -52,7 +62,7 @@ static always_inline void stdio_count(unsigned call, const void *stream, int fd,
 		const FILE *f_ = (f);                                                              \
                                                                                                    \
 		if (unlikely(failed))                                                              \
-			stdio_failed(LAR_CALL_##symbol, f_->_fileno, HOOK_FRAME);                  \
+			stdio_failed(LAR_CALL_##symbol, stdio_fd(f_), HOOK_FRAME);                 \
 		else if (likely(f_->_fileno >= 0))                                                 \
 			stdio_count(LAR_CALL_##symbol, f_, f_->_fileno, (uint64_t)(bytes),         \
 				    STDIO_CALLER, HOOK_FRAME);                                     \

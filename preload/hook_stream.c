@@ -5,7 +5,7 @@
 
 static int fd_of(const FILE *f)
 {
-	return f ? f->_fileno : -1;
+	return f ? stdio_fd(f) : -1;
 }
 
 /* The new stream's descriptor is known by the path that it was opened by. */
@@ -65,8 +65,8 @@ static void leave(FILE *f, uint64_t frame)
 		span_close(t);
 		errno = e;
 	}
-	if (!stdio_table_patched && f->_fileno >= 0)
-		target_forget(f->_fileno);
+	if (!stdio_table_patched && stdio_fd(f) >= 0)
+		target_forget(stdio_fd(f));
 }
 
 #define REOPENS(symbol)                                                                            \
@@ -116,7 +116,7 @@ static uint32_t target_before(int fd, uint64_t frame)
 	LAR_EXPORT int symbol(FILE *f)                                                             \
 	{                                                                                          \
 		struct io_call io = IO_CALL(symbol);                                               \
-		int fd = f->_fileno, result;                                                       \
+		int fd = stdio_fd(f), result;                                                      \
 		uint32_t target = target_before(fd, io.frame);                                     \
                                                                                                    \
 		leave(f, io.frame);                                                                \
@@ -145,7 +145,7 @@ LAR_EXPORT int fcloseall(void)
 		struct io_call io = IO_CALL(symbol);                                               \
 		type result = REAL(symbol) arguments;                                              \
                                                                                                    \
-		if (!f || f->_fileno >= 0)                                                         \
+		if (!f || stdio_fd(f) >= 0)                                                        \
 			io_record(&io, fd_of(f), 0, result);                                       \
 		return result;                                                                     \
 	}
@@ -170,8 +170,8 @@ LAR_EXPORT void rewind(FILE *f)
 	struct io_call io = IO_CALL(rewind);
 
 	REAL(rewind)(f);
-	if (f->_fileno >= 0)
-		io_record(&io, f->_fileno, 0, 0);
+	if (stdio_fd(f) >= 0)
+		io_record(&io, stdio_fd(f), 0, 0);
 }
 
 /* ---- folders ---- */

@@ -40,6 +40,9 @@ same "late: flushed late, and not at all" '["unflushed-data","late","late"],["un
 	"$(found late.json | jq -c '.[] | [.[0], .[2], .[3]]' | paste -sd,)"
 same "late: 30 lines of 7 bytes were left" '"210 B were in the buffer of a stream when the process ended"' \
 	"$(found late.json | jq -c '.[1][1]')"
+same "late: streams in memory are no I/O" '[41,1,0,2]' "$(field late '.io | [.totals.stdio_write.calls,
+	([.targets[] | select(.stdio_write)] | length), ([.sites[] | select(.function == "in_memory")] |
+	length), .totals.stdio_write.system.calls] | tojson')"
 "$lariat" io --format json --threshold unwritten_bytes=211 "$(trace_of late)" >late.json
 same "late: other thresholds" '[]' "$(found late.json)"
 record sockets "$victims/io_sockets"

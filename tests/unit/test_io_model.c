@@ -208,11 +208,20 @@ static void buffered(void **state)
 	assert_int_equal(b->since, 330);
 	assert_int_equal(b->times, 2);
 	assert_int_equal(b->longest, 140);
+	/* another thread has asked for what was written; then the stream is closed */
+	call(LAR_CALL_stdio_write, 2, 332, 1, 1, 10, 10);
+	call(LAR_CALL_fclose, 2, 334, 1, 1, 0, 0);
+	asked(3, 300, 335, 10);
+	assert_int_equal(b->bytes, 3);
+	call(LAR_CALL_fclose, 2, 336, 1, 1, 0, 0);
+	assert_int_equal(b->bytes, 0);
+	asked(1, 330, 337, 3);
+	assert_int_equal(b->since, 333);
 	/* a write that failed took nothing; other writes are not the stream's */
 	call(LAR_CALL_stdio_write, 2, 340, 10, 1, -ENOSPC, 3);
 	call(LAR_CALL_write, 2, 360, 10, 1, 3, 3);
 	assert_int_equal(b->bytes, 3);
-	assert_int_equal(b->since, 330);
+	assert_int_equal(b->since, 333);
 }
 
 static void slowest_of_none(void **state)

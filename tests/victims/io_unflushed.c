@@ -13,6 +13,29 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Streams in memory have no descriptor: what their FILE says of one is what was there before. */
+static void in_memory(void)
+{
+	char *text = NULL, room[100];
+	void *before = malloc(700);
+	size_t size;
+	FILE *f;
+
+	memset(before, 1, 700);
+	free(before);
+	f = open_memstream(&text, &size);
+	for (int i = 0; i < 50; i++)
+		fputs("in memory", f);
+	fflush(f);
+	fclose(f);
+	free(text);
+	f = fmemopen(room, sizeof(room), "w+");
+	fputs("in memory", f);
+	rewind(f);
+	fgetc(f);
+	fclose(f);
+}
+
 __attribute__((__noinline__)) static void late(FILE *f)
 {
 	fputs("a line\n", f);
@@ -38,6 +61,7 @@ int main(int argc, char **argv)
 	long turns = argc > 2 ? atol(argv[2]) : 0, bytes = 0;
 
 	if (f && argc == 2) {
+		in_memory();
 		late(f);
 		never(f);
 	}
