@@ -223,7 +223,7 @@ static uint32_t step_for(uint32_t copies, size_t room)
 
 	if (most > GROUP_LISTED)
 		most = GROUP_LISTED;
-	if (most < copies && most < GROUP_LEAST)
+	if (!most || (most < copies && most < GROUP_LEAST))
 		return 0;
 	return (uint32_t)((copies - 1) / most + 1);
 }
