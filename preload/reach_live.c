@@ -36,8 +36,10 @@ struct last_event {
 	uint64_t size;
 };
 
+/* A block as it was found: it may be overwritten by the time that it is read. */
 struct ring_place {
 	uint64_t seq, at;
+	uint32_t slot, slot_seq;
 };
 
 struct live {
@@ -242,7 +244,7 @@ static bool block_whole(const struct lar_block *b, uint64_t room)
 	       b->comp_size <= b->total_size - sizeof(*b) && b->check == lar_block_check(b);
 }
 
-static bool note_block(struct live *l, uint64_t seq, uint64_t at)
+static bool note_block(struct live *l, const struct lar_block *b, uint64_t at)
 {
 	if (l->blocks == l->ring_room) {
 		size_t room = l->ring_room ? 2 * l->ring_room : 4096;
@@ -256,7 +258,7 @@ static bool note_block(struct live *l, uint64_t seq, uint64_t at)
 		l->ring = wide;
 		l->ring_room = room;
 	}
-	l->ring[l->blocks++] = (struct ring_place){ seq, at };
+	l->ring[l->blocks++] = (struct ring_place){ b->seq, at, b->slot, b->slot_seq };
 	return true;
 }
 
@@ -278,7 +280,7 @@ static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
 			at += LAR_BLOCK_ALIGN;
 			continue;
 		}
-		if (!note_block(l, b->seq, at))
+		if (!note_block(l, b, at))
 			return false;
 		at += b->total_size;
 	}
@@ -311,36 +313,42 @@ static bool decode_memory(struct live *l, uint32_t slot_size)
 	return l->dctx;
 }
 
-static bool take_block(struct live *l, const struct lar_block *b)
+/* Does what a block holds count, and is it not known from elsewhere? */
+static bool is_needed(const struct live *l, const struct ring_place *p)
 {
-	uint32_t skipped, skip = 0;
+	const struct snapshot *s = l->r->s;
+
+	if (p->slot >= l->slots || p->slot >= s->slots || !s->slot[p->slot].used ||
+	    (int32_t)(p->slot_seq - s->slot[p->slot].fill) >= 0)
+		return false; /* the slot had it, or it was not yet */
+	return (int32_t)(p->slot_seq - l->fill[p->slot]) >= 0; /* else the checkpoint has it */
+}
+
+static bool take_block(struct live *l, const struct ring_place *p, const struct lar_block *at)
+{
+	const struct lar_block b = *(const volatile struct lar_block *)at;
+	uint32_t skipped, skip = p->slot_seq == l->fill[p->slot] ? l->taken[p->slot] : 0;
 	int64_t words;
 	size_t n;
 
-	if (b->slot >= l->slots)
+	if (b.seq != p->seq || b.check != lar_block_check(&b))
 		return false;
-	if (b->slot >= l->r->s->slots || !l->r->s->slot[b->slot].used ||
-	    (int32_t)(b->slot_seq - l->r->s->slot[b->slot].fill) >= 0)
-		return true; /* the slot had it, or it was not yet */
-	if ((int32_t)(b->slot_seq - l->fill[b->slot]) < 0)
-		return true; /* the checkpoint has it */
-	if (b->slot_seq == l->fill[b->slot])
-		skip = l->taken[b->slot];
-	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, b + 1, b->comp_size);
+	/* overwritten meanwhile, the frame's checksum is wrong */
+	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, at + 1, b.comp_size);
 	if (ZSTD_isError(n))
 		return false;
 	if (!skip) {
-		l->slot = b->slot;
-		if (lar_decode_net(l->encoded, n, b->events, b->time_shift, l->scratch, add_net, l))
+		l->slot = p->slot;
+		if (lar_decode_net(l->encoded, n, b.events, b.time_shift, l->scratch, add_net, l))
 			return false;
-		flush(l, b->slot);
+		flush(l, p->slot);
 		return true;
 	}
-	words = lar_decode(l->encoded, n, b->events, b->time_shift, l->words, l->fill_words,
+	words = lar_decode(l->encoded, n, b.events, b.time_shift, l->words, l->fill_words,
 			   l->scratch, &skipped);
 	if (words < 0)
 		return false;
-	take_records(l, b->slot, l->words, (size_t)words, skip);
+	take_records(l, p->slot, l->words, (size_t)words, skip);
 	return true;
 }
 
@@ -363,9 +371,9 @@ static bool take_ring(struct live *l)
 	if (l->blocks && ring_nth(l, 0)->seq && !l->checkpoint)
 		return false;
 	for (size_t i = 0; i < l->blocks; i++) {
-		const struct lar_block *b = (const struct lar_block *)(ring + ring_nth(l, i)->at);
+		const struct ring_place *p = ring_nth(l, i);
 
-		if (!take_block(l, b))
+		if (is_needed(l, p) && !take_block(l, p, (const struct lar_block *)(ring + p->at)))
 			return false;
 	}
 	return true;
