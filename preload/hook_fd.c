@@ -18,9 +18,15 @@ static void record_open(struct io_call *io, int dir, const char *path, int fd)
 	/* signal handlers that interrupt the look-up of the name record elsewhere */
 	t = span_open(io->frame);
 	if (t) {
-		target = target_of_path(dir, path, fd >= 0);
-		if (fd >= 0)
-			target_set(fd, target);
+		/* a folder, or a file without a name in it (O_TMPFILE) */
+		if (fd >= 0 && io->offset != IO_NO_OFFSET && io->offset & O_DIRECTORY) {
+			target_forget(fd);
+			target = target_of_fd(fd);
+		} else {
+			target = target_of_path(dir, path, fd >= 0);
+			if (fd >= 0)
+				target_set(fd, target);
+		}
 		span_close(t);
 	}
 	errno = e;

@@ -19,6 +19,9 @@ static void move_record(struct move *m, int64_t result)
 	struct io_call in = m->io;
 
 	io_record(&m->io, m->out, 0, result);
+	/* one call that failed is one error */
+	if (result < 0)
+		return;
 	in.call = m->in_call;
 	in.offset = m->in_offset;
 	io_record(&in, m->in, 0, result);

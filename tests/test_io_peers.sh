@@ -16,6 +16,10 @@ same "passed: bytes written to the file before and to the one that came" '[["p_b
 same "passed: the message is on the socket" '[["recvmsg",1]]' "$("$lariat" dump "$child" |
 	jq -nc '[inputs | select(.call == "recvmsg") | [.call, .result]]')"
 
+same "passed: the folder is one, what is written is not written to it" '[["directory",0]]' \
+	"$(field passed "[.io.targets[] | select(.name == \"$PWD\" and (.errors == 0)) |
+	[.kind, .write.bytes]] | tojson")"
+
 findings() { field "$1" '[.io.findings[] | [.rule, .target.name]] | tojson'; } # NAME
 record small "$victims/io_peers" small
 same "small: exit status" 0 "$(status_of small)"

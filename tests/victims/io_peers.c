@@ -85,6 +85,14 @@ static void receive(int s)
 	exit(0);
 }
 
+/* A folder, and a file without a name in it where there can be one. */
+static void folder(void)
+{
+	int dir = open(".", O_RDONLY | O_DIRECTORY), fd = open(".", O_RDWR | O_TMPFILE, 0600);
+
+	must(dir >= 0 && (fd < 0 || write(fd, data, 33) == 33));
+}
+
 static void passed(void)
 {
 	int pair[2], fd = open("p_given", O_WRONLY | O_CREAT, 0600);
@@ -98,6 +106,7 @@ static void passed(void)
 	}
 	give(pair[0], fd);
 	must(waitpid(child, NULL, 0) == child);
+	folder();
 	printf("%d\n", child);
 }
 
