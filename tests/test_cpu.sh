@@ -62,6 +62,13 @@ same 'functions' 'three_parts one_part' "$("$lariat" threads --format json "$(tr
 	jq -r '[.threads.cpu.functions[0:2][].function] | join(" ")')"
 same 'as text' 1 "$("$lariat" report "$(trace_of alone)" | grep -c 'Functions by their own CPU time')"
 
+if have python3; then
+	cpu_events() { grep '"kind":"cpu"' | sort; }
+	same 'events, as the second reader has them' \
+		"$(python3 "$top/tests/format_reader.py" "$(trace_of alone)" | cpu_events | sha256sum)" \
+		"$("$lariat" dump "$(trace_of alone)" | cpu_events | sha256sum)"
+fi
+
 # Without being asked for, there are none.
 record none "$victims/cpu_work" 1
 same 'no samples' 'null 0' "$("$lariat" threads --format json "$(trace_of none)" |
