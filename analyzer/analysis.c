@@ -519,7 +519,7 @@ static int analysis_run(struct analysis *a)
 	if (a->locks && !err)
 		err = lock_model_finish(a->locks);
 	if (a->threads) {
-		uint64_t end = a->facts->header->end ? a->facts->header->end_ticks : 0;
+		uint64_t end = a->facts->last_ticks;
 
 		if (end > a->threads->last_ticks && a->context->until_ns == UINT64_MAX)
 			a->threads->last_ticks = end;

@@ -4,8 +4,19 @@
 
 #include "report_text.h"
 
+/* Threads whose wait for a lock is not over. */
+static uint32_t still_waiting(const struct lock_waits *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->threads.count; i++)
+		n += w->waiting[i].waits && lar_op_locks(call_operation(w->waiting[i].call));
+	return n;
+}
+
 static void say_acquisitions(struct analysis *a)
 {
+	uint32_t waiting = still_waiting(&a->locks->waits);
 	const struct lock_model *m = a->locks;
 	const struct lock_figures *f = &m->total;
 	char w[FORMAT_SIZE], x[FORMAT_SIZE], y[FORMAT_SIZE], z[FORMAT_SIZE];
@@ -19,8 +30,11 @@ static void say_acquisitions(struct analysis *a)
 			 format_count(w, f->contended),
 			 format_percent(x, f->contended, f->acquisitions),
 			 text_ticks(a, y, f->wait.sum));
-	else
+	else if (!waiting)
 		text_say(a, "No thread had to wait for a lock.");
+	if (waiting)
+		text_say(a, "%s for a lock at the end, not over",
+			 format_things(w, waiting, "wait"));
 }
 
 static void say_totals(struct analysis *a)

@@ -120,9 +120,11 @@ static void print_deadlocks(struct analysis *a)
 		char n[FORMAT_SIZE];
 		struct table *t;
 
-		text_say(a, "Deadlock: %s for each other, and none of them can go on.",
-			 c->count == 1 ? "a thread waits"
-				       : (format_things(n, c->count, "thread"), n));
+		if (c->count == 1)
+			text_say(a, "Deadlock: a thread waits for itself.");
+		else
+			text_say(a, "Deadlock: %s wait for each other, and none of them can go on.",
+				 format_things(n, c->count, "thread"));
 		t = table_new(a->context, titles, "WAITS FOR, HOLDS");
 		for (uint32_t k = 0; k < c->count; k++)
 			waiting_row(a, t, &w->waiting[w->circle_thread[c->first + k]]);

@@ -165,6 +165,9 @@ static void measure_time(struct trace *t)
 		t->last_ticks = t->dictionary.last_ticks;
 	if (t->checkpoint.header.seq && t->checkpoint.header.last_ticks > t->last_ticks)
 		t->last_ticks = t->checkpoint.header.last_ticks;
+	if (t->facts.running && tickclock_now(h) > t->last_ticks)
+		t->last_ticks = tickclock_now(h);
+	t->facts.last_ticks = t->last_ticks;
 	gethostname(host, sizeof(host) - 1);
 	tickclock_init(&t->clock, h, !strcmp(host, t->dictionary.host));
 	t->facts.duration_ns = tickclock_ns(&t->clock, t->last_ticks);

@@ -77,7 +77,8 @@ struct trace_facts {
 	uint32_t argc;
 	uint64_t file_bytes;	 /* apparent size */
 	uint64_t disk_bytes;	 /* blocks allocated */
-	uint64_t duration_ns;	 /* start to the end or the last sign of life */
+	uint64_t duration_ns;	 /* start to the end, the last sign of life, or now */
+	uint64_t last_ticks;	 /* that end */
 	bool running;		 /* the recorded process is alive (checked by pid and start time) */
 	uint64_t events_written; /* ever committed: kept, folded, overwritten or damaged */
 	uint64_t events_kept;	 /* that trace_events() delivers */

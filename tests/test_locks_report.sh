@@ -119,7 +119,11 @@ for state in live killed; do
 		'.deadlocks[0] as $d | [range(3) | $d[.].lock as $l |
 		$d[(. + 1) % 3].holds | map(.lock) | index($l) != null]' '[true,true,true]' \
 		"$work/dead.lariat"
+	same "$state: waits that are not over" 1 \
+		"$("$lariat" locks "$work/dead.lariat" | grep -c '3 waits for a lock at the end')"
+	same "$state: not that nobody waits" 0 \
+		"$("$lariat" locks "$work/dead.lariat" | grep -c 'No thread had to wait')"
 	[ $state = killed ] || { kill -TERM $pid && quietly wait $pid; }
 done
-same "words of the deadlock" 1 "$("$lariat" locks "$work/dead.lariat" | grep -c 'Deadlock: 3 threads')"
+same "words of the deadlock" 1 "$("$lariat" locks "$work/dead.lariat" | grep -c 'Deadlock: 3 threads wait for')"
 finish
