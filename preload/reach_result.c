@@ -267,11 +267,12 @@ uint8_t *reach_compress(struct reach *r, const uint8_t *from, size_t size, uint3
 void reach_write_equals(struct reach *r, struct lar_equals *h, const uint8_t *frame)
 {
 	uint64_t at = lar_equals_offset(&r->result);
-	uint8_t *to = r->area + at;
+	uint8_t *to;
 	long result;
 
 	if (!r->area || at + sizeof(*h) + h->comp_size > r->area_size)
 		return;
+	to = r->area + at;
 	result = sys_madvise((void *)((uint64_t)to & ~(PAGE - 1)),
 			     (at % PAGE + sizeof(*h) + h->comp_size + PAGE - 1) & ~(PAGE - 1),
 			     MADV_POPULATE_WRITE);
