@@ -146,41 +146,47 @@ static void errnos_words(char *text, size_t size, const struct io_errnos *e)
 
 #define ERROR_SITES 5
 
+struct error_site {
+	uint64_t errors;
+	uint32_t site;
+};
+
 static int by_errors(const void *x, const void *y)
 {
-	const struct io_site *const *a = x, *const *b = y;
+	const struct error_site *a = x, *b = y;
 
-	if ((*a)->errors != (*b)->errors)
-		return (*a)->errors > (*b)->errors ? -1 : 1;
-	return *a < *b ? -1 : *a > *b;
+	if (a->errors != b->errors)
+		return a->errors > b->errors ? -1 : 1;
+	return a->site < b->site ? -1 : a->site > b->site;
 }
 
 /* Where most errors are met: such sites take no time, and are not among those that do. */
 static void print_error_sites(struct analysis *a)
 {
 	static const char *const titles[] = { "ERRORS", NULL };
-	const struct io_site **list = calloc(a->io->sites.count + 1, sizeof(*list));
+	struct error_site *list = calloc(a->io->sites.count + 1, sizeof(*list));
 	uint32_t n = 0, shown;
 	struct table *t;
 
 	for (uint32_t i = 0; list && i < a->io->sites.count; i++)
 		if (a->io->site[i].errnos)
-			list[n++] = &a->io->site[i];
+			list[n++] = (struct error_site){ a->io->site[i].errors, i };
 	if (n) {
 		qsort(list, n, sizeof(*list), by_errors);
 		shown = n < ERROR_SITES ? n : ERROR_SITES;
 		text_caption(a, "Sites with errors", shown, n);
 		t = table_new(a->context, titles, "SITE");
 		for (uint32_t i = 0; i < shown; i++) {
+			const struct io_site *site = &a->io->site[list[i].site];
 			char line[400];
 
 			table_row(t);
-			cell_count(t, list[i]->errors);
-			text_site(a, t, &a->io->sites, (uint32_t)(list[i] - a->io->site), 1);
-			errnos_words(line, sizeof(line), list[i]->errnos);
+			cell_count(t, site->errors);
+			text_site(a, t, &a->io->sites, list[i].site, 1);
+			errnos_words(line, sizeof(line), site->errnos);
 			table_words(t, line);
-			if (!list[i]->more_targets)
-				table_words(t, text_target(a, list[i]->target));
+			if (!site->more_targets)
+				table_words(t, text_target(a, site->target));
 		}
 		table_print(t);
 	}
