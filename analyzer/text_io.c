@@ -76,6 +76,12 @@ static void print_stream(struct analysis *a, const char *what, const struct io_f
 	format_bytes(each, made->bytes / made->calls);
 	text_ticks(a, p50, histogram_quantile(&made->latency, 500));
 	text_ticks(a, p99, histogram_quantile(&made->latency, 990));
+	if (!asked->calls) { /* libc reads its own files by ways that are no calls */
+		text_say(a,
+			 "%s streams within libc: %s calls of the system, %s each, p50 %s, p99 %s.",
+			 what, format_count(system, made->calls), each, p50, p99);
+		return;
+	}
 	text_say(a,
 		 "%s streams: %s calls of the program, %s, became %s of the system, %s each, p50 "
 		 "%s, p99 %s.%s",
