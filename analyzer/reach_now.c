@@ -14,6 +14,7 @@
 
 #include "alive.h"
 #include "reach_scan.h"
+#include "sleeper.h"
 
 #define ANSWER_S 30	   /* the most that is waited for all of a scan */
 #define IDLE_S	 3	   /* ... of a process that does nothing in all that time */
@@ -29,6 +30,7 @@ struct asked {
 	uint64_t switches;   /* of its threads, in and out of the processor */
 	uint32_t word;	     /* that it is to see */
 	bool signalled;	     /* or there is no signal */
+	int sent;	     /* why no thread could be sent, -errno */
 };
 
 static int __attribute__((format(printf, 4, 5)))
@@ -138,7 +140,10 @@ static bool is_taken(const struct asked *a)
 	       taken == a->word;
 }
 
-/* Sends the signal that the process listens to, if it has not answered without. */
+/*
+ * If the process has not answered by itself, sends the signal that it listens to; without one, a
+ * thread that sleeps is sent to do it, where tracing is allowed.
+ */
 static int remind(struct asked *a)
 {
 	uint32_t signal = a->rf->header.scan_signal, pid = a->rf->header.pid;
@@ -146,8 +151,12 @@ static int remind(struct asked *a)
 	if (a->signalled || since(&a->since) < ALONE_NS / 1e9)
 		return 0;
 	a->signalled = true;
-	if (is_taken(a) || !signal || signal >= (unsigned)SIGRTMIN || !is_caught(pid, signal))
+	if (is_taken(a))
 		return 0;
+	if (!signal || signal >= (unsigned)SIGRTMIN || !is_caught(pid, signal)) {
+		a->sent = sleeper_send(pid, a->rf->header.scan_entry);
+		return 0;
+	}
 	return kill((pid_t)pid, (int)signal) ? -errno : 0;
 }
 
@@ -175,10 +184,12 @@ static int no_answer(const struct cmd_context *c, struct asked *a)
 				"taken for something else",
 				signal);
 	return complain(c, a->path, CMD_UNDECIDED,
-			"no answer: the process %s; the scan follows when it next does I/O or "
-			"fills a buffer of events (one recorded with --leak-scan=USR2 answers at "
-			"once)",
-			since(&a->ran) > IDLE_S ? "sleeps" : "is busy with something else");
+			"no answer: the process %s%s%s%s; the scan follows when it next does I/O "
+			"or fills a buffer of events (one recorded with --leak-scan=USR2 answers "
+			"at once)",
+			since(&a->ran) > IDLE_S ? "sleeps" : "is busy with something else",
+			a->sent ? " (it could not be made to look: " : "",
+			a->sent ? strerror(-a->sent) : "", a->sent ? ")" : "");
 }
 
 static int await(const struct cmd_context *c, struct asked *a, uint64_t before)

@@ -306,6 +306,7 @@ static bool start(bool child)
 	if (lar_wants & LAR_RECORD_CPU)
 		cpu_start();
 	snapshot_listen();
+	snapshot_offer();
 	FAULT_POINT(started);
 	return true;
 }

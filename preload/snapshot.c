@@ -429,7 +429,7 @@ bool snapshot_asked(void)
 	asked_over(false); /* its process does not stay longer than it must */
 	if (atomic_exchange(&seen_by, lar->pid) != lar->pid)
 		atomic_store(&seen, 0); /* a forked child: its trace has its own word */
-	return atomic_exchange(&seen, request) != request;
+	return atomic_exchange(&seen, request) != request && request != lar->header->scan_taken;
 }
 
 void snapshot_at_exit(uint64_t frame)

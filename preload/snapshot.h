@@ -100,4 +100,7 @@ bool snapshot_asked(void);
 /* Installs the handler for the signal that asks, if there is to be one. */
 void snapshot_listen(void);
 
+/* Says in the header where a thread can be sent that sleeps when a scan is asked for. */
+void snapshot_offer(void);
+
 #endif
