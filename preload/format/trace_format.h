@@ -154,7 +154,7 @@ struct lar_header {
 	uint32_t scan_taken;	 /* scan_request as the process has last seen it */
 	uint32_t reserved2;
 	uint64_t cpu_period_ns; /* of CPU time, from sample to sample; 0 = there are none */
-	uint64_t scan_entry; /* where a thread that sleeps can be sent to scan; 0 = nowhere */
+	uint64_t scan_entry;	/* where a thread that sleeps can be sent to scan; 0 = nowhere */
 	uint64_t reserved1;
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
