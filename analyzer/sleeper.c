@@ -18,7 +18,8 @@
 #define RED_ZONE     128    /* below the stack pointer, still in use */
 #define CODE_USER_64 0x33   /* cs of 64-bit code */
 #define SYSCALL_CODE 0x050f /* the instruction */
-#define STOP_STEPS   200    /* 1 ms each */
+#define STACK_ROOM   (64u << 10)
+#define STOP_STEPS   200 /* 1 ms each */
 
 /* What a system call that was interrupted and is to begin again returns inside the kernel. */
 enum {
@@ -28,22 +29,58 @@ enum {
 	RESTART_BLOCK = -516, /* ... by another call, which knows how much time is left */
 };
 
-/* The file named in the trace says where the entry is: it has to be the recorder's code. */
-static bool is_recorder(uint32_t pid, uint64_t entry)
+/* The line of the process' mappings that an address is in, and where that begins. */
+static bool mapping_of(uint32_t pid, uint64_t address, char *line, size_t room, uint64_t *start)
 {
-	char path[40], line[4400], may[5];
-	unsigned long start, end;
-	bool good = false;
+	unsigned long from, to;
+	bool found = false;
+	char path[40];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	f = fopen(path, "re");
-	while (f && !good && fgets(line, sizeof(line), f))
-		good = sscanf(line, "%lx-%lx %4s", &start, &end, may) == 3 && entry >= start &&
-		       entry < end && may[2] == 'x' && strstr(line, "/liblariat");
+	while (f && !found && fgets(line, (int)room, f))
+		found = sscanf(line, "%lx-%lx", &from, &to) == 2 && address >= from && address < to;
 	if (f)
 		fclose(f);
-	return good;
+	*start = found ? from : 0;
+	return found;
+}
+
+/* The file named in the trace says where the entry is: it has to be the recorder's code. */
+static bool is_recorder(uint32_t pid, uint64_t entry)
+{
+	char line[4400], may[5];
+	uint64_t start;
+
+	return mapping_of(pid, entry, line, sizeof(line), &start) &&
+	       sscanf(line, "%*s %4s", may) == 1 && may[2] == 'x' && strstr(line, "/liblariat");
+}
+
+/* Is there room for the look? The first thread's stack grows by itself. */
+static bool has_stack(uint32_t pid, uint64_t sp)
+{
+	char line[4400];
+	uint64_t start;
+
+	return mapping_of(pid, sp, line, sizeof(line), &start) &&
+	       (sp - start >= STACK_ROOM || strstr(line, "[stack]"));
+}
+
+/* With a shadow stack no return goes to an address that was not called from. */
+static bool has_shadow_stack(uint32_t pid, const char *tid)
+{
+	char path[64], line[400];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%.16s/status", pid, tid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, "x86_Thread_features:", 20) && strstr(line, "shstk");
+	if (f)
+		fclose(f);
+	return found;
 }
 
 /* By the letter behind the name in parentheses. */
@@ -97,7 +134,7 @@ static void go_on_with_call(struct user_regs_struct *r)
 }
 
 /* The thread is stopped: where it goes when it is let go. */
-static int redirect(pid_t tid, uint64_t entry)
+static int redirect(uint32_t pid, pid_t tid, uint64_t entry)
 {
 	struct user_regs_struct r;
 	long code;
@@ -107,7 +144,7 @@ static int redirect(pid_t tid, uint64_t entry)
 	errno = 0;
 	code = ptrace(PTRACE_PEEKTEXT, tid, r.rip - 2, NULL);
 	if (errno || (code & 0xffff) != SYSCALL_CODE || r.cs != CODE_USER_64 ||
-	    (long)r.orig_rax < 0)
+	    (long)r.orig_rax < 0 || !has_stack(pid, r.rsp))
 		return -EAGAIN;
 	go_on_with_call(&r);
 	r.rsp -= RED_ZONE + 8;
@@ -118,7 +155,7 @@ static int redirect(pid_t tid, uint64_t entry)
 	return ptrace(PTRACE_SETREGS, tid, NULL, &r) ? -errno : 0;
 }
 
-static int send_thread(pid_t tid, uint64_t entry)
+static int send_thread(uint32_t pid, pid_t tid, uint64_t entry)
 {
 	int err;
 
@@ -128,7 +165,7 @@ static int send_thread(pid_t tid, uint64_t entry)
 		ptrace(PTRACE_DETACH, tid, NULL, NULL);
 		return -EAGAIN;
 	}
-	err = redirect(tid, entry);
+	err = redirect(pid, tid, entry);
 	ptrace(PTRACE_DETACH, tid, NULL, NULL);
 	return err;
 }
@@ -145,8 +182,9 @@ int sleeper_send(uint32_t pid, uint64_t entry)
 	snprintf(path, sizeof(path), "/proc/%u/task", pid);
 	dir = opendir(path);
 	while (dir && err && (d = readdir(dir)))
-		if (d->d_name[0] != '.' && is_asleep(pid, d->d_name))
-			err = send_thread((pid_t)atol(d->d_name), entry);
+		if (d->d_name[0] != '.' && is_asleep(pid, d->d_name) &&
+		    !has_shadow_stack(pid, d->d_name))
+			err = send_thread(pid, (pid_t)atol(d->d_name), entry);
 	if (dir)
 		closedir(dir);
 	return err;
