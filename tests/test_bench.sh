@@ -34,6 +34,15 @@ same 'start' '["lariat","lariat run","native"]' "$(json '.start | keys')"
 same 'compile' '[["lariat",5],["lariat run",5],["native",0]]' \
 	"$(json '.compile | to_entries | map([.key, .value.traces]) | sort')"
 
+# Every way of locking, counted by the program itself; what of it a tool's own output has.
+bench --scale 0.01 --rounds 1 --tools lariat --only 'contended *' --only condition --only 'readers *' \
+	--json "$work/out.json" >"$work/out" 2>"$work/err"
+same 'locks: exit status' "0 $(cat "$work/err")" "$? "
+same 'locks: ways' '["condition","contended 2","contended 4","readers 2","readers 4"]' \
+	"$(json '[.loads[].name] | sort')"
+same 'locks: counts' '[0,0,0,0,0]' "$(json '[.loads[] | .events - .own_calls]')"
+same 'locks: rows of what is recorded' 5 "$(grep -c '^  .* lariat .*/s   recorded all$' "$work/out")"
+
 # A tool that is not there is named with its package; one that fails is no figure.
 PATH=/usr/bin:/bin bench --list >"$work/list"
 same 'list' 1 "$(grep -c '^depth 80 ' "$work/list")"

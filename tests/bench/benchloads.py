@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-from benchtools import HEAP, IO, LOCKS
+from benchtools import HEAP, IO, LOCKS, MUTEX, RWLOCK
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -108,6 +108,7 @@ class Load:
         self.environment = {}
         self.mixed = False
         self.counted = False
+        self.locks = None  # the kind that its calls are of
 
     def missing(self):
         return None
@@ -138,6 +139,13 @@ class Own(Load):
     def command(self, scale):
         count = str(max(int(self.count * scale), 1))
         return [str(self.binary), *(count if word == "COUNT" else word for word in self.words[1:])]
+
+
+class Locks(Own):
+    def __init__(self, name, text, count, way, threads=1, quick=False, locks=MUTEX):
+        super().__init__(name, text, LOCKS, count, ["load_locks", way, "COUNT", str(threads)],
+                         quick)
+        self.locks = locks
 
 
 def compile_own(source, build):
@@ -275,12 +283,13 @@ def all_loads():
             ["load_heap", "wander", "COUNT"]),
         Own("containers", "C++ containers and strings", HEAP, 600, ["load_containers", "COUNT"],
             True),
-        Own("locks", "a mutex locked and unlocked that nobody else wants", LOCKS, 1000000,
-            ["load_locks", "COUNT"], True),
-        Own("contended 2", "two threads want one mutex", LOCKS, 400000,
-            ["load_locks", "COUNT", "2"]),
-        Own("contended 4", "four threads want one mutex", LOCKS, 400000,
-            ["load_locks", "COUNT", "4"]),
+        Locks("locks", "a mutex locked and unlocked that nobody else wants", 1000000, "alone",
+              quick=True),
+        Locks("contended 2", "two threads want one mutex", 1000000, "share", 2),
+        Locks("contended 4", "four threads want one mutex", 1000000, "share", 4),
+        Locks("condition", "two threads wake each other in turns", 50000, "turns", 2),
+        Locks("readers 2", "two threads read under one lock", 1000000, "read", 2, locks=RWLOCK),
+        Locks("readers 4", "four threads read under one lock", 1000000, "read", 4, locks=RWLOCK),
         Own("small io", "read and write of 16 bytes", IO, 300000, ["load_io", "COUNT"], True),
         Sqlite("sqlite3", "bulk insert into :memory:, two indexes, a join", 60000, True),
         Script("perl", "hashes, lists, join and split", 1500, "/usr/bin/perl", PERL,

@@ -38,8 +38,8 @@ def disk_bytes(folder):
 
 
 def once(bench, load, tool, scale, keep=None, name="run"):
-    """One run in a fresh folder: a dictionary of what it took. keep(folder, sample): looks at what
-    was left there."""
+    """One run in a fresh folder: a dictionary of what it took. keep(folder, sample, said): looks at
+    what was left there and what came on standard error."""
     folder = bench.work / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -74,7 +74,7 @@ def once(bench, load, tool, scale, keep=None, name="run"):
     if last and last[0].startswith("calls "):
         sample["own_calls"] = int(last[0].split()[1])
     if keep:
-        keep(folder, sample)
+        keep(folder, sample, done.stderr.decode(errors="replace"))
     return sample
 
 
@@ -121,17 +121,19 @@ def run_load(bench, load, share_s):
     Ends early, with three rounds, when its share of the time is over."""
     tools = [tool for tool in bench.tools
              if load.what in tool.what and (load.mixed or not tool.mixed) and
-             (load.counted or not tool.slow)]
+             (load.counted or not tool.slow) and (not load.locks or load.locks in tool.sees)]
     result = {"name": load.name, "text": load.text, "kind": load.what, "samples": {},
-              "failed": {}}
+              "failed": {}, "recorded": {}}
     slow = any(tool.slow for tool in tools)
     counted = {}
     begin = time.monotonic()
 
     def run(name, tool, scale):
-        def keep(folder, sample):
+        def keep(folder, sample, said):
             if name == "lariat" and not counted:
                 counted.update(count_events(bench, load, folder))
+            if load.locks and name not in result["recorded"]:
+                result["recorded"][name] = (tool.recorded(folder, said), sample["own_calls"])
         try:
             sample = once(bench, load, tool, scale, keep)
             result["samples"].setdefault(name, []).append(sample)
@@ -179,6 +181,7 @@ def summarize(result, tools):
             "spread_ns": statistics.median(abs(x - middle) for x in added),
             "helper_ns_per_event": median_of(samples, "helper_cpu_ns") / count,
             "slowdown": median_of(samples, "wall_ns") / median_of(base, "wall_ns"),
+            "calls_per_s": count / median_of(samples, "wall_ns") * 1e9,
             "cpu_slowdown": cpu / max(median_of(base, "cpu_ns"), 1),
             "max_rss_bytes": median_of(samples, "max_rss_bytes"),
             "added_rss_bytes": median_of(samples, "max_rss_bytes") -
@@ -217,7 +220,7 @@ def run_often(bench, load, tools, rounds, section):
                     tool.name not in ("native", "lariat", "lariat run"):
                 continue
 
-            def keep(folder, _, name=tool.name):
+            def keep(folder, _sample, _said, name=tool.name):
                 traces[name] = len(list(folder.glob("*.lariat")))
             try:
                 sample = once(bench, load, tool, 1, keep, f"{section}-{tool.name}-{number}")
@@ -270,7 +273,7 @@ def run_check(bench, load, lariat, scale):
     """The allocations and frees of a real program by Lariat and by valgrind's memcheck."""
     found = {}
 
-    def keep(folder, _):
+    def keep(folder, _sample, _said):
         report = report_of(bench, max(folder.glob("*.lariat"), key=lambda p: p.stat().st_blocks))
         found["lariat"] = (report["heap"]["allocations"], report["heap"]["frees"])
 

@@ -105,6 +105,34 @@ def ratio_lines(results):
     return lines
 
 
+def recorded_text(recorded):
+    """What a tool's own output has of the calls."""
+    got, own = recorded or (None, None)
+    if got is None or not own:
+        return ""
+    if abs(got - own) <= own / 1000:
+        return "recorded all"
+    return f"recorded {count_text(got)} of {count_text(own)}"
+
+
+def lock_lines(results):
+    """Calls in a second of wall time, and what was recorded of them."""
+    lines = []
+    for result in results:
+        if result["kind"] != "locks":
+            continue
+        name = result["name"]
+        for tool, figures in result["tools"].items():
+            recorded = result["recorded"].get(tool)
+            if tool == "lariat":
+                recorded = (result["events"], result["own_calls"])
+            lines.append(f"  {name:<12} {tool:<11}"
+                         f"{count_text(round(figures['calls_per_s'])):>9}/s   "
+                         f"{recorded_text(recorded)}".rstrip())
+            name = ""
+    return lines
+
+
 def start_lines(start):
     return [f"  {name:<11} {f['wall_ms']:8.2f} ms{'' if name == 'native' else added(f)}"
             f"   ({f['rounds']} runs)" for name, f in start.items()]

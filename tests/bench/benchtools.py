@@ -7,23 +7,27 @@ on disk. Tools that are not there are named with the Debian package that brings 
 import atexit
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import time
 
 HEAP, LOCKS, IO = "heap", "locks", "io"
+MUTEX, RWLOCK = "mutexes", "locks for readers and writers"
 
 
 class Tool:
     """One way to run a command. `what`: kinds of loads it is a peer for. `slow` ones run a tenth
     of the load, and only of loads that count their calls. `mixed`: only for loads that do not call
-    the heap alone. `writes`: what it puts on disk grows with the events."""
+    the heap alone. `writes`: what it puts on disk grows with the events. `sees`: the kinds of locks
+    that it records, of loads that say theirs."""
 
     name = ""
     what = {HEAP}
     slow = False
     mixed = False
     writes = True
+    sees = {MUTEX, RWLOCK}
     package = ""
     note = ""
 
@@ -41,6 +45,19 @@ class Tool:
     def end(self, folder):
         """Ends them; CPU time in ns that they used and that can be seen."""
         return 0
+
+    def recorded(self, folder, said):
+        """How many lock calls its own output of a run tells of, as far as it does; `said` is what
+        came on standard error."""
+        return None
+
+
+def output_of(*words):
+    """Standard output of a tool's own reader, "" where there is none."""
+    if not shutil.which(words[0]):
+        return ""
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False).stdout
 
 
 class Native(Tool):
@@ -223,8 +240,16 @@ class Lttng(Preloaded):
 
 class LttngLocks(Lttng):
     what = {LOCKS}
+    sees = {MUTEX}
     note = "events of its pthread wrapper (mutexes only), otherwise as for the heap"
     events = "lttng_ust_pthread:*"
+
+    def recorded(self, folder, said):
+        """Those of its events that are of our calls: its wrapper also sees those of its library."""
+        text = output_of("babeltrace2", f"{folder}/trace")
+        if not text:
+            return None
+        return len(re.findall(r"pthread_mutex_(?:lock_acq|unlock):.* status = 0", text))
 
     def library(self):
         return library_path("liblttng-ust-pthread-wrapper.so.1")
@@ -261,6 +286,12 @@ class Uftrace(Wrapping):
     package = "uftrace"
     note = "calls of library functions with their times, no stacks in a program built without -pg"
 
+    def recorded(self, folder, said):
+        text = output_of("uftrace", "report", "-d", f"{folder}/data", "--no-pager", "-f", "call")
+        found = re.findall(r"(\d+)  pthread_(?:mutex_(?:lock|unlock)|rwlock_(?:rdlock|unlock))\b",
+                           text)
+        return sum(map(int, found)) if found else None
+
     def words(self, folder):
         return ["uftrace", "record", "--force", "--no-pager", "-d", f"{folder}/data"]
 
@@ -269,6 +300,7 @@ class Gprofng(Wrapping):
     name = "gprofng"
     slow = True
     package = "binutils"
+    sees = {MUTEX}
 
     def __init__(self, what, option, note):
         self.what = {what}
@@ -279,16 +311,30 @@ class Gprofng(Wrapping):
         return ["gprofng", "collect", "app", "-O", f"{folder}/data.er", "-p", "off", "-a", "off",
                 *self.option]
 
+    def recorded(self, folder, said):
+        """It counts the locks alone, not what gives them back."""
+        text = output_of("gprofng", "display", "text", "-metrics", "e.sync:e.syncn:name",
+                         "-functions", f"{folder}/data.er")
+        found = re.findall(r"(\d+) +pthread_mutex_lock\b", text)
+        return 2 * int(found[0]) if found else None
+
 
 class Mutrace(Wrapping):
     name = "mutrace"
     what = {LOCKS}
     writes = False
-    package = "mutrace, not in Debian 12"
-    note = "sums per mutex, the stack of its creation"
+    package = "mutrace, in Debian up to 11"
+    note = ("sums per lock, the stack of its first use; counts the locking again after a wait for a "
+            "condition, too")
 
     def words(self, folder):
-        return ["mutrace"]
+        return ["mutrace", "--all"]
+
+    def recorded(self, folder, said):
+        """Locks alone: of its table, the column after the lock's number."""
+        table = said.partition("Mutex #   Locked")[2]
+        found = re.findall(r"^ +\d+ +(\d+) +\d+ +\d+ +[\d.]+ ", table, re.M)
+        return 2 * sum(map(int, found)) if found else None
 
 
 def all_tools(library):
