@@ -133,6 +133,8 @@ static struct recorder_start thread_introduce(struct recorder_start *from)
 				    .stack_size = from->stack_size };
 
 	thread_begin(s.number, s.creator, s.stack_size);
+	/* it may detach itself before its creator knows its handle */
+	handle_enter((uint64_t)pthread_self(), s.number);
 	atomic_store(&from->taken, 0);
 	if (hook_wants(LAR_RECORD_THREADS))
 		record_simple(LAR_EV_THREAD_START, s.number, 0, 0, 2);

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# A wait of known length in every function that can make a thread wait, against the program's own
+# clock; functions of older versions and found by name; threads that are cancelled or leave; what
+# C++20's and Rust's libraries wait with.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq "$lariat"
+
+# The wait is in the call: it is no shorter than the while for which the main thread let it wait,
+# having seen it asleep, and no longer than the waiter's clock says around the call. So both bounds
+# hold however busy the machine is. The tolerance is for the two clocks: what is recorded are the
+# processor's ticks, the program's clock is one that the system may run up to 0.05 % faster or
+# slower, and a tick is rounded.
+record injected "$victims/lock_injected"
+counts_right injected
+grep '^{"function"' "$work/injected.out" >"$work/families"
+same "injected: families" 39 "$(wc -l <"$work/families")"
+"$lariat" dump "$(trace_of injected)" | jq -c 'select(.kind == "thread_join" and .thread != 1) |
+	{kind: .call, wait_ns: {sum: .duration_ns}, waits: 1, contended: 0}' >"$work/joins"
+same "injected: waits out of bounds" '' "$(jq -rn --slurpfile families "$work/families" \
+	--slurpfile joins "$work/joins" --slurpfile report "$(report_of injected)" '
+	$families[] as $f |
+	[if $f.kind | test("join") then $joins[] | select(.kind == $f.kind)
+	 else $report[0].locks | .sites[], .conditions[] |
+		select(.function == $f.function and .wait_ns.sum > 0) end] as $s |
+	($f.most_ns / 1000 + 5000) as $off |
+	select(($s | length) != 1 or $s[0].kind != $f.kind or
+		$s[0].wait_ns.sum < $f.least_ns - $off or $s[0].wait_ns.sum > $f.most_ns + $off) |
+	"\($f.function): \($f.least_ns) to \($f.most_ns), found \($s | map([.kind, .wait_ns.sum]))"')"
+# Their sums by kind are those of the totals.
+same "injected: sums" '[0,0]' "$(field injected '.locks | [
+	(([.sites[].wait_ns.sum] | add) - .totals.wait_ns),
+	(([.conditions[].wait_ns.sum] | add) - .totals.condition_wait_ns - .totals.other_wait_ns)] |
+	map(if fabs < 1000 then 0 else . end) | tojson')"
+
+record versions "$victims/lock_versions"
+counts_right versions
+record ends "$victims/threads_ends"
+counts_right ends
+
+if [ -e "$victims/lock_cxx20" ]; then
+	record cxx20 "$victims/lock_cxx20"
+	counts_right cxx20
+fi
+
+if have rustc; then
+	rustc -O -g -o lock_rust "$top/tests/victims/lock_rust.rs" 2>"$work/rustc" ||
+		fail "rustc: $(head -n 5 "$work/rustc")"
+	record rust ./lock_rust
+	counts_right rust
+	same "rust: nothing but futexes" '[0,["futex"]]' "$(field rust '.locks |
+		[.totals.acquisitions, (.conditions | map(.kind) | unique)] | tojson')"
+fi
+finish
