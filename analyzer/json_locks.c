@@ -36,6 +36,7 @@ static void set_figures(const struct analysis *a, json_t *o, const struct lock_f
 	json_set_u64(o, "errors", f->errors);
 	json_set_u64(o, "owner_died", f->owner_died);
 	json_set_u64(o, "waking_releases", f->waiters);
+	json_set_u64(o, "owner_changes", f->owner_changes);
 	json_set(o, "wait_ns", json_latency(a, &f->wait, true));
 	json_set(o, "hold_ns", hold_json(a, f));
 }
@@ -47,6 +48,7 @@ void json_set_lock(json_t *o, const struct lock_one *l)
 	snprintf(address, sizeof(address), "0x%" PRIx64, l->address);
 	json_set(o, "lock", json_string(address));
 	json_set(o, "kind", json_string(lock_kind(l->call)));
+	json_set_u64(o, "instance", l->instance);
 }
 
 static json_t *site_json(struct analysis *a, uint32_t i)
@@ -86,6 +88,8 @@ static json_t *lock_json(struct analysis *a, uint32_t i)
 	json_t *o = json_object(), *site = json_object();
 
 	json_set_lock(o, l);
+	json_set_u64(o, "further_instances", l->more_lives);
+	json_set(o, "owner_known", json_boolean(l->life != 0));
 	if (!strcmp(lock_kind(l->call), "rwlock"))
 		json_set_u64(o, "read_acquisitions", l->shared);
 	set_figures(a, o, &l->f);
@@ -128,6 +132,8 @@ static json_t *totals_json(const struct analysis *a)
 	json_set_u64(o, "read_acquisitions", m->shared);
 	json_set_u64(o, "owner_died", f->owner_died);
 	json_set_u64(o, "waking_releases", f->waiters);
+	json_set_u64(o, "owner_changes", f->owner_changes);
+	json_set_u64(o, "abandoned", m->abandoned);
 	json_set_u64(o, "unowned_unlocks", m->unowned_unlocks);
 	json_set_u64(o, "condition_waits", m->condition_total.waits);
 	json_set_u64(o, "condition_timeouts", m->condition_total.timeouts);

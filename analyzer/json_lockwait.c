@@ -107,6 +107,24 @@ static void set_address(json_t *o, uint64_t address, unsigned call)
 	json_set(o, "kind", json_string(lock_kind(call)));
 }
 
+static json_t *held_json(struct analysis *a, const struct lock_holding *h)
+{
+	json_t *o = stack_json(a, h->stack);
+
+	set_address(o, h->address, h->call);
+	json_set_ticks(a, o, "held_ns", h->ticks);
+	return o;
+}
+
+static json_t *holding_json(struct analysis *a, const struct lock_holding *h)
+{
+	json_t *o = held_json(a, h);
+
+	json_set_u64(o, "thread", h->thread);
+	json_set(o, "name", json_text(analysis_thread(a, h->thread)->name));
+	return o;
+}
+
 static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
 {
 	const struct lock_waits *waits = &a->locks->waits;
@@ -122,8 +140,7 @@ static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
 
 		if (h->thread != w->thread)
 			continue;
-		one = stack_json(a, h->stack);
-		set_address(one, h->address, h->call);
+		one = held_json(a, h);
 		json_array_append_new(held, one);
 	}
 	json_set(o, "holds", held);
@@ -168,7 +185,8 @@ void json_set_lock_waits(struct analysis *a, json_t *o)
 {
 	const struct lock_order *order = &a->locks->order;
 	const struct lock_waits *waits = &a->locks->waits;
-	json_t *inversions = json_array(), *waiting = json_array(), *deadlocks = json_array();
+	json_t *inversions = json_array(), *waiting = json_array(), *deadlocks = json_array(),
+	       *held = json_array();
 
 	json_set_list(a, o, "blame", "blame_count", lock_rank_blame, blame_json);
 	json_set_list(a, o, "causes", "cause_count", lock_rank_causes, json_lock_cause);
@@ -180,6 +198,9 @@ void json_set_lock_waits(struct analysis *a, json_t *o)
 		if (waits->waiting[i].waits)
 			json_array_append_new(waiting, waiting_json(a, &waits->waiting[i]));
 	json_set(o, "waiting", waiting);
+	for (uint32_t i = 0; i < waits->holding_count; i++)
+		json_array_append_new(held, holding_json(a, &waits->holding[i]));
+	json_set(o, "held_at_end", held);
 	for (uint32_t i = 0; i < waits->circle_count; i++)
 		json_array_append_new(deadlocks, circle_json(a, &waits->circle[i]));
 	json_set(o, "deadlocks", deadlocks);

@@ -266,7 +266,7 @@ int lock_rank_locks(struct analysis *a, struct ranking *r)
 	const struct lock_model *m = a->locks;
 	struct rankable what = { .array = m->lock,
 				 .stride = sizeof(*m->lock),
-				 .count = m->lock_map.count,
+				 .count = m->lock_count,
 				 .keys = one_lock_sort_keys,
 				 .needed = RANK_ALL };
 

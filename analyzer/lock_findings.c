@@ -81,7 +81,7 @@ static void contention(struct analysis *a, struct work_findings *all)
 	const struct lock_model *m = a->locks;
 	uint32_t first = all->count;
 
-	for (uint32_t i = 0; i < m->lock_map.count; i++) {
+	for (uint32_t i = 0; i < m->lock_count; i++) {
 		const struct lock_one *l = &m->lock[i];
 		uint64_t wait_ns = trace_span_ns(a->trace, l->f.wait.sum);
 		char w[FORMAT_SIZE], n[FORMAT_SIZE], r[FORMAT_SIZE];
@@ -108,7 +108,7 @@ static void convoys(struct analysis *a, struct work_findings *all)
 	const struct lock_model *m = a->locks;
 	uint32_t first = all->count;
 
-	for (uint32_t i = 0; i < m->lock_map.count; i++) {
+	for (uint32_t i = 0; i < m->lock_count; i++) {
 		const struct lock_figures *l = &m->lock[i].f;
 		uint64_t wait = histogram_quantile(&l->wait, 500);
 		uint64_t hold = histogram_quantile(&l->held, 500);
@@ -222,9 +222,20 @@ static void owners(struct analysis *a, struct work_findings *all)
 		say(f, "%s while the thread held a lock", format_things(n, m->forks_held, "fork"));
 	}
 	if (m->unowned_unlocks &&
-	    (f = add(all, "unlock-by-another", "who takes a lock gives it back", true)))
+	    (f = add(all, "unlock-by-another", "who takes a lock gives it back", true))) {
+		at_stack(f, m->unowned_stack);
 		say(f, "%s by a thread that did not hold it",
 		    format_things(n, m->unowned_unlocks, "unlock"));
+	}
+	if (m->abandoned && (f = add(all, "lock-abandoned",
+				     "give it back on every way out; whoever takes it now waits "
+				     "for ever, unless it "
+				     "is robust",
+				     true))) {
+		at_stack(f, m->abandoned_stack);
+		say(f, "%s held when %s thread ended", format_things(n, m->abandoned, "lock"),
+		    m->abandoned == 1 ? "its" : "their");
+	}
 }
 
 struct work_findings *lock_findings_new(struct analysis *a)

@@ -15,8 +15,17 @@ enum figure_column {
 	FIGURE_HOLD_MAX,
 	FIGURE_OWNER_DIED,
 	FIGURE_WAITERS,
+	FIGURE_OWNER_CHANGES,
 };
-enum lock_column { LOCK_ADDRESS, LOCK_CALL, LOCK_FIRST, LOCK_SHARED, LOCK_FIGURES };
+enum lock_column {
+	LOCK_ADDRESS,
+	LOCK_CALL,
+	LOCK_FIRST,
+	LOCK_SHARED,
+	LOCK_LIFE,
+	LOCK_MORE_LIVES,
+	LOCK_FIGURES
+};
 enum site_column {
 	SITE_NODE,
 	SITE_LOCK,
@@ -25,7 +34,7 @@ enum site_column {
 	SITE_CAUSED_TICKS,
 	SITE_FIGURES
 };
-enum pair_column { PAIR_THREAD, PAIR_ADDRESS, PAIR_CALLER, PAIR_NODE };
+enum pair_column { PAIR_THREAD, PAIR_ADDRESS, PAIR_CALLER, PAIR_NODE, PAIR_LOCK };
 enum condition_column {
 	CONDITION_NODE,
 	CONDITION_CALL,
@@ -88,6 +97,7 @@ static void add(struct lock_figures *f, const uint64_t *v, const struct histogra
 		f->hold_max_ticks = v[FIGURE_HOLD_MAX];
 	f->waiters += v[FIGURE_WAITERS];
 	f->owner_died += v[FIGURE_OWNER_DIED];
+	f->owner_changes += v[FIGURE_OWNER_CHANGES];
 	histogram_merge(&f->held, held);
 	if (!sums)
 		return;
@@ -127,11 +137,13 @@ static int load_locks(struct load *l)
 		return -ENOMEM;
 	l->lock[0] = KEYMAP_NONE;
 	for (uint64_t row = 1; checkpoint_next(&r); row++) {
-		uint32_t n = lock_model_lock(m, v[LOCK_ADDRESS], (unsigned)v[LOCK_CALL]);
+		uint32_t n = lock_model_life(m, v[LOCK_ADDRESS], (uint32_t)v[LOCK_LIFE],
+					     (unsigned)v[LOCK_CALL]);
 
 		if (n == KEYMAP_NONE)
 			return -ENOMEM;
 		l->lock[v[LOCK_ADDRESS] ? row : 0] = n;
+		m->lock[n].more_lives += v[LOCK_MORE_LIVES];
 		m->lock[n].shared += v[LOCK_SHARED];
 		m->shared += v[LOCK_SHARED];
 		load_figures(l, &r, LOCK_FIGURES, &m->lock[n].f, &m->total);
@@ -205,6 +217,9 @@ static int load_pairs(struct load *l)
 			return -ENOMEM;
 		pair->open = true;
 		pair->stack = checkpoint_stack(l->c, v[PAIR_NODE]);
+		pair->lock = lock_of(l, v[PAIR_LOCK]);
+		if (pair->lock == KEYMAP_NONE)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -327,6 +342,9 @@ int lock_load(struct lock_model *m, const struct checkpoint *c, bool sums)
 		}
 		m->forks_held += r.value[8];
 		m->fork_stack = checkpoint_stack(c, r.value[9]);
+		m->unowned_stack = checkpoint_stack(c, r.value[10]);
+		m->abandoned += r.value[11];
+		m->abandoned_stack = checkpoint_stack(c, r.value[12]);
 	}
 	err = load_locks(&l);
 	if (!err)

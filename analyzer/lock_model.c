@@ -6,123 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void figures_init(struct lock_figures *f)
+/* A thread's first use of a lock at a place: no acquisition, that comes behind it. */
+static bool is_first(const struct event *e)
 {
-	histogram_init(&f->wait, HISTOGRAM_FINE);
-	histogram_init(&f->held, HISTOGRAM_FINE);
-}
-
-static void figures_fini(struct lock_figures *f)
-{
-	histogram_fini(&f->wait);
-	histogram_fini(&f->held);
-}
-
-void lock_model_init(struct lock_model *m, const struct site_rule *rule, uint64_t since_ns)
-{
-	memset(m, 0, sizeof(*m));
-	sites_init(&m->sites, rule);
-	sites_init(&m->condition_sites, rule);
-	figures_init(&m->total);
-	histogram_init(&m->condition_total.wait, HISTOGRAM_FINE);
-	histogram_init(&m->other_total.wait, HISTOGRAM_FINE);
-	m->since_ns = since_ns;
-}
-
-void lock_model_fini(struct lock_model *m)
-{
-	for (uint32_t i = 0; i < m->lock_map.count && i < m->lock_size; i++)
-		figures_fini(&m->lock[i].f);
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
-		figures_fini(&m->site[i].f);
-	for (uint32_t i = 0; i < m->condition_sites.count && i < m->condition_size; i++)
-		histogram_fini(&m->condition[i].wait);
-	figures_fini(&m->total);
-	histogram_fini(&m->condition_total.wait);
-	histogram_fini(&m->other_total.wait);
-	lock_waits_fini(&m->waits);
-	lock_order_fini(&m->order);
-	free(m->lock);
-	free(m->pair);
-	free(m->site);
-	free(m->condition);
-	keymap_fini(&m->lock_map);
-	keymap_fini(&m->pair_map);
-	sites_fini(&m->sites);
-	sites_fini(&m->condition_sites);
-}
-
-const char *lock_kind(unsigned call)
-{
-	static const struct {
-		const char *prefix, *kind;
-	} kinds[] = {
-		{ "pthread_mutex_", "mutex" },
-		{ "pthread_rwlock_", "rwlock" },
-		{ "pthread_spin_", "spinlock" },
-		{ "pthread_cond_", "condition" },
-		{ "pthread_barrier_", "barrier" },
-		{ "pthread_once", "once" },
-		{ "sem_", "semaphore" },
-		{ "mtx_", "mutex" },
-		{ "cnd_", "condition" },
-		{ "call_once", "once" },
-		{ "syscall", "futex" },
-	};
-	const char *name = call_name(call);
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strncmp(name, kinds[i].prefix, strlen(kinds[i].prefix)))
-			return kinds[i].kind;
-	return "lock";
-}
-
-bool lock_call_condition(unsigned call)
-{
-	return call_operation(call) == LAR_OP_CONDWAIT;
-}
-
-uint32_t lock_model_lock(struct lock_model *m, uint64_t address, unsigned call)
-{
-	uint32_t n = keymap_number(&m->lock_map, address);
-	struct lock_one *l;
-
-	if (n == KEYMAP_NONE ||
-	    array_reserve((void **)&m->lock, &m->lock_size, n, sizeof(*m->lock)))
-		return KEYMAP_NONE;
-	l = &m->lock[n];
-	if (!l->f.wait.bits) {
-		l->address = address;
-		l->call = (uint16_t)call;
-		l->first_site = SITE_NONE;
-		figures_init(&l->f);
-	}
-	return n;
-}
-
-static uint64_t pair_key(uint32_t thread, uint64_t address, uint64_t caller)
-{
-	return lock_mix(lock_mix(lock_mix(1, thread), address), caller);
-}
-
-struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint64_t address,
-				  uint64_t caller)
-{
-	uint32_t n = keymap_number(&m->pair_map, pair_key(thread, address, caller));
-
-	if (n == KEYMAP_NONE ||
-	    array_reserve((void **)&m->pair, &m->pair_size, n, sizeof(*m->pair)))
-		return NULL;
-	return &m->pair[n];
-}
-
-/* NULL where there has been no first use since the last LOCKSUM. */
-static struct lock_pair *pair_find(struct lock_model *m, uint32_t thread, uint64_t address,
-				   uint64_t caller)
-{
-	uint32_t n = keymap_find(&m->pair_map, pair_key(thread, address, caller));
-
-	return n == KEYMAP_NONE || !m->pair[n].open ? NULL : &m->pair[n];
+	return (e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED)) == LAR_LOCK_FIRST;
 }
 
 static int pair_open(struct lock_model *m, const struct event *e)
@@ -133,45 +20,8 @@ static int pair_open(struct lock_model *m, const struct event *e)
 		return -ENOMEM;
 	pair->open = true;
 	pair->stack = e->stack;
-	return 0;
-}
-
-uint32_t lock_model_site(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock)
-{
-	uint32_t n = sites_number(&m->sites, stack, thread);
-	struct lock_site *s;
-
-	if (n == SITE_NONE || array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
-		return SITE_NONE;
-	s = &m->site[n];
-	if (!s->used) {
-		figures_init(&s->f);
-		s->lock = lock;
-		s->used = true;
-	}
-	s->more_locks |= s->lock != lock;
-	return n;
-}
-
-struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread,
-					    unsigned call)
-{
-	uint32_t n = sites_number(&m->condition_sites, stack, thread);
-
-	if (n == SITE_NONE ||
-	    array_reserve((void **)&m->condition, &m->condition_size, n, sizeof(*m->condition)))
-		return NULL;
-	if (!m->condition[n].wait.bits) {
-		histogram_init(&m->condition[n].wait, HISTOGRAM_FINE);
-		m->condition[n].call = (uint16_t)call;
-	}
-	return &m->condition[n];
-}
-
-/* A thread's first use of a lock at a place: no acquisition, that comes behind it. */
-static bool is_first(const struct event *e)
-{
-	return (e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED)) == LAR_LOCK_FIRST;
+	pair->lock = lock_model_life(m, e->field[2], (uint32_t)e->field[1], e->call);
+	return pair->lock == KEYMAP_NONE ? -ENOMEM : 0;
 }
 
 /* What one LOCK event adds to each of total, lock and site. */
@@ -226,14 +76,16 @@ static int take_blame(struct lock_model *m, const struct event *e, uint32_t lock
 
 static int take_lock(struct lock_model *m, const struct event *e)
 {
-	uint32_t lock = lock_model_lock(m, e->field[2], e->call);
 	bool acquired = !e->field[3] || e->field[3] == EOWNERDEAD;
-	uint32_t site;
+	uint32_t lock, site;
 
+	if (is_first(e) && pair_open(m, e))
+		return -ENOMEM;
+	lock = lock_model_lock(m, e->field[2], e->call);
 	if (lock == KEYMAP_NONE)
 		return -ENOMEM;
 	site = lock_model_site(m, e->stack, e->thread, lock);
-	if (site == SITE_NONE || (is_first(e) && pair_open(m, e)))
+	if (site == SITE_NONE)
 		return -ENOMEM;
 	if (!m->site[site].call)
 		m->site[site].call = e->call;
@@ -258,7 +110,8 @@ static int take_lock(struct lock_model *m, const struct event *e)
 static void sum_add(struct lock_figures *f, const struct event *e)
 {
 	f->acquisitions += e->field[2];
-	f->failed_try += e->field[5]; /* those that made no event */
+	f->failed_try += (uint32_t)e->field[5]; /* those that made no event */
+	f->owner_changes += e->field[5] >> 32;
 	f->hold_ticks += e->field[3];
 	if (e->field[4] > f->hold_max_ticks)
 		f->hold_max_ticks = e->field[4];
@@ -281,9 +134,9 @@ static void holds_add(struct lock_figures *f, const struct event *e)
 static int cell_site(struct lock_model *m, const struct event *e, uint64_t address, uint64_t caller,
 		     uint32_t *lock, uint32_t *site)
 {
-	const struct lock_pair *pair = pair_find(m, e->thread, address, caller);
+	const struct lock_pair *pair = lock_model_pair_find(m, e->thread, address, caller);
 
-	*lock = lock_model_lock(m, address, e->call);
+	*lock = pair ? pair->lock : lock_model_lock(m, address, e->call);
 	if (*lock == KEYMAP_NONE)
 		return -ENOMEM;
 	*site = lock_model_site(m, pair ? pair->stack : 0, e->thread, *lock);
@@ -302,16 +155,16 @@ static enum lar_operation operation(const struct event *e)
 
 static int take_signals(struct lock_model *m, const struct event *e)
 {
-	const struct lock_pair *pair = pair_find(m, e->thread, e->field[1], e->field[6]);
+	const struct lock_pair *pair = lock_model_pair_find(m, e->thread, e->field[1], e->field[6]);
 	struct condition_site *c =
 		lock_model_condition(m, pair ? pair->stack : 0, e->thread, e->call);
 
 	if (!c)
 		return -ENOMEM;
 	c->signals += e->field[2];
-	c->in_vain += e->field[5];
+	c->in_vain += (uint32_t)e->field[5];
 	m->signals[lar_call_signal(e->call)] += e->field[2];
-	m->in_vain[lar_call_signal(e->call)] += e->field[5];
+	m->in_vain[lar_call_signal(e->call)] += (uint32_t)e->field[5];
 	return 0;
 }
 
@@ -320,7 +173,8 @@ static int note_holding(struct lock_model *m, const struct event *e, const struc
 	struct lock_holding h = { .thread = e->thread,
 				  .stack = pair ? pair->stack : 0,
 				  .call = e->call,
-				  .address = e->field[1] };
+				  .address = e->field[1],
+				  .ticks = e->ticks > e->field[0] ? e->ticks - e->field[0] : 0 };
 
 	return e->flags & TRACE_FROM_CELL && e->flags & TRACE_CELL_HELD
 		       ? lock_waits_hold(&m->waits, &h)
@@ -329,7 +183,7 @@ static int note_holding(struct lock_model *m, const struct event *e, const struc
 
 static int take_sum(struct lock_model *m, const struct event *e)
 {
-	struct lock_pair *pair = pair_find(m, e->thread, e->field[1], e->field[6]);
+	struct lock_pair *pair = lock_model_pair_find(m, e->thread, e->field[1], e->field[6]);
 	uint32_t lock, site;
 	int err = 0;
 
@@ -380,6 +234,8 @@ static int take_hold(struct lock_model *m, const struct event *e)
 	figures_add(&m->total, e, true);
 	figures_add(&m->lock[lock].f, e, true);
 	figures_add(&m->site[site].f, e, true);
+	if (e->flags & LAR_LOCK_UNOWNED && !m->abandoned++)
+		m->abandoned_stack = m->sites.stack[site];
 	n = keymap_find(&m->waits.threads, e->thread);
 	if (n == KEYMAP_NONE || m->waits.waiting[n].io_ticks + e->field[1] <= e->ticks)
 		return 0;
@@ -421,7 +277,7 @@ static int take_wait_begin(struct lock_model *m, const struct event *e)
 	if (!e->thread)
 		return 0;
 	if (e->field[2] && e->field[2] <= UINT32_MAX)
-		holder = pair_find(m, (uint32_t)e->field[2], e->field[1], e->field[3]);
+		holder = lock_model_pair_find(m, (uint32_t)e->field[2], e->field[1], e->field[3]);
 	w = lock_waits_thread(&m->waits, e->thread);
 	if (!w)
 		return -ENOMEM;
@@ -437,10 +293,11 @@ static int take_wait_begin(struct lock_model *m, const struct event *e)
 
 static int take_order(struct lock_model *m, const struct event *e)
 {
-	const struct lock_pair *pair = pair_find(m, e->thread, e->field[2], e->field[3]);
+	const struct lock_pair *pair = lock_model_pair_find(m, e->thread, e->field[2], e->field[3]);
 	struct lock_edge edge = { .thread = e->thread,
 				  .to = lock_model_lock(m, e->field[1], e->call),
-				  .from = lock_model_lock(m, e->field[2], e->call),
+				  .from = pair ? pair->lock
+					       : lock_model_lock(m, e->field[2], e->call),
 				  .stack = e->stack,
 				  .held_stack = pair ? pair->stack : 0,
 				  .ticks = e->ticks };
@@ -499,7 +356,8 @@ static int take_event(struct lock_model *m, const struct event *e)
 		return take_hold(m, e);
 	switch (operation(e)) {
 	case LAR_OP_UNLOCK:
-		m->unowned_unlocks += !!(e->flags & LAR_LOCK_UNOWNED);
+		if (e->flags & LAR_LOCK_UNOWNED && !m->unowned_unlocks++)
+			m->unowned_stack = e->stack;
 		return 0;
 	case LAR_OP_DESTROY:
 		return 0;
@@ -537,5 +395,5 @@ int lock_model_finish(struct lock_model *m)
 {
 	if (lock_waits_finish(&m->waits))
 		return -ENOMEM;
-	return lock_order_finish(&m->order, m->lock_map.count);
+	return lock_order_finish(&m->order, m->lock_count);
 }

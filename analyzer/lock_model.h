@@ -27,13 +27,21 @@ struct lock_figures {
 	uint64_t hold_ticks, hold_max_ticks;
 	uint64_t owner_died; /* acquisitions from an owner that had died */
 	uint64_t waiters;    /* times that others waited when it was released, as far as it knew */
-	struct histogram wait; /* of contended acquisitions */
+	uint64_t owner_changes; /* times that it was taken by another thread than before, after a
+				 * condition too; of readers none */
+	struct histogram wait;	/* of contended acquisitions */
 	struct histogram
 		held; /* holds that are over: count and buckets are right, the sum is not */
 };
 
+#define LOCK_ROWS_MOST 65536 /* behind that, locks at one address share a row */
+
+/* A lock that is destroyed or made anew is another one, although at the same address. */
 struct lock_one {
 	uint64_t address;
+	uint32_t life; /* the process' number of it; 0 = not known, then owner changes neither */
+	uint32_t instance;   /* the how-manieth at its address, from 1 */
+	uint64_t more_lives; /* further ones that share the row */
 	uint16_t call;	     /* a call of calls.def on it: tells its kind */
 	uint32_t first_site; /* of the first event on it */
 	uint64_t shared;     /* acquisitions by readers */
@@ -54,7 +62,7 @@ struct lock_site {
 
 /* A thread's first use of a lock at a place, until a LOCKSUM tells of those behind it. */
 struct lock_pair {
-	uint32_t stack;
+	uint32_t stack, lock;
 	bool open;
 };
 
@@ -68,14 +76,17 @@ struct condition_site {
 
 struct lock_model {
 	struct lock_figures total;
-	uint64_t shared; /* acquisitions by readers */
-	uint64_t unowned_unlocks;
+	uint64_t shared;			 /* acquisitions by readers */
+	uint64_t unowned_unlocks, abandoned;	 /* the latter: held when their thread ended */
+	uint32_t unowned_stack, abandoned_stack; /* of the first */
 	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
-	uint64_t forks_held;	/* forks by a thread that held a lock */
-	uint32_t fork_stack;	/* of the first */
-	struct keymap lock_map; /* address -> index */
+	uint64_t forks_held; /* forks by a thread that held a lock */
+	uint32_t fork_stack; /* of the first */
 	struct lock_one *lock;
-	uint32_t lock_size;
+	uint32_t lock_count, lock_size;
+	struct keymap addresses; /* address -> index of: */
+	uint32_t *address;	 /* index of the lock that is there now, + 1 */
+	uint32_t address_size;
 	struct keymap pair_map; /* thread, address, return address -> index */
 	struct lock_pair *pair;
 	uint32_t pair_size;
@@ -95,13 +106,17 @@ void lock_model_init(struct lock_model *m, const struct site_rule *rule, uint64_
 void lock_model_fini(struct lock_model *m);
 
 /*
- * For figures that come from elsewhere: a lock, a site, a pair and a site of conditions, made where
- * they are new. KEYMAP_NONE, SITE_NONE or NULL = no memory.
+ * The lock that is at an address now, the one of that life (of its number, which grows), a site, a
+ * pair and a site of conditions, made where they are new. KEYMAP_NONE, SITE_NONE or NULL = no
+ * memory. A pair is found only where there was no LOCKSUM since the first use.
  */
 uint32_t lock_model_lock(struct lock_model *m, uint64_t address, unsigned call);
+uint32_t lock_model_life(struct lock_model *m, uint64_t address, uint32_t life, unsigned call);
 uint32_t lock_model_site(struct lock_model *m, uint32_t stack, uint32_t thread, uint32_t lock);
 struct lock_pair *lock_model_pair(struct lock_model *m, uint32_t thread, uint64_t address,
 				  uint64_t caller);
+struct lock_pair *lock_model_pair_find(const struct lock_model *m, uint32_t thread,
+				       uint64_t address, uint64_t caller);
 struct condition_site *lock_model_condition(struct lock_model *m, uint32_t stack, uint32_t thread,
 					    unsigned call);
 

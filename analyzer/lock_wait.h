@@ -35,6 +35,7 @@ struct lock_holding {
 	uint32_t thread, stack;
 	uint16_t call;
 	uint64_t address;
+	uint64_t ticks; /* for how long */
 };
 
 /* Threads of which each waits for what the next one holds, and the last for the first's. */

@@ -52,13 +52,15 @@ static int deliver_cell(struct taker *s, struct event e, const struct lar_lock_c
 		rc = deliver_holds(s, e, cell, holds);
 	if (rc)
 		return rc;
-	if (cell->held_since)
+	if (cell->held_since) {
 		e.flags |= TRACE_CELL_HELD;
+		e.field[0] = cell->held_since;
+	}
 	e.field[1] = cell->addr;
 	e.field[2] = cell->acquisitions;
 	e.field[3] = cell->hold_ticks;
 	e.field[4] = cell->hold_max_ticks;
-	e.field[5] = cell->failed_try;
+	e.field[5] = cell->failed_try | (uint64_t)cell->owners << 32;
 	e.field[6] = cell->caller;
 	return deliver_made(s, &e);
 }

@@ -23,8 +23,11 @@ static void say_acquisitions(struct analysis *a)
 
 	text_say(a, "%s of %s, held for %s in all, %s at the longest",
 		 format_things(w, f->acquisitions, "acquisition"),
-		 format_things(x, m->lock_map.count, "lock"), text_ticks(a, y, f->hold_ticks),
+		 format_things(x, m->lock_count, "lock"), text_ticks(a, y, f->hold_ticks),
 		 text_ticks(a, z, f->hold_max_ticks));
+	if (f->owner_changes)
+		text_say(a, "%s a lock went to another thread than the one that had it before",
+			 format_things(w, f->owner_changes, "time"));
 	if (f->contended)
 		text_say(a, "%s found the lock taken (%s) and waited %s in all",
 			 format_count(w, f->contended),
@@ -43,7 +46,7 @@ static void say_totals(struct analysis *a)
 	const struct lock_figures *f = &m->total;
 	char w[FORMAT_SIZE], x[FORMAT_SIZE];
 
-	if (m->lock_map.count)
+	if (m->lock_count)
 		say_acquisitions(a);
 	else
 		text_say(a, "None of the C library's was taken.");
@@ -56,6 +59,9 @@ static void say_totals(struct analysis *a)
 	if (m->unowned_unlocks)
 		text_say(a, "%s unlocks by a thread that did not hold the lock",
 			 format_count(w, m->unowned_unlocks));
+	if (m->abandoned)
+		text_say(a, "%s held when %s thread ended", format_things(w, m->abandoned, "lock"),
+			 m->abandoned == 1 ? "its" : "their");
 	if (f->owner_died)
 		text_say(a, "%s from an owner that had died",
 			 format_things(w, f->owner_died, "acquisition"));
@@ -114,9 +120,25 @@ static void print_sites(struct analysis *a, bool brief)
 	ranking_fini(&r);
 }
 
+static void one_words(const struct lock_one *l, char *to, size_t size)
+{
+	int n;
+
+	if (!l->address) {
+		snprintf(to, size, "(others, of the time that the ring gave up)");
+		return;
+	}
+	n = snprintf(to, size, "%s 0x%" PRIx64, lock_kind(l->call), l->address);
+	if (l->more_lives)
+		snprintf(to + n, size - (size_t)n, ", %" PRIu64 " and %" PRIu64 " later ones there",
+			 (uint64_t)l->instance, l->more_lives);
+	else if (l->instance > 1)
+		snprintf(to + n, size - (size_t)n, ", number %" PRIu32 " there", l->instance);
+}
+
 static void print_locks(struct analysis *a)
 {
-	static const char *const titles[] = { "WAITED", "CONTENDED", "ACQUIRED",
+	static const char *const titles[] = { "WAITED", "CONTENDED", "ACQUIRED", "CHANGED",
 					      "HELD",	"LONGEST",   NULL };
 	struct table *t;
 	struct ranking r;
@@ -135,15 +157,13 @@ static void print_locks(struct analysis *a)
 		cell_ticks(a, t, l->f.wait.sum);
 		cell_count(t, l->f.contended);
 		cell_count(t, l->f.acquisitions);
+		cell_count(t, l->f.owner_changes);
 		cell_ticks(a, t, l->f.hold_ticks);
 		cell_ticks(a, t, l->f.hold_max_ticks);
-		if (l->address)
-			snprintf(what, sizeof(what), "%s 0x%" PRIx64, lock_kind(l->call),
-				 l->address);
-		else
-			snprintf(what, sizeof(what), "(others, of the time that the ring gave up)");
+		one_words(l, what, sizeof(what));
 		table_line(t, STYLE_BOLD, what, NULL);
 	}
+	table_drop_empty(t, 3);
 	table_drop_empty(t, 0);
 	table_drop_empty(t, 1);
 	table_print(t);
@@ -185,17 +205,17 @@ static void print_conditions(struct analysis *a)
 void text_locks(struct analysis *a, bool brief)
 {
 	text_heading(a, "Locks");
-	if (!a->locks->lock_map.count && !a->locks->condition_sites.count) {
+	if (!a->locks->lock_count && !a->locks->condition_sites.count) {
 		text_say(a, "None taken.");
 		return;
 	}
 	say_totals(a);
-	if (a->locks->lock_map.count && (!brief || a->locks->total.contended))
+	if (a->locks->lock_count && (!brief || a->locks->total.contended))
 		print_sites(a, brief);
 	text_lock_waits(a, brief);
 	if (brief)
 		return;
-	if (a->locks->lock_map.count)
+	if (a->locks->lock_count)
 		print_locks(a);
 	print_conditions(a);
 }

@@ -133,6 +133,33 @@ static void print_deadlocks(struct analysis *a)
 	}
 }
 
+static void print_held(struct analysis *a)
+{
+	static const char *const titles[] = { "<THREAD", "FOR", NULL };
+	const struct lock_waits *w = &a->locks->waits;
+	uint32_t shown = text_shown(a, false, w->holding_count);
+	struct table *t;
+
+	if (!w->holding_count)
+		return;
+	text_caption(a, "Locks held at the end", shown, w->holding_count);
+	t = table_new(a->context, titles, "LOCK, TAKEN THERE");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct lock_holding *h = &w->holding[i];
+		char what[96];
+
+		table_row(t);
+		thread_words(a, what, sizeof(what), h->thread);
+		table_cell(t, what);
+		cell_ticks(a, t, h->ticks);
+		lock_words(what, sizeof(what), h->address, h->call, "");
+		table_line(t, STYLE_BOLD, what, NULL);
+		text_callers(a, t, h->stack, ORDER_CALLERS);
+	}
+	table_space_rows(t);
+	table_print(t);
+}
+
 static void print_waiting(struct analysis *a)
 {
 	static const char *const titles[] = { "<THREAD", "SINCE", NULL };
@@ -238,6 +265,7 @@ void text_lock_waits(struct analysis *a, bool brief)
 		print_causes(a);
 		print_order(a);
 		print_waiting(a);
+		print_held(a);
 		return;
 	}
 	if (m->waits.circle_count)

@@ -202,7 +202,7 @@ static int update_locks(struct top_rows *rows, struct top_process *p)
 	const struct lock_model *m = p->a->locks;
 	int err = 0;
 
-	for (uint32_t i = 0; i < m->lock_map.count && !err; i++) {
+	for (uint32_t i = 0; i < m->lock_count && !err; i++) {
 		const struct lock_one *l = &m->lock[i];
 		struct top_cell cell = top_process_cell(p, l->address);
 		uint64_t v[TOP_VALUES] = { l->f.acquisitions + cell.acquisitions, l->f.contended,

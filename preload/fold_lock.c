@@ -9,71 +9,64 @@
 
 #define PAIRS_MOST(l) (4 * (l)->most)
 
-struct figures {
-	uint64_t acquisitions, failed_try, timeouts, errors;
-	uint64_t hold, hold_max, owner_died, waiters;
-	struct fold_histogram wait; /* of contended acquisitions */
-	struct fold_histogram held;
-};
-
-struct lock {
-	uint64_t address;
-	uint32_t call;
-	site_name first_site;
-	uint64_t shared; /* acquisitions by readers */
-	struct figures f;
-};
-
-struct site {
-	uint32_t node;
-	uint32_t lock; /* the one met first */
-	bool used, more_locks;
-	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
-	struct figures f;
-};
-
-struct condition {
-	uint32_t node, call;
-	bool used;
-	uint64_t timeouts, errors, signals, in_vain;
-	struct fold_histogram wait;
-};
-
-struct locks {
-	uint32_t most; /* rows of each kind */
-	uint64_t unowned_unlocks;
-	struct fold_rows locks, sites, conditions;
-	struct lock other_locks;
-	struct site other_sites;
-	struct condition other_conditions[2]; /* conditions, and barriers and the like */
-	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
-	uint64_t forks_held;
-	uint32_t fork_node; /* of the first of those */
-	struct fold_pairs pairs;
-	struct fold_waits waits;
-};
-
 static struct lock *lock_at(struct locks *l, uint32_t n)
 {
 	return n == LOCK_OTHERS ? &l->other_locks : (struct lock *)l->locks.row + n;
 }
 
-static uint32_t lock_number(struct fold *f, struct locks *l, uint64_t address, unsigned call)
+/* A new row; LOCK_OTHERS = there is no room. */
+static uint32_t lock_new(struct fold *f, struct locks *l, uint64_t address, unsigned call)
 {
-	uint32_t n = address ? fold_row(f, &l->locks, sizeof(struct lock), address, l->most)
-			     : LOCK_OTHERS;
+	uint32_t n =
+		fold_row(f, &l->locks, sizeof(struct lock), l->locks.map.count + 1ull, l->most);
 	struct lock *lock = lock_at(l, n);
 
-	if (!lock->call) {
+	if (!lock->call)
 		lock->call = call;
-		lock->address = n == LOCK_OTHERS ? 0 : address;
-	}
+	lock->address = n == LOCK_OTHERS ? 0 : address;
 	return n;
 }
 
-static uint64_t lock_name(uint32_t lock)
+/* The element of what is at an address now: a row + 1, or 0. NULL: it is among the others. */
+static uint32_t *lock_now(struct fold *f, struct locks *l, uint64_t address)
 {
-	return lock == LOCK_OTHERS ? 0 : lock + 1ull;
+	uint32_t n = address ? fold_row(f, &l->addresses, sizeof(uint32_t), address, l->most)
+			     : FOLD_NONE;
+
+	return n == FOLD_NONE ? NULL : (uint32_t *)l->addresses.row + n;
+}
+
+static uint32_t lock_number(struct fold *f, struct locks *l, uint64_t address, unsigned call)
+{
+	uint32_t *now = lock_now(f, l, address);
+
+	if (now && *now)
+		return *now - 1;
+	if (!now) {
+		l->other_locks.call = l->other_locks.call ? l->other_locks.call : call;
+		return LOCK_OTHERS;
+	}
+	*now = lock_new(f, l, address, call) + 1; /* LOCK_OTHERS + 1 is 0 */
+	return *now - 1;
+}
+
+/* The same of the life that a first use tells. */
+static uint32_t lock_life(struct fold *f, struct locks *l, uint64_t address, uint32_t life,
+			  unsigned call)
+{
+	uint32_t n = lock_number(f, l, address, call), fresh;
+	struct lock *lock = lock_at(l, n);
+
+	if (n == LOCK_OTHERS || life <= lock->life)
+		return n;
+	fresh = lock->life ? lock_new(f, l, address, call) : n;
+	if (fresh == LOCK_OTHERS) {
+		lock_at(l, n)->more_lives++;
+		fresh = n;
+	}
+	lock_at(l, fresh)->life = life;
+	*lock_now(f, l, address) = fresh + 1;
+	return fresh;
 }
 
 static struct site *site_at(struct locks *l, site_name name)
@@ -147,6 +140,7 @@ const struct fold_pair *fold_pair_find(const struct fold_pairs *p, uint32_t thre
 /* There are as many as cells in use. Where there is no room, what the cell counts has no stack. */
 static void pair_put(struct fold *f, struct locks *l, const struct fold_event *e)
 {
+	uint32_t lock = lock_life(f, l, e->field[2], (uint32_t)e->field[1], e->call);
 	struct fold_pairs *p = &l->pairs;
 	uint64_t key = pair_key(e->thread, e->field[2], e->field[3]);
 	uint32_t n = fold_index_get(&p->index, key);
@@ -164,7 +158,8 @@ static void pair_put(struct fold *f, struct locks *l, const struct fold_event *e
 					 .address = e->field[2],
 					 .caller = e->field[3],
 					 .thread = e->thread,
-					 .node = e->node };
+					 .node = e->node,
+					 .lock = lock };
 }
 
 static void pair_remove(struct fold *f, struct locks *l, const struct fold_pair *pair)
@@ -182,7 +177,7 @@ static void pair_remove(struct fold *f, struct locks *l, const struct fold_pair 
 
 /* ---- the rules ---- */
 
-static void figures_add(struct fold *f, struct figures *g, const struct fold_event *e,
+static void figures_add(struct fold *f, struct lock_figures *g, const struct fold_event *e,
 			bool acquired)
 {
 	if (e->flags & LAR_LOCK_HELD) {
@@ -249,16 +244,17 @@ static void take_lock(struct fold *f, struct locks *l, const struct fold_event *
 	figures_add(f, &site_at(l, site)->f, e, acquired);
 }
 
-static void sum_add(struct figures *g, const struct fold_event *e)
+static void sum_add(struct lock_figures *g, const struct fold_event *e)
 {
 	g->acquisitions += e->field[2];
-	g->failed_try += e->field[5]; /* those that made no event */
+	g->failed_try += (uint32_t)e->field[5]; /* those that made no event */
+	g->owner_changes += e->field[5] >> 32;
 	g->hold += e->field[3];
 	if (e->field[4] > g->hold_max)
 		g->hold_max = e->field[4];
 }
 
-static void holds_add(struct fold *f, struct figures *g, const struct fold_event *e)
+static void holds_add(struct fold *f, struct lock_figures *g, const struct fold_event *e)
 {
 	uint32_t first = e->field[3] & 0xffff;
 
@@ -295,9 +291,9 @@ static void take_signals(struct fold *f, struct locks *l, const struct fold_even
 	struct condition *c = condition_get(f, l, pair ? pair->node : 0, e->call);
 
 	c->signals += e->field[2];
-	c->in_vain += e->field[5];
+	c->in_vain += (uint32_t)e->field[5];
 	l->signals[lar_call_signal(e->call)] += e->field[2];
-	l->in_vain[lar_call_signal(e->call)] += e->field[5];
+	l->in_vain[lar_call_signal(e->call)] += (uint32_t)e->field[5];
 }
 
 static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e)
@@ -312,7 +308,7 @@ static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e
 		if (!holds)
 			take_signals(f, l, e, pair);
 	} else {
-		number = lock_number(f, l, e->field[1], e->call);
+		number = pair ? pair->lock : lock_number(f, l, e->field[1], e->call);
 		site = site_of_cell(f, l, pair, number);
 		if (holds) {
 			holds_add(f, &lock_at(l, number)->f, e);
@@ -333,10 +329,12 @@ static void take_hold(struct fold *f, struct locks *l, const struct fold_event *
 {
 	const struct fold_pair *pair =
 		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
-	uint32_t number = lock_number(f, l, e->field[2], e->call);
+	uint32_t number = pair ? pair->lock : lock_number(f, l, e->field[2], e->call);
 
 	figures_add(f, &lock_at(l, number)->f, e, true);
 	figures_add(f, &site_of_cell(f, l, pair, number)->f, e, true);
+	if (e->flags & LAR_LOCK_UNOWNED && !l->abandoned++)
+		l->abandoned_node = pair ? pair->node : 0;
 }
 
 static void take_condition(struct fold *f, struct locks *l, const struct fold_event *e)
@@ -373,7 +371,8 @@ static void take_order(struct fold *f, struct locks *l, const struct fold_event 
 	const struct fold_pair *pair =
 		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
 	struct fold_order o = { .lock = lock_name(lock_number(f, l, e->field[1], e->call)),
-				.held = lock_name(lock_number(f, l, e->field[2], e->call)),
+				.held = lock_name(pair ? pair->lock
+						       : lock_number(f, l, e->field[2], e->call)),
 				.node = e->node,
 				.held_node = pair ? pair->node : 0,
 				.thread = e->thread,
@@ -415,7 +414,8 @@ static void take_event(struct fold *f, struct locks *l, const struct fold_event 
 	}
 	switch (operation(e)) {
 	case LAR_OP_UNLOCK:
-		l->unowned_unlocks += !!(e->flags & LAR_LOCK_UNOWNED);
+		if (e->flags & LAR_LOCK_UNOWNED && !l->unowned_unlocks++)
+			l->unowned_node = e->node;
 		break;
 	case LAR_OP_LOCK:
 	case LAR_OP_RDLOCK:
@@ -445,127 +445,4 @@ void fold_lock_event(struct fold *f, void **state, const struct fold_event *e)
 	}
 	if (l)
 		take_event(f, l, e);
-}
-
-/* ---- writing ---- */
-
-/* The last columns of a row. */
-static void put_figures(struct fold_out *o, const struct figures *g)
-{
-	fold_put(o, g->acquisitions);
-	fold_put(o, g->failed_try);
-	fold_put(o, g->timeouts);
-	fold_put(o, g->errors);
-	fold_put(o, g->hold);
-	fold_put(o, g->hold_max);
-	fold_put(o, g->owner_died);
-	fold_put(o, g->waiters);
-	fold_put_histogram(o, &g->wait);
-	fold_put_histogram(o, &g->held);
-}
-
-static void put_lock(struct fold_out *o, const struct lock *lock, uint64_t *last)
-{
-	fold_put_site(o, lock->address, last);
-	fold_put(o, lock->call);
-	fold_put(o, lock->first_site);
-	fold_put(o, lock->shared);
-	put_figures(o, &lock->f);
-}
-
-static void write_locks(struct fold_out *o, const struct locks *l)
-{
-	bool others = l->other_locks.call != 0;
-	uint64_t last = 0;
-
-	fold_table(o, LAR_TABLE_LOCKS, l->locks.map.count + others, 12);
-	for (uint32_t i = 0; i < l->locks.map.count; i++)
-		put_lock(o, (const struct lock *)l->locks.row + i, &last);
-	if (others)
-		put_lock(o, &l->other_locks, &last);
-}
-
-static void put_lock_site(struct fold_out *o, const struct site *s, uint64_t name, uint64_t *last)
-{
-	fold_put_site(o, name, last);
-	fold_put(o, lock_name(s->lock));
-	fold_put(o, s->more_locks);
-	fold_put(o, s->caused);
-	fold_put(o, s->caused_ticks);
-	put_figures(o, &s->f);
-}
-
-static void write_sites(struct fold_out *o, const struct locks *l)
-{
-	uint64_t last = 0;
-
-	fold_table(o, LAR_TABLE_LOCK_SITES, l->sites.map.count + l->other_sites.used, 13);
-	for (uint32_t i = 0; i < l->sites.map.count; i++) {
-		const struct site *s = (const struct site *)l->sites.row + i;
-
-		put_lock_site(o, s, s->node + 1ull, &last);
-	}
-	if (l->other_sites.used)
-		put_lock_site(o, &l->other_sites, 0, &last);
-}
-
-static void write_pairs(struct fold_out *o, const struct locks *l)
-{
-	const struct fold_pairs *p = &l->pairs;
-
-	fold_table(o, LAR_TABLE_LOCK_PAIRS, p->index.count, 4);
-	for (uint32_t i = 0; i < p->index.count; i++) {
-		fold_put(o, p->pair[i].thread);
-		fold_put(o, p->pair[i].address);
-		fold_put(o, p->pair[i].caller);
-		fold_put(o, p->pair[i].node);
-	}
-}
-
-static void put_condition(struct fold_out *o, const struct condition *c, uint64_t name,
-			  uint64_t *last)
-{
-	fold_put_site(o, name, last);
-	fold_put(o, c->call);
-	fold_put(o, c->timeouts);
-	fold_put(o, c->errors);
-	fold_put(o, c->signals);
-	fold_put(o, c->in_vain);
-	fold_put_histogram(o, &c->wait);
-}
-
-static void write_conditions(struct fold_out *o, const struct locks *l)
-{
-	uint32_t others = 0u + l->other_conditions[0].used + l->other_conditions[1].used;
-	uint64_t last = 0;
-
-	fold_table(o, LAR_TABLE_CONDITIONS, l->conditions.map.count + others, 6);
-	for (uint32_t i = 0; i < l->conditions.map.count; i++) {
-		const struct condition *c = (const struct condition *)l->conditions.row + i;
-
-		put_condition(o, c, c->node + 1ull, &last);
-	}
-	for (uint32_t i = 0; i < 2; i++)
-		if (l->other_conditions[i].used)
-			put_condition(o, &l->other_conditions[i], 0, &last);
-}
-
-void fold_lock_write(struct fold_out *o, void *state)
-{
-	const struct locks *l = state;
-
-	fold_table(o, LAR_TABLE_LOCK_TOTALS, 1, 4 + 2 * LAR_SIGNALS);
-	fold_put(o, l->unowned_unlocks);
-	fold_put(o, l->waits.orders_left_out);
-	for (uint32_t i = 0; i < LAR_SIGNALS; i++) {
-		fold_put(o, l->signals[i]);
-		fold_put(o, l->in_vain[i]);
-	}
-	fold_put(o, l->forks_held);
-	fold_put(o, l->fork_node);
-	write_locks(o, l);
-	write_sites(o, l);
-	write_pairs(o, l);
-	write_conditions(o, l);
-	fold_waits_write(o, &l->waits);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files that fold events of locks share: fold_lock.c and fold_wait.c. */
+/* What the files that fold events of locks share: fold_lock.c, fold_wait.c, fold_lock_write.c. */
 #ifndef LARIAT_FOLD_LOCK_H
 #define LARIAT_FOLD_LOCK_H
 
@@ -20,7 +20,7 @@ typedef uint64_t site_name;
 struct fold_pair {
 	uint64_t key;
 	uint64_t address, caller;
-	uint32_t thread, node;
+	uint32_t thread, node, lock;
 };
 
 struct fold_pairs {
@@ -75,5 +75,59 @@ bool fold_wait_end(struct fold *f, struct fold_waits *w, uint32_t thread, struct
 void fold_blame_add(struct fold *f, struct fold_waits *w, const struct fold_blame *b);
 void fold_order_add(struct fold *f, struct fold_waits *w, const struct fold_order *o);
 void fold_waits_write(struct fold_out *o, const struct fold_waits *w);
+
+struct lock_figures {
+	uint64_t acquisitions, failed_try, timeouts, errors;
+	uint64_t hold, hold_max, owner_died, waiters, owner_changes;
+	struct fold_histogram wait; /* of contended acquisitions */
+	struct fold_histogram held;
+};
+
+struct lock {
+	uint64_t address;
+	uint64_t more_lives; /* further locks at the address that share the row */
+	uint32_t life;	     /* the process' number of it, 0 = not known */
+	uint32_t call;
+	site_name first_site;
+	uint64_t shared; /* acquisitions by readers */
+	struct lock_figures f;
+};
+
+struct site {
+	uint32_t node;
+	uint32_t lock; /* the one met first */
+	bool used, more_locks;
+	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
+	struct lock_figures f;
+};
+
+struct condition {
+	uint32_t node, call;
+	bool used;
+	uint64_t timeouts, errors, signals, in_vain;
+	struct fold_histogram wait;
+};
+
+struct locks {
+	uint32_t most;			       /* rows of each kind */
+	uint64_t unowned_unlocks, abandoned;   /* the latter: held when their thread ended */
+	uint32_t unowned_node, abandoned_node; /* of the first of those */
+	struct fold_rows locks, sites, conditions;
+	struct fold_rows addresses; /* of each, row + 1 of the lock that is there now */
+	struct lock other_locks;
+	struct site other_sites;
+	struct condition other_conditions[2]; /* conditions, and barriers and the like */
+	uint64_t signals[LAR_SIGNALS], in_vain[LAR_SIGNALS];
+	uint64_t forks_held;
+	uint32_t fork_node; /* of the first of those */
+	struct fold_pairs pairs;
+	struct fold_waits waits;
+};
+
+/* A lock in a table: 0 = others, else its row + 1. */
+static inline uint64_t lock_name(uint32_t lock)
+{
+	return lock == LOCK_OTHERS ? 0 : lock + 1ull;
+}
 
 #endif

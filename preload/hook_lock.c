@@ -110,6 +110,19 @@ MUTEX_LOCK(mtx_timedlock, LOCK_WAITS, c11_error, (mtx_t * m, const struct timesp
 MUTEX_UNLOCK(pthread_mutex_unlock, mutex_error, (pthread_mutex_t * m))
 MUTEX_UNLOCK(mtx_unlock, c11_error, (mtx_t * m))
 
+/* What was there is gone, whether or not it was destroyed. */
+LAR_EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *attr)
+{
+	lock_destroy((uint64_t)m, HOOK_FRAME);
+	return REAL(pthread_mutex_init)(m, attr);
+}
+
+LAR_EXPORT int mtx_init(mtx_t *m, int type)
+{
+	lock_destroy((uint64_t)m, HOOK_FRAME);
+	return REAL(mtx_init)(m, type);
+}
+
 LAR_EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
 {
 	lock_destroy((uint64_t)m, HOOK_FRAME);

@@ -67,6 +67,12 @@ LAR_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *m)
 	return result;
 }
 
+LAR_EXPORT int pthread_rwlock_init(pthread_rwlock_t *m, const pthread_rwlockattr_t *attr)
+{
+	lock_destroy((uint64_t)m, HOOK_FRAME);
+	return REAL(pthread_rwlock_init)(m, attr);
+}
+
 LAR_EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *m)
 {
 	lock_destroy((uint64_t)m, HOOK_FRAME);
@@ -110,6 +116,12 @@ LAR_EXPORT int pthread_spin_unlock(pthread_spinlock_t *m)
 	lock_released(LAR_CALL_pthread_spin_unlock, (uint64_t)m, now, result, waiters, 0,
 		      HOOK_FRAME);
 	return result;
+}
+
+LAR_EXPORT int pthread_spin_init(pthread_spinlock_t *m, int shared)
+{
+	lock_destroy((uint64_t)m, HOOK_FRAME);
+	return REAL(pthread_spin_init)(m, shared);
 }
 
 LAR_EXPORT int pthread_spin_destroy(pthread_spinlock_t *m)

@@ -43,6 +43,7 @@ static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
 		struct lar_lock_cell *c = lockcell_at(t, l->cell);
 
 		if (c->addr == mutex && c->depth) {
+			c->owners += locklife_take(&t->held.life[l->cell]);
 			held_push(t, l->cell, mutex);
 			c->held_since = lar_ticks();
 		}
@@ -198,6 +199,12 @@ LAR_EXPORT int sem_post(sem_t *sem)
 	lock_post(&l, now);
 	errno = e;
 	return result;
+}
+
+LAR_EXPORT int sem_init(sem_t *sem, int shared, unsigned value)
+{
+	lock_destroy((uint64_t)sem, HOOK_FRAME);
+	return REAL(sem_init)(sem, shared, value);
 }
 
 LAR_EXPORT int sem_destroy(sem_t *sem)

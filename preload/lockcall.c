@@ -65,7 +65,8 @@ lar_cold uint32_t lock_first_use(struct thread *t, struct lock_call *l)
 	uint32_t cell = lockcell_make(t, l->addr, &l->caller, l->call, &made);
 
 	if (made && l->caller)
-		lock_record(t, LAR_LOCK_FIRST, l->call, l->addr, 0, l->caller, l->frame);
+		lock_record(t, LAR_LOCK_FIRST, l->call, l->addr,
+			    locklife_number(&t->held.life[cell]), l->caller, l->frame);
 	return cell;
 }
 
@@ -134,15 +135,25 @@ lar_cold void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t own
 	l->before = lar_ticks();
 }
 
+/* The cell of the lock, its figures those of the lock that is there now. */
+static uint32_t cell_now(struct thread *t, struct lock_call *l)
+{
+	uint32_t cell = lockcell_find(t, l->addr, l->caller, l->call);
+
+	if (cell != LOCKCELL_NONE && !locklife_same(&t->held.life[cell], false)) {
+		lockcell_flush(t, cell);
+		cell = LOCKCELL_NONE;
+	}
+	return cell == LOCKCELL_NONE ? lock_first_use(t, l) : cell;
+}
+
 lar_cold void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, unsigned way)
 {
 	struct thread *t = span_open(l->frame);
 
 	if (!t)
 		return;
-	l->cell = lockcell_find(t, l->addr, l->caller, l->call);
-	if (l->cell == LOCKCELL_NONE)
-		l->cell = lock_first_use(t, l);
+	l->cell = cell_now(t, l);
 	if (!(way & (LOCK_TRY | LOCK_NO_HOLD)) && l->cell != LOCKCELL_NONE &&
 	    !held_order_known(t, l->cell))
 		lock_order(t, l, way);
@@ -166,9 +177,7 @@ lar_cold void lock_again(struct thread *t, uint32_t cell, unsigned way)
 	} else {
 		held_remove(t, cell);
 	}
-	c->depth = 1;
-	held_push(t, cell, c->addr);
-	c->held_since = lar_ticks();
+	lock_begin_hold(t, c, cell, way);
 }
 
 /* Those that waited or failed are events; so are those that there is no cell for. */
@@ -249,9 +258,7 @@ void lock_signal(struct lock_call *l, bool nobody)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	l->cell = lockcell_find(t, l->addr, l->caller, l->call);
-	if (l->cell == LOCKCELL_NONE)
-		l->cell = lock_first_use(t, l);
+	l->cell = cell_now(t, l);
 	c = lock_cell(t, l);
 	if (c) {
 		c->acquisitions++;

@@ -15,6 +15,7 @@
 
 #include "hook.h"
 #include "lockcell.h"
+#include "locklife.h"
 
 struct lock_call {
 	unsigned call;
@@ -77,7 +78,9 @@ static always_inline void lock_enter(struct lock_call *l, bool taken, uint32_t o
 
 	if (likely(t->gate == GATE_OPEN && !taken)) {
 		l->cell = lockcell_find(t, l->addr, l->caller, l->call);
-		if (likely(l->cell != LOCKCELL_NONE && held_order_known(t, l->cell)))
+		if (likely(l->cell != LOCKCELL_NONE && held_order_known(t, l->cell) &&
+			   locklife_same(&t->held.life[l->cell],
+					 !(way & (LOCK_SHARED | LOCK_NO_HOLD)))))
 			return;
 	}
 	if (likely(hook_wants(LAR_RECORD_LOCKS)))
@@ -96,6 +99,16 @@ static always_inline struct lar_lock_cell *lock_cell(const struct thread *t,
 	return likely(c->addr == l->addr && c->caller == l->caller) ? c : NULL;
 }
 
+static always_inline void lock_begin_hold(struct thread *t, struct lar_lock_cell *c, uint32_t cell,
+					  unsigned way)
+{
+	if (!(way & LOCK_SHARED))
+		c->owners += locklife_take(&t->held.life[cell]);
+	c->depth = 1;
+	held_push(t, cell, c->addr);
+	c->held_since = lar_ticks();
+}
+
 static always_inline void lock_hold(struct thread *t, struct lar_lock_cell *c, uint32_t cell,
 				    unsigned way)
 {
@@ -109,9 +122,7 @@ static always_inline void lock_hold(struct thread *t, struct lar_lock_cell *c, u
 		lock_again(t, cell, way);
 		return;
 	}
-	c->depth = 1;
-	held_push(t, cell, c->addr);
-	c->held_since = lar_ticks();
+	lock_begin_hold(t, c, cell, way);
 }
 
 /* After: result is 0 or an errno. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fault.h"
+#include "locklife.h"
 #include "recorder.h"
 #include "span.h"
 
@@ -85,7 +86,7 @@ static void put_sum(struct thread *t, uint32_t cell)
 	r[2] = c->acquisitions;
 	r[3] = c->hold_ticks;
 	r[4] = c->hold_max_ticks;
-	r[5] = c->failed_try;
+	r[5] = c->failed_try | (uint64_t)c->owners << 32;
 	r[6] = c->caller;
 	announce(t, cell);
 	span_commit(t);
@@ -106,6 +107,35 @@ void lockcell_flush(struct thread *t, uint32_t cell)
 	FAULT_POINT(cell_done);
 }
 
+/* A lock on the stack of a thread that has ended is none any more. */
+static void end_on_stack(const struct thread *t, uint64_t addr)
+{
+	if (addr - t->stack.low < t->stack.high - t->stack.low)
+		locklife_end(addr);
+}
+
+/* Nobody gives it back: the hold is over with its thread. */
+static void held_for_good(struct thread *t, uint32_t cell)
+{
+	struct lar_lock_cell *c = lockcell_at(t, cell);
+	uint64_t now = lar_ticks(), hold = now - c->held_since, *r;
+
+	if (!c->held_since || !c->depth)
+		return;
+	c->hold_ticks += hold;
+	if (hold > c->hold_max_ticks)
+		c->hold_max_ticks = hold;
+	c->held_since = 0;
+	r = span_record(t, LAR_EV_LOCK, LAR_LOCK_HELD | LAR_LOCK_UNOWNED, c->call, 4);
+	if (!r)
+		return;
+	r[0] = now;
+	r[1] = hold;
+	r[2] = c->addr;
+	r[3] = c->caller;
+	span_commit(t);
+}
+
 void lockcell_leave(struct thread *t)
 {
 	for (uint32_t i = 0; i < LAR_SLOT_LOCK_CELLS; i++) {
@@ -114,6 +144,8 @@ void lockcell_leave(struct thread *t)
 		/* they are of the slot's last owner: its THREAD record comes first */
 		if (t->head == t->buffer)
 			seal_begin_buffer(t);
+		held_for_good(t, i);
+		end_on_stack(t, lockcell_at(t, i)->addr);
 		lockcell_flush(t, i);
 	}
 	memset(&t->held, 0, sizeof(t->held));
@@ -127,6 +159,7 @@ void lockcell_destroy(struct thread *t, uint64_t addr)
 		if (lockcell_at(t, i)->addr == addr)
 			lockcell_flush(t, i);
 	}
+	locklife_end(addr);
 }
 
 static uint32_t place_for(const struct thread *t, uint64_t addr)
@@ -160,6 +193,10 @@ uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsign
 		*caller = 0;
 		shared = lockcell_find(t, addr, 0, call);
 	}
+	if (shared != LOCKCELL_NONE && !locklife_same(&t->held.life[shared], false)) {
+		cell = shared;
+		shared = LOCKCELL_NONE;
+	}
 	if (shared != LOCKCELL_NONE || cell == LOCKCELL_NONE)
 		return shared;
 	c = lockcell_at(t, cell);
@@ -173,6 +210,7 @@ uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsign
 	FAULT_POINT(cell_zeroed);
 	__atomic_store_n(&c->addr, addr, __ATOMIC_RELEASE);
 	FAULT_POINT(cell_made);
+	t->held.life[cell] = locklife_of(addr, t->number);
 	*made = true;
 	return cell;
 }

@@ -41,9 +41,10 @@ struct thread;
 #define RECORDER_STARTS	     1024 /* threads created and not yet running */
 #define RECORDER_HANDLES     8192
 #define RECORDER_TIDS	     4096
-#define RECORDER_HELD	     64 /* files of which it is said what is in them */
-#define RECORDER_UNLOADS     64 /* times of unloading that are told apart */
-#define RECORDER_MISUSES     64 /* places of wrong frees */
+#define RECORDER_HELD	     64	   /* files of which it is said what is in them */
+#define RECORDER_UNLOADS     64	   /* times of unloading that are told apart */
+#define RECORDER_MISUSES     64	   /* places of wrong frees */
+#define RECORDER_LOCKS	     16384 /* locks whose last owner is known */
 
 /* From pthread_create to the new thread. */
 struct recorder_start {
@@ -58,6 +59,15 @@ struct recorder_start {
 struct recorder_handle {
 	_Atomic uint64_t handle;
 	_Atomic uint32_t number;
+};
+
+/*
+ * What an address is a lock of, since when, and who took it last: low half the number of this life
+ * of the lock, of all in the process; high half the thread, 0 = none yet.
+ */
+struct recorder_lock {
+	_Atomic uint64_t addr; /* 0 = free */
+	_Atomic uint64_t life;
 };
 
 /* A place of wrong frees. */
@@ -139,6 +149,9 @@ struct recorder {
 	uint64_t seal_retry_ns; /* until then no block is tried: the disk is full. 0 = it is not */
 
 	struct recorder_misuse misuse[RECORDER_MISUSES];
+	_Atomic uint32_t lock_lives;	/* numbers given out */
+	struct recorder_lock lock_none; /* of those for which there is no room: always 0 */
+	struct recorder_lock lock[RECORDER_LOCKS];
 	struct config config;
 	char trace_path[1024];
 };

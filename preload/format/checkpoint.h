@@ -90,9 +90,10 @@ enum lar_table {
 	 * the times that the calls took: sum of the spans that are over, their end, 1 if it is only
 	 * a lower bound; and h durations. LAR_TABLE_IO_SPANS has the spans that are not over.
 	 *
-	 * Figures of locks are eight columns: acquisitions, failed tries, timeouts, errors, ticks
+	 * Figures of locks are nine columns: acquisitions, failed tries, timeouts, errors, ticks
 	 * held, longest hold, acquisitions from an owner that had died, times that others waited at
-	 * its release; and h waits of contended acquisitions, h holds.
+	 * its release, times that another thread had taken it last; and h waits of contended
+	 * acquisitions, h holds.
 	 */
 	/* d number, flags (1 created, 2 started, 4 ended, 8 joined, 16 detached), kernel thread id,
 	 * creator, node of its creation, d start, z end less start, CPU ns; allocations, their
@@ -115,14 +116,15 @@ enum lar_table {
 	/* operation, errno, how often; site and target (in their number's place 2 more, 1 = those
 	 * that share a row, 0 = not told) */
 	LAR_TABLE_IO_ERRORS = 14,
-	/* d address, call, site of the first event, acquisitions by readers, figures */
+	/* d address, call, site of the first event, acquisitions by readers, number of its life (0
+	 * = not known), further lives that share the row, figures */
 	LAR_TABLE_LOCKS = 15,
 	/* d site, lock (0 = others, 1 = the first row of LAR_TABLE_LOCKS, ...) that came first, 1
 	 * if there were more, waits of others that what was taken here has caused, their ticks;
 	 * figures */
 	LAR_TABLE_LOCK_SITES = 16,
 	/* first uses whose LOCKSUM is not in the checkpoint: thread, address, return address of
-	 * the call, node */
+	 * the call, node, lock as above */
 	LAR_TABLE_LOCK_PAIRS = 17,
 	/* d site, call, timeouts, errors, signals, of them: in vain; h waits */
 	LAR_TABLE_CONDITIONS = 18,
@@ -149,7 +151,8 @@ enum lar_table {
 	LAR_TABLE_IO_SPANS = 24,
 	/* one row: unlocks by threads that did not hold the lock, LOCKORDERs left out; then, of
 	 * conditions, semaphores and futexes: signals, of them: in vain; forks by a thread that
-	 * held a lock, node of the first */
+	 * held a lock, node of the first; nodes of the first unlock; locks held when
+	 * their thread ended, node of where the first was taken */
 	LAR_TABLE_LOCK_TOTALS = 25,
 	/* LOCKORDERs: lock, held one (both as in LAR_TABLE_LOCK_SITES), node, node of where the
 	 * held one was taken, thread, last field, time */

@@ -175,7 +175,8 @@ struct lar_lock_cell {
 	uint64_t hold_max_ticks;
 	uint64_t held_since; /* ticks, 0 = not held by this thread now */
 	uint64_t caller;     /* return address of the call; 0 = of several others */
-	uint64_t taken;	     /* semaphores: enum lar_sem_taken */
+	uint32_t taken;	     /* semaphores: enum lar_sem_taken */
+	uint32_t owners;     /* times that another thread had taken it last */
 };
 enum lar_sem_taken {
 	LAR_SEM_TAKEN = 1,   /* by this thread, which has not given it back */

@@ -73,13 +73,19 @@ static inline unsigned lock_call(uint32_t lock)
 	return calls[lock % 5];
 }
 
+/* Numbers of what is at the locks' addresses now. */
+static uint32_t lock_life[LOCKS], lock_lives;
+
 static inline void add_first(uint32_t thread, uint32_t lock)
 {
 	struct ft_event *e = add(LAR_EV_LOCK, LAR_LOCK_FIRST, lock_call(lock), thread);
 
 	cell[thread][lock].caller = 0x4000 + any(3);
 	cell[thread][lock].first = true;
+	if (lock % 3 && (!lock_life[lock] || !any(4)))
+		lock_life[lock] = ++lock_lives;
 	e->node = 1 + any(6);
+	e->field[1] = lock_life[lock];
 	e->field[2] = 0x1000 + lock;
 	e->field[3] = cell[thread][lock].caller;
 }
@@ -101,7 +107,7 @@ static inline void add_sum(uint32_t thread, uint32_t lock)
 	e->field[2] = cell[thread][lock].acquisitions;
 	e->field[3] = any(10000);
 	e->field[4] = any(1000);
-	e->field[5] = any(3);
+	e->field[5] = any(3) | (uint64_t)any(5) << 32;
 	e->field[6] = cell[thread][lock].caller;
 	cell[thread][lock].acquisitions = 0;
 	cell[thread][lock].first = false;
@@ -180,7 +186,8 @@ static inline void add_lock(uint32_t thread)
 		add(LAR_EV_LOCK, LAR_LOCK_UNOWNED, LAR_CALL_pthread_mutex_unlock, thread);
 		break;
 	case 4:
-		e = add(LAR_EV_LOCK, LAR_LOCK_HELD, LAR_CALL_pthread_mutex_unlock, thread);
+		e = add(LAR_EV_LOCK, LAR_LOCK_HELD | (any(4) ? 0u : LAR_LOCK_UNOWNED),
+			LAR_CALL_pthread_mutex_unlock, thread);
 		e->field[1] = 1u << 23;
 		e->field[2] = 0x1000 + lock;
 		e->field[3] = cell[thread][lock].caller;

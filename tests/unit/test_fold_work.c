@@ -162,6 +162,7 @@ static void same_lock_figures(const struct lock_figures *a, const struct lock_fi
 	SAME(hold_max_ticks);
 	SAME(owner_died);
 	SAME(waiters);
+	SAME(owner_changes);
 	same_histogram(&a->wait, &b->wait);
 	same_histogram(&a->held, &b->held);
 }
@@ -244,14 +245,19 @@ static void same_locks(const struct lock_model *x, const struct lock_model *y)
 	same_waits(&x->waits, &y->waits);
 	same_order(&x->order, &y->order);
 	assert_int_equal(x->unowned_unlocks, y->unowned_unlocks);
-	assert_int_equal(x->lock_map.count, y->lock_map.count);
-	for (uint32_t i = 0; i < x->lock_map.count; i++) {
+	assert_int_equal(x->unowned_stack, y->unowned_stack);
+	assert_int_equal(x->abandoned, y->abandoned);
+	assert_int_equal(x->abandoned_stack, y->abandoned_stack);
+	assert_int_equal(x->lock_count, y->lock_count);
+	for (uint32_t i = 0; i < x->lock_count; i++) {
 		const struct lock_one *a = &x->lock[i], *b = &y->lock[i];
 
 		SAME(address);
 		SAME(call);
 		SAME(first_site);
 		SAME(shared);
+		SAME(life);
+		SAME(instance);
 		same_lock_figures(&a->f, &b->f);
 	}
 	same_sites(&x->sites, &y->sites);

@@ -354,7 +354,7 @@ static void conditions(void **state)
 	assert_int_equal(m.total.contended, 0);
 	assert_int_equal(m.total.wait.sum, 0);
 	assert_int_equal(m.total.timeouts, 0);
-	assert_int_equal(m.lock_map.count, 0);
+	assert_int_equal(m.lock_count, 0);
 	assert_int_equal(m.condition_total.waits, 2);
 	assert_int_equal(m.condition_total.wait.sum, 1000);
 	assert_int_equal(m.condition[0].timeouts, 1);
@@ -368,9 +368,65 @@ static void kinds(void **state)
 	assert_string_equal(lock_kind(1000), "lock");
 }
 
+static void sum_changes(uint32_t thread, uint64_t caller, uint64_t acquisitions, uint64_t changes)
+{
+	struct event e = { .kind = LAR_EV_LOCKSUM, .call = MUTEX, .thread = thread };
+
+	e.field[1] = 0xa0;
+	e.field[2] = acquisitions;
+	e.field[5] = changes << 32 | 2;
+	e.field[6] = caller;
+	assert_int_equal(lock_model_event(&m, &e), 0);
+}
+
+/* What a cell counts is of the lock that it was made for, also when that is no more. */
+static void lives(void **state)
+{
+	(void)state;
+	lock_as(MUTEX, LAR_LOCK_FIRST, 1, 10, 0xa0, 5, 0x501);
+	lock_as(MUTEX, LAR_LOCK_FIRST, 2, 11, 0xa0, 5, 0x502);
+	lock_as(MUTEX, LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL, 2, 12, 0xa0, 500, 0);
+	sum_changes(1, 0x501, 100, 7);
+	/* destroyed; another thread's cell is told of when it comes there again */
+	lock_as(MUTEX, LAR_LOCK_FIRST, 1, 13, 0xa0, 9, 0x501);
+	lock_as(MUTEX, LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL, 1, 12, 0xa0, 300, 0);
+	sum_changes(2, 0x502, 20, 8);
+	sum_changes(1, 0x501, 3, 1);
+	/* of an address whose lock was never told, nothing is known */
+	lock_as(MUTEX, LAR_LOCK_FIRST, 1, 14, 0xb0, 0, 0x503);
+	assert_int_equal(lock_model_finish(&m), 0);
+	assert_int_equal(m.lock_count, 3);
+	assert_int_equal(m.lock[0].address, 0xa0);
+	assert_int_equal(m.lock[0].instance, 1);
+	assert_int_equal(m.lock[0].f.acquisitions, 121);
+	assert_int_equal(m.lock[0].f.owner_changes, 15);
+	assert_int_equal(m.lock[0].f.failed_try, 4);
+	assert_int_equal(m.lock[0].f.wait.sum, 500);
+	assert_int_equal(m.lock[1].address, 0xa0);
+	assert_int_equal(m.lock[1].instance, 2);
+	assert_int_equal(m.lock[1].f.acquisitions, 4);
+	assert_int_equal(m.lock[1].f.owner_changes, 1);
+	assert_int_equal(m.lock[1].f.wait.sum, 300);
+	assert_int_equal(m.total.owner_changes, 16);
+	assert_int_equal(m.lock[2].life, 0);
+}
+
+/* Where there are very many, those that come later at an address share its row. */
+static void many_lives(void **state)
+{
+	(void)state;
+	for (uint32_t i = 1; i <= LOCK_ROWS_MOST + 10; i++)
+		lock_as(MUTEX, LAR_LOCK_FIRST, 1, 10, 0xa0, i, 0x501);
+	assert_int_equal(m.lock_count, LOCK_ROWS_MOST);
+	assert_int_equal(m.lock[LOCK_ROWS_MOST - 1].instance, LOCK_ROWS_MOST);
+	assert_int_equal(m.lock[LOCK_ROWS_MOST - 1].more_lives, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lives, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(acquisitions, setup, teardown),
 		cmocka_unit_test_setup_teardown(sums_of_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(holds, setup, teardown),
