@@ -14,9 +14,11 @@ static void memo_keys(struct stack *s)
 
 	for (uint32_t i = 1; i < s->count && i < MEMO_STEPS; i++, f--) {
 		struct memo_key *key = memo_key(s, f->ra);
+		uint64_t distance = f[-1].slot - f->slot;
 
-		key->ra = f->ra;
-		key->distance = f[-1].slot - f->slot;
+		/* one that stands for no address has no place on the stack */
+		key->ra = distance <= INT32_MAX ? f->ra : 0;
+		key->distance = distance <= INT32_MAX ? distance : 0;
 	}
 }
 

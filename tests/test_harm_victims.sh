@@ -23,6 +23,7 @@ run harm_longjmp
 for mode in alt caught uncaught small deep; do run harm_stack $mode; done
 for mode in closefrom close_range loop standard cwd; do run harm_fds $mode; done
 run harm_coro
+run harm_switch
 for end in return kill term abort crash trap double-free bad-free _exit _Exit quick_exit exit \
 	'chain 5' thread-exit thread-_exit thread-crash thread-last; do
 	# shellcheck disable=SC2086
