@@ -226,32 +226,71 @@ LAR_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier)
 	return result;
 }
 
-#define ONCE_DONE 2 /* in libc's word */
+/* In libc's word. */
+#define ONCE_RUNS 1
+#define ONCE_DONE 2
+
+/* Which thread of several has run the function only the function knows: the others have waited. */
+struct once_call {
+	void (*function)(void);
+	struct once_call *outer;
+	bool ran;
+};
+
+static __thread struct once_call *once_innermost __attribute__((tls_model("initial-exec")));
+
+/* A function that is left by a jump or an exception leaves its call behind here. It is looked at no
+ * more: whoever comes here has put one of its own before. */
+static void once_run(void)
+{
+	once_innermost->ran = true;
+	once_innermost->function();
+}
+
+static void once_enter(struct lock_call *l, struct once_call *o, int word)
+{
+	o->outer = once_innermost;
+	once_innermost = o;
+	if (word & ONCE_RUNS)
+		lock_wait_begin(l);
+	else
+		l->before = hook_ticks();
+}
+
+static void once_leave(struct lock_call *l, const struct once_call *o, int word, int result)
+{
+	once_innermost = o->outer;
+	if (!o->ran || word & ONCE_RUNS)
+		lock_wait_end(l, result);
+}
 
 LAR_EXPORT int pthread_once(pthread_once_t *once, void (*function)(void))
 {
 	struct lock_call l = LOCK_CALL(pthread_once, once);
-	int result;
+	struct once_call o = { .function = function };
+	int word = *(volatile int *)once, result;
 
-	if (likely(*(volatile int *)once & ONCE_DONE))
+	if (likely(word & ONCE_DONE))
 		return REAL(pthread_once)(once, function);
-	lock_wait_begin(&l);
-	result = REAL(pthread_once)(once, function);
-	lock_wait_end(&l, result);
+	once_enter(&l, &o, word);
+	result = REAL(pthread_once)(once, once_run);
+	once_leave(&l, &o, word, result);
 	return result;
 }
 
 LAR_EXPORT void call_once(once_flag *once, void (*function)(void))
 {
 	struct lock_call l = LOCK_CALL(call_once, once);
+	struct once_call o = { .function = function };
+	int word = *(volatile int *)(void *)once;
 
-	if (likely(*(volatile int *)(void *)once & ONCE_DONE)) {
+	if (likely(word & ONCE_DONE)) {
 		REAL(call_once)(once, function);
 		return;
 	}
-	lock_wait_begin(&l);
-	REAL(call_once)(once, function);
-	lock_wait_end(&l, 0);
+	once_enter(&l, &o, word);
+	REAL(call_once)(once, once_run);
+	once_leave(&l, &o, word, 0);
 }
 
 /* ---- futexes ---- */
@@ -262,6 +301,7 @@ static bool futex_waits(long operation)
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
 	case FUTEX_WAIT_REQUEUE_PI:
 		return true;
 	default:

@@ -147,8 +147,30 @@ static void locks()
 		false);
 }
 
+// What is done once waits for nobody, left by an exception or not, within another or not.
+static void once()
+{
+	std::once_flag thrown, outer, inner;
+	int runs = 0;
+
+	for (int i = 0; i < 3; i++) {
+		try {
+			std::call_once(thrown, [&] { throw 1; });
+		} catch (int) {
+			runs++;
+		}
+		std::call_once(outer, [&] {
+			std::call_once(inner, [&] { runs++; });
+			runs++;
+		});
+	}
+	std::call_once(thrown, [&] { runs++; });
+	wrong += runs != 6;
+}
+
 int main()
 {
+	once();
 	futexes();
 	conditions();
 	locks();

@@ -180,7 +180,7 @@ MAIN(post_named, sem_post(named);)
 MAIN(no_go, go = 0;)
 MAIN(set_go, go = 1;)
 #define WAKE(name, lock, unlock, wake)                                                             \
-	MAIN(name, lock; go = 1; check(!(wake)); expect_add("locks.totals.signals", 1); unlock;)
+	MAIN(name, lock; go = 1; unlock; check(!(wake)); expect_add("locks.totals.signals", 1);)
 WAKE(broadcast, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex),
      pthread_cond_broadcast(&cond))
 WAKE(signal_one, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex),
@@ -188,11 +188,14 @@ WAKE(signal_one, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex),
 WAKE(old_broadcast, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex),
      old_cond_broadcast(&old_cond))
 WAKE(c11_broadcast, mtx_lock(&mtx), mtx_unlock(&mtx), cnd_broadcast(&cnd))
-MAIN(meet, check(pthread_barrier_wait(&barrier) <= 0);)
+MAIN(meet, check(pthread_barrier_wait(&barrier) <= 0);
+     expect_add("locks.totals.other_waits",
+		1);) /* it comes last, and is told so by the call alone */
 MAIN(end_once, once_may_end = 1;)
 MAIN(wake_futex, check(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 1);)
 MAIN(take_futex_pi,
-     check(!syscall(SYS_futex, &inheriting_word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));)
+     check(!syscall(SYS_futex, &inheriting_word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+     expect_add("locks.totals.other_waits", 1);)
 MAIN(give_futex_pi,
      check(!syscall(SYS_futex, &inheriting_word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));)
 
@@ -352,6 +355,7 @@ static void family_run(struct family *f)
 	       f->function, f->kind, (unsigned long long)least_ns, (unsigned long long)most_ns);
 	expect_add("locks.totals.acquisitions", f->acquisitions);
 	expect_add("locks.totals.contended", f->total == LOCK);
+	expect_add("locks.totals.other_waits", f->total == OTHER);
 	expect_add("threads.created", 1 + (f->total == JOIN));
 }
 
