@@ -13,6 +13,7 @@ enum dump_form {
 	FORM_SIGNED,
 	FORM_TICKS,  /* a length of time, shown in ns */
 	FORM_TARGET, /* descriptor and its target */
+	FORM_TRIES,  /* failed tries, changes of owner */
 };
 
 struct dump_field {
@@ -47,7 +48,7 @@ static const struct dump_field dump_fields[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS - 1]
 			     { "acquisitions", FORM_NUMBER },
 			     { "hold_ns", FORM_TICKS },
 			     { "hold_max_ns", FORM_TICKS },
-			     { "failed_try", FORM_NUMBER },
+			     { "failed_try", FORM_TRIES },
 			     { "caller", FORM_NUMBER } },
 	[LAR_EV_LOCKHOLDS] = { { "address", FORM_NUMBER },
 			       { "caller", FORM_NUMBER },
@@ -111,6 +112,13 @@ static void put_target(struct dump *d, uint64_t word)
 	jsonline_string(j, target < d->facts->target_count ? d->facts->targets[target].name : "");
 }
 
+/* A first use tells which life of the lock it is of where others have the time that they waited. */
+static bool is_life(const struct event *e, unsigned f)
+{
+	return e->kind == LAR_EV_LOCK && !f &&
+	       (e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED)) == LAR_LOCK_FIRST;
+}
+
 /* What was asked of streams: the number of calls is where others have the bytes asked for. */
 static bool is_calls(const struct event *e, unsigned f)
 {
@@ -129,6 +137,15 @@ static void put_fields(struct dump *d, const struct event *e)
 			continue;
 		if (field->form == FORM_TARGET) {
 			put_target(d, value);
+			continue;
+		}
+		if (field->form == FORM_TRIES) {
+			put_number(j, field->name, (uint32_t)value);
+			put_number(j, "owner_changes", value >> 32);
+			continue;
+		}
+		if (is_life(e, f)) {
+			put_number(j, "life", value);
 			continue;
 		}
 		jsonline_key(j, is_calls(e, f) ? "calls" : field->name);
@@ -256,6 +273,9 @@ static int take_event(void *arg, const struct event *e)
 
 	if (!d->left)
 		return 1;
+	/* no event: the thread is in that call */
+	if (e->kind == LAR_EV_LOCKWAIT && e->flags & TRACE_FROM_CELL)
+		return 0;
 	if (e->time_ns < c->since_ns || e->time_ns > c->until_ns)
 		return 0;
 	if (c->filter_re && (!e->stack || !frames_match(d->frames, e->stack, c->filter_re)))

@@ -125,6 +125,20 @@ static json_t *holding_json(struct analysis *a, const struct lock_holding *h)
 	return o;
 }
 
+/* What a call that is not over is about. */
+static void set_call(struct analysis *a, json_t *o, const struct lock_waiting *w)
+{
+	json_set(o, "call", json_string(call_name(w->call)));
+	if (w->joins) {
+		json_set_u64(o, "joined_thread", w->address);
+		return;
+	}
+	if (w->address <= INT32_MAX)
+		json_set_u64(o, "fd", w->address);
+	if (w->target && w->target < a->facts->target_count)
+		json_set(o, "target", json_text(a->facts->targets[w->target].name));
+}
+
 static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
 {
 	const struct lock_waits *waits = &a->locks->waits;
@@ -132,7 +146,10 @@ static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
 
 	json_set_u64(o, "thread", w->thread);
 	json_set(o, "name", json_text(analysis_thread(a, w->thread)->name));
-	set_address(o, w->address, w->call);
+	if (w->in_call)
+		set_call(a, o, w);
+	else
+		set_address(o, w->address, w->call);
 	json_set_u64(o, "since_ns", trace_ns(a->trace, w->since_ticks));
 	for (uint32_t i = 0; i < waits->holding_count; i++) {
 		const struct lock_holding *h = &waits->holding[i];

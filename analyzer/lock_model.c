@@ -286,6 +286,9 @@ static int take_wait_begin(struct lock_model *m, const struct event *e)
 	w->call = e->call;
 	w->address = e->field[1];
 	w->since_ticks = e->ticks;
+	w->in_call = e->flags & TRACE_FROM_CELL;
+	w->joins = w->in_call && call_operation(e->call) == LAR_OP_JOIN;
+	w->target = w->in_call ? (uint32_t)e->field[3] : 0;
 	w->holder_known = holder != NULL;
 	w->holder_stack = holder ? holder->stack : 0;
 	return 0;

@@ -92,11 +92,18 @@ const struct lock_holding *lock_waits_holder(const struct lock_waits *w,
 										 : NULL;
 }
 
-/* Of the holders of a lock, one that waits; where there are several (readers), the first such. */
+/* The thread that is joined, if it waits too. Of the holders of a lock, one that waits; where there
+ * are several (readers), the first such. */
 static uint32_t next_of(const struct lock_waits *w, uint32_t at)
 {
 	uint64_t address = w->waiting[at].address;
 
+	if (w->waiting[at].in_call) {
+		uint32_t n = w->waiting[at].joins ? keymap_find(&w->threads, (uint32_t)address)
+						  : KEYMAP_NONE;
+
+		return n != KEYMAP_NONE && w->waiting[n].waits ? n : KEYMAP_NONE;
+	}
 	for (uint32_t i = first_holder(w, address);
 	     i < w->holding_count && w->holding[i].address == address; i++) {
 		uint32_t n = keymap_find(&w->threads, w->holding[i].thread);
@@ -107,7 +114,8 @@ static uint32_t next_of(const struct lock_waits *w, uint32_t at)
 	return KEYMAP_NONE;
 }
 
-/* Each thread waits for one lock: following it from each leads into a circle or to an end. */
+/* Each thread waits for one lock or thread: following it from each leads into a circle or to an
+ * end. */
 int lock_waits_finish(struct lock_waits *w)
 {
 	uint32_t count = w->threads.count, used = 0;

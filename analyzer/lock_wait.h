@@ -23,7 +23,11 @@ struct lock_waiting {
 	uint32_t thread, stack;
 	uint16_t call;
 	bool waits; /* else it is over */
+	/* not for a lock and the like, but in a call of I/O, or a join, that is not over: address
+	 * is the descriptor (-1 = none) or the thread */
+	bool in_call, joins;
 	bool holder_known;
+	uint32_t target;       /* of the descriptor */
 	uint32_t holder_stack; /* where the lock in the way was taken */
 	uint64_t address, since_ticks;
 	uint64_t io_ticks; /* when the thread's last I/O was over */

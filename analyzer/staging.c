@@ -181,6 +181,19 @@ static int copy_locks(struct staging_slot *s, struct lar_slot *header,
 	return 0;
 }
 
+/* A thread that has recorded something since is not in that call any more, or in a signal handler
+ * that came in between. */
+static void copy_call(struct staging_slot *s, const struct lar_slot *header)
+{
+	if (!header->call_now || header->call_now >= LAR_CALL_MAX || !header->owner_tid ||
+	    s->last_ticks > header->call_since)
+		return;
+	s->call = header->call_now;
+	s->call_fd = header->call_fd;
+	s->call_target = header->call_target;
+	s->call_since = header->call_since;
+}
+
 static int append(struct staging *st, const struct staging_slot *s)
 {
 	if (st->count == st->capacity) {
@@ -230,7 +243,9 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 			     sizeof(holds);
 	if (!rc)
 		rc = copy_locks(&s, &header, has_holds ? &holds : NULL);
-	if (!rc && (s.word_count || s.lock_count)) {
+	if (!rc)
+		copy_call(&s, &header);
+	if (!rc && (s.word_count || s.lock_count || s.call)) {
 		rc = append(st, &s);
 		if (!rc) {
 			*total += head;

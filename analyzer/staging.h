@@ -27,6 +27,11 @@ struct staging_slot {
 	struct lar_lock_cell *locks;  /* used cells only */
 	struct lar_lock_holds *holds; /* of each; NULL = the trace does not have them */
 	uint32_t lock_count;
+	/* a call that is not over: 0 = none is known; else since when, of what (struct lar_slot) */
+	uint32_t call;
+	int32_t call_fd;
+	uint32_t call_target;
+	uint64_t call_since;
 	bool sealed; /* the ring has these records too */
 };
 

@@ -88,6 +88,31 @@ static int deliver_locks(struct taker *s)
 	return rc;
 }
 
+/* Calls that are not over: as if their threads had begun to wait. */
+static int deliver_calls(struct taker *s)
+{
+	const struct staging *staging = &s->t->staging;
+	struct event e = { .kind = LAR_EV_LOCKWAIT, .flags = TRACE_FROM_CELL };
+	int rc = 0;
+
+	for (size_t i = 0; i < staging->count && !rc; i++) {
+		const struct staging_slot *slot = &staging->slots[i];
+
+		if (!slot->call)
+			continue;
+		e.call = (uint16_t)slot->call;
+		e.thread = slot->thread;
+		e.tid = slot->tid;
+		e.ticks = slot->call_since;
+		e.time_ns = tickclock_ns(&s->t->clock, e.ticks);
+		e.field[0] = e.ticks;
+		e.field[1] = (uint64_t)(int64_t)slot->call_fd;
+		e.field[3] = slot->call_target;
+		rc = deliver_made(s, &e);
+	}
+	return rc;
+}
+
 /* A stream cell's record says when its first call was: its event is of now, and took since then. */
 static void date_streams(struct staging_slot *slot, uint64_t now)
 {
@@ -139,5 +164,7 @@ int stream_cells(struct trace *t, struct event **place, trace_event_fn *fn, void
 	struct taker s = { t, place, fn, arg };
 	int rc = deliver_streams(&s);
 
-	return rc ? rc : deliver_locks(&s);
+	if (!rc)
+		rc = deliver_locks(&s);
+	return rc ? rc : deliver_calls(&s);
 }

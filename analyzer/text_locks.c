@@ -207,6 +207,7 @@ void text_locks(struct analysis *a, bool brief)
 	text_heading(a, "Locks");
 	if (!a->locks->lock_count && !a->locks->condition_sites.count) {
 		text_say(a, "None taken.");
+		text_lock_waits(a, brief);
 		return;
 	}
 	say_totals(a);

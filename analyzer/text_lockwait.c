@@ -87,18 +87,40 @@ static void thread_words(const struct analysis *a, char *to, size_t size, uint32
 	snprintf(to, size, "%" PRIu32 " %s", thread, *name ? name : thread == 1 ? "main" : "");
 }
 
+static void waiting_words(const struct analysis *a, const struct lock_waiting *w, char *to,
+			  size_t size)
+{
+	const char *call = call_name(w->call);
+	int n;
+
+	if (!w->in_call) {
+		lock_words(to, size, w->address, w->call, "waits for ");
+	} else if (w->joins) {
+		n = snprintf(to, size, "in %s of thread ", call);
+		thread_words(a, to + n, size - (size_t)n, (uint32_t)w->address);
+	} else if (w->address > INT32_MAX) {
+		snprintf(to, size, "in %s", call);
+	} else if (!w->target) {
+		snprintf(to, size, "in %s of descriptor %" PRIu64, call, w->address);
+	} else {
+		snprintf(to, size, "in %s of descriptor %" PRIu64 ", %s", call, w->address,
+			 text_target(a, w->target));
+	}
+}
+
 static void waiting_row(struct analysis *a, struct table *t, const struct lock_waiting *w)
 {
 	const struct lock_waits *waits = &a->locks->waits;
-	char what[96];
+	char what[400];
 
 	table_row(t);
 	thread_words(a, what, sizeof(what), w->thread);
 	table_cell(t, what);
 	cell_time(t, trace_ns(a->trace, w->since_ticks));
-	lock_words(what, sizeof(what), w->address, w->call, "waits for ");
+	waiting_words(a, w, what, sizeof(what));
 	table_line(t, STYLE_BOLD, what, NULL);
-	text_callers(a, t, w->stack, ORDER_CALLERS);
+	if (!w->in_call)
+		text_callers(a, t, w->stack, ORDER_CALLERS);
 	for (uint32_t i = 0; i < waits->holding_count; i++) {
 		const struct lock_holding *h = &waits->holding[i];
 

@@ -239,6 +239,7 @@ static void note_wait(const struct thread_model *m, struct thread_figures *t, co
 	if (e->kind == LAR_EV_LOCKWAIT) {
 		t->wait_ticks = e->time_ns >= m->since_ns ? e->ticks : 0;
 		t->wait_idle = !lar_op_locks(op);
+		t->wait_io = e->flags & TRACE_FROM_CELL && op != LAR_OP_WAIT && op != LAR_OP_JOIN;
 	} else if (lar_lock_idles(e->flags, e->call, op) || e->flags & LAR_LOCK_CONTENDED) {
 		t->wait_ticks = 0;
 	}
@@ -298,7 +299,9 @@ static void last_until(struct thread_figures *t, uint64_t end)
 	if (!runs || t->end_ticks > end)
 		return;
 	waited = t->wait_ticks ? end - t->wait_ticks : 0;
-	if (waited && t->wait_idle) {
+	if (waited && t->wait_io) {
+		t->io_ticks += waited;
+	} else if (waited && t->wait_idle) {
 		t->idle_ticks += waited;
 	} else if (waited) {
 		t->lock_waits++;

@@ -34,6 +34,7 @@ struct thread_figures {
 	struct lar_recent recent;
 	uint64_t wait_ticks; /* a wait began then, 0 = it is over; in the end: it never was */
 	bool wait_idle;	     /* ... without work, else for a lock */
+	bool wait_io;	     /* ... in a call of I/O that is not over */
 };
 
 struct thread_model {

@@ -40,6 +40,25 @@ static always_inline uint64_t hook_ticks(void)
 	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : hook_ticks_slow();
 }
 
+/* A call begins that may last: a reader of a process that hangs, or is killed in it, sees it. fd: a
+ * descriptor, or the number of the thread that is waited for. */
+static always_inline void hook_call_begin(struct thread *t, unsigned call, int fd, uint32_t target,
+					  uint64_t now)
+{
+	struct lar_slot *slot = t->slot;
+
+	slot->call_since = now;
+	slot->call_fd = fd;
+	slot->call_target = target;
+	__atomic_store_n(&slot->call_now, call, __ATOMIC_RELEASE);
+}
+
+/* It is over, and its record comes now. */
+static always_inline void hook_call_end(struct thread *t)
+{
+	__atomic_store_n(&t->slot->call_now, 0, __ATOMIC_RELAXED);
+}
+
 /* What operator new and delete say to the malloc and free inside them; see hook_cxx.c. Apart from
  * struct thread: a thread without a slot of its own has it too. */
 struct hook_cxx {

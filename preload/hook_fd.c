@@ -98,7 +98,7 @@ OPEN_FIXED(mkostemps64, (char *path, int suffix, int flags), (path, suffix, flag
 #define NEW_FD(symbol, parameters, arguments, other)                                               \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = IO_CALL(symbol);                                               \
+		struct io_call io = IO_CALL_ON(symbol, other);                                     \
 		int fd = REAL(symbol) arguments;                                                   \
                                                                                                    \
 		if (fd >= 0)                                                                       \
@@ -241,7 +241,7 @@ LAR_EXPORT int dup3(int old, int fd, int flags)
 #define CONNECT(symbol)                                                                            \
 	LAR_EXPORT int symbol(int fd, const struct sockaddr *to, socklen_t n)                      \
 	{                                                                                          \
-		struct io_call io = IO_CALL(symbol);                                               \
+		struct io_call io = IO_CALL_ON(symbol, fd);                                        \
 		int result = REAL(symbol)(fd, to, n);                                              \
                                                                                                    \
 		target_forget(fd); /* now it has a peer */                                         \

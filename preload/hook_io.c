@@ -31,6 +31,7 @@ void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 	t = span_open(c->frame);
 	if (unlikely(!t))
 		return;
+	hook_call_end(t);
 	if (!target)
 		target = target_of_fd(fd);
 	r = span_record_stack(t, LAR_EV_IO, target ? 0 : LAR_IO_NO_TARGET, c->call, 6, c->frame);
@@ -88,8 +89,8 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 #define IO(type, symbol, parameters, arguments, bytes, at)                                         \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
-		struct io_call io = { LAR_CALL_##symbol, hook_ticks(), 0, (uint64_t)(at),          \
-				      HOOK_FRAME };                                                \
+		struct io_call io = { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd), 0,       \
+				      (uint64_t)(at), HOOK_FRAME };                                \
 		type result = REAL(symbol) arguments;                                              \
                                                                                                    \
 		io.requested = result < 0 && errno == EFAULT ? 0 : (uint64_t)(bytes);              \
@@ -101,7 +102,7 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 #define IO_OFTEN(type, symbol, parameters, arguments, bytes, at)                                   \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
-		uint64_t before = hook_ticks();                                                    \
+		uint64_t before = io_begin(LAR_CALL_##symbol, fd);                                 \
 		type result = REAL(symbol) arguments;                                              \
                                                                                                    \
 		io_record_usual(LAR_CALL_##symbol, before, (uint64_t)(bytes), (uint64_t)(at),      \
@@ -132,7 +133,7 @@ static lar_noinline void look_into(int fd, const void *buf, uint64_t frame)
 #define IO_PREAD(symbol, offset)                                                                   \
 	LAR_EXPORT ssize_t symbol(int fd, void *buf, size_t n, offset at)                          \
 	{                                                                                          \
-		uint64_t before = hook_ticks();                                                    \
+		uint64_t before = io_begin(LAR_CALL_##symbol, fd);                                 \
 		ssize_t result = REAL(symbol)(fd, buf, n, at);                                     \
                                                                                                    \
 		io_record_usual(LAR_CALL_##symbol, before, n, (uint64_t)at, HOOK_FRAME, fd,        \
@@ -216,7 +217,8 @@ static void forget_passed(const struct msghdr *m)
 
 LAR_EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
-	struct io_call io = { LAR_CALL_recvmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	struct io_call io = { LAR_CALL_recvmsg, io_begin(LAR_CALL_recvmsg, fd), 0, IO_NO_OFFSET,
+			      HOOK_FRAME };
 	ssize_t result = REAL(recvmsg)(fd, m, flags);
 
 	io.requested =
@@ -248,7 +250,8 @@ static uint64_t mmsg_requested(const struct mmsghdr *m, unsigned n)
 
 LAR_EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
-	struct io_call io = { LAR_CALL_sendmmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	struct io_call io = { LAR_CALL_sendmmsg, io_begin(LAR_CALL_sendmmsg, fd), 0, IO_NO_OFFSET,
+			      HOOK_FRAME };
 	int result = REAL(sendmmsg)(fd, m, n, flags);
 
 	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
@@ -258,7 +261,8 @@ LAR_EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 
 LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
 {
-	struct io_call io = { LAR_CALL_recvmmsg, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME };
+	struct io_call io = { LAR_CALL_recvmmsg, io_begin(LAR_CALL_recvmmsg, fd), 0, IO_NO_OFFSET,
+			      HOOK_FRAME };
 	int result = REAL(recvmmsg)(fd, m, n, flags, timeout);
 
 	for (int i = 0; i < result; i++)
@@ -279,7 +283,8 @@ IO(ssize_t, __send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n,
 /* 8 bytes, but the result is 0. */
 LAR_EXPORT int eventfd_read(int fd, eventfd_t *value)
 {
-	struct io_call io = { LAR_CALL_eventfd_read, hook_ticks(), 8, IO_NO_OFFSET, HOOK_FRAME };
+	struct io_call io = { LAR_CALL_eventfd_read, io_begin(LAR_CALL_eventfd_read, fd), 8,
+			      IO_NO_OFFSET, HOOK_FRAME };
 	int result = REAL(eventfd_read)(fd, value);
 
 	io_record(&io, fd, 0, result ? result : 8);
@@ -288,7 +293,8 @@ LAR_EXPORT int eventfd_read(int fd, eventfd_t *value)
 
 LAR_EXPORT int eventfd_write(int fd, eventfd_t value)
 {
-	struct io_call io = { LAR_CALL_eventfd_write, hook_ticks(), 8, IO_NO_OFFSET, HOOK_FRAME };
+	struct io_call io = { LAR_CALL_eventfd_write, io_begin(LAR_CALL_eventfd_write, fd), 8,
+			      IO_NO_OFFSET, HOOK_FRAME };
 	int result = REAL(eventfd_write)(fd, value);
 
 	io_record(&io, fd, 0, result ? result : 8);

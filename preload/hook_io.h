@@ -33,17 +33,29 @@ void io_record_error(const struct io_call *c, int fd, int error);
 /* The same of a call that names a file; dir as for openat(). */
 void io_record_path(const struct io_call *c, int dir, const char *path, int64_t result);
 
-#define IO_CALL(symbol)                                                                            \
+/* The time before a call on a descriptor (-1: on none), or 0 when there is no recording. */
+static always_inline uint64_t io_begin(unsigned call, int fd)
+{
+	uint64_t now = hook_ticks();
+	struct thread *t = lar_self;
+
+	if (likely(t->gate == GATE_OPEN && hook_wants(LAR_RECORD_IO)))
+		hook_call_begin(t, call, fd, target_known(fd), now);
+	return now;
+}
+
+#define IO_CALL_ON(symbol, fd)                                                                     \
 	{                                                                                          \
-		LAR_CALL_##symbol, hook_ticks(), 0, IO_NO_OFFSET, HOOK_FRAME                       \
+		LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd), 0, IO_NO_OFFSET, HOOK_FRAME    \
 	}
+#define IO_CALL(symbol) IO_CALL_ON(symbol, -1)
 
 /* A wrapper around `real call`: parameters, arguments, descriptor, bytes asked for, offset. */
 #define IO_ON(type, symbol, parameters, arguments, fd, bytes, at)                                  \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
-		struct io_call io = { LAR_CALL_##symbol, hook_ticks(), (uint64_t)(bytes),          \
-				      (uint64_t)(at), HOOK_FRAME };                                \
+		struct io_call io = { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd),          \
+				      (uint64_t)(bytes), (uint64_t)(at), HOOK_FRAME };             \
 		type result = REAL(symbol) arguments;                                              \
                                                                                                    \
 		io_record(&io, fd, 0, result);                                                     \
@@ -69,6 +81,7 @@ static always_inline void io_record_usual(unsigned call, uint64_t before, uint64
 		return;
 	}
 	t = span_open(frame);
+	hook_call_end(t);
 	r = span_record_stack(t, LAR_EV_IO, 0, call, 6, frame);
 	if (likely(r != NULL)) {
 		r[0] = lar_ticks();

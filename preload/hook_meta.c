@@ -19,8 +19,8 @@
 #define BY_ERROR(symbol, parameters, arguments, fd, at)                                            \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = { LAR_CALL_##symbol, hook_ticks(), 0, (uint64_t)(at),          \
-				      HOOK_FRAME };                                                \
+		struct io_call io = { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd), 0,       \
+				      (uint64_t)(at), HOOK_FRAME };                                \
 		int result = REAL(symbol) arguments;                                               \
                                                                                                    \
 		io_record_error(&io, fd, result);                                                  \

@@ -35,7 +35,8 @@ static uint64_t offset_at(const off64_t *at)
 #define MOVE(symbol, parameters, arguments, in_part, out_fd, in_fd, bytes, out_at, in_at)          \
 	LAR_EXPORT ssize_t symbol parameters                                                       \
 	{                                                                                          \
-		struct move m = { { LAR_CALL_##symbol, hook_ticks(), bytes, out_at, HOOK_FRAME },  \
+		struct move m = { { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, in_fd), bytes,  \
+				    out_at, HOOK_FRAME },                                          \
 				  LAR_CALL_##in_part,                                              \
 				  out_fd,                                                          \
 				  in_fd,                                                           \
@@ -65,7 +66,7 @@ MOVE(copy_file_range, (int in, off64_t *from, int out, off64_t *to, size_t n, un
 
 LAR_EXPORT ssize_t vmsplice(int fd, const struct iovec *v, size_t n, unsigned flags)
 {
-	struct io_call io = IO_CALL(vmsplice);
+	struct io_call io = IO_CALL_ON(vmsplice, fd);
 	ssize_t result = REAL(vmsplice)(fd, v, n, flags);
 
 	for (size_t i = 0; result >= 0 && i < n; i++)

@@ -200,6 +200,7 @@ static void record_thread(unsigned kind, unsigned flags, unsigned call, uint64_t
 	t = span_open(frame);
 	if (!t)
 		return;
+	hook_call_end(t);
 	r = span_record_stack(t, kind, flags, call, 4, frame);
 	if (r) {
 		r[0] = lar_ticks();
@@ -265,12 +266,21 @@ LAR_EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument
 	return result;
 }
 
+static void join_begin(unsigned call, uint32_t number, uint64_t now)
+{
+	if (lar_self->gate == GATE_OPEN && hook_wants(LAR_RECORD_THREADS))
+		hook_call_begin(lar_self, call, (int)number, 0, now);
+}
+
 #define JOIN(symbol, parameters, arguments)                                                        \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
 		uint64_t before = hook_ticks();                                                    \
 		uint32_t number = handle_number((uint64_t)thread);                                 \
-		int result = REAL(symbol) arguments;                                               \
+		int result;                                                                        \
+                                                                                                   \
+		join_begin(LAR_CALL_##symbol, number, before);                                     \
+		result = REAL(symbol) arguments;                                                   \
                                                                                                    \
 		record_thread(LAR_EV_THREAD_JOIN, 0, LAR_CALL_##symbol, before, number, result,    \
 			      HOOK_FRAME);                                                         \

@@ -41,7 +41,7 @@ static void flush_cells(const FILE *f, uint64_t frame)
 
 static ssize_t read_entry(FILE *f, void *buf, ssize_t n)
 {
-	uint64_t before = hook_ticks();
+	uint64_t before = io_begin(LAR_CALL_stdio_read, f->_fileno);
 	ssize_t result = libc.read(f, buf, n);
 	int e = errno;
 
@@ -56,7 +56,7 @@ static ssize_t read_entry(FILE *f, void *buf, ssize_t n)
 /* What was written before an error is the result, and less than was asked for. */
 static ssize_t write_entry(FILE *f, const void *buf, ssize_t n)
 {
-	uint64_t before = hook_ticks();
+	uint64_t before = io_begin(LAR_CALL_stdio_write, f->_fileno);
 	ssize_t result = libc.write(f, buf, n);
 	int e = errno;
 	bool failed = result <= 0 && n > 0;
@@ -74,7 +74,7 @@ static ssize_t write_entry(FILE *f, const void *buf, ssize_t n)
 
 static off64_t seek_entry(FILE *f, off64_t at, int whence)
 {
-	struct io_call io = IO_CALL(stdio_seek);
+	struct io_call io = IO_CALL_ON(stdio_seek, f->_fileno);
 	off64_t result = libc.seek(f, at, whence);
 
 	io_record(&io, f->_fileno, 0, result);

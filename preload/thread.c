@@ -250,6 +250,7 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	FAULT_POINT(enter_slot);
 	if (t->head > t->buffer)
 		stdiocell_flush(t, NULL);
+	t->slot->call_now = 0;
 	lockcell_leave(t);
 	FAULT_POINT(enter_flushed);
 	t->tid = tid;
@@ -408,6 +409,7 @@ void thread_end(void)
 	if (t->gate != GATE_OPEN)
 		return;
 	t->gate = GATE_BUSY;
+	t->slot->call_now = 0;
 	stdiocell_flush(t, NULL);
 	lockcell_leave(t);
 	FAULT_POINT(thread_flushed);

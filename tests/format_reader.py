@@ -130,7 +130,7 @@ class Trace:
 
     def cell(self, at, c):
         """A lock cell of the slot at an offset, with its buckets as words of four."""
-        figures = struct.unpack_from("<QIIIHHQQQQ", self.data, at + 256 + 64 * c)
+        figures = struct.unpack_from("<QIIIHHQQQQII", self.data, at + 256 + 64 * c)
         holds = (0,) * 9
         if self.slot_header >= 8192:
             holds = struct.unpack_from("<8Q", self.data, at + 4096 + 64 * c) + (0,)
@@ -326,14 +326,14 @@ class Trace:
                 yield from self.stream_events(slot)
         for slot in self.slots:
             for cell in slot["cells"]:
-                addr, took, waiters, failed, _, call, hold, longest, _, caller, holds = cell
+                addr, took, waiters, failed, _, call, hold, longest, _, caller, _, owners, holds = cell
                 rows = []
                 for first in (0, 12, 24) if self.slot_header >= 8192 else ():
                     buckets = list(holds[first // 4:first // 4 + 3])
                     if any(buckets) or waiters:
                         rows.append((18, [addr, caller, first | waiters << 16] + buckets))
                         waiters = 0
-                rows.append((8, [addr, took, hold, longest, failed, caller]))
+                rows.append((8, [addr, took, hold, longest, failed | owners << 32, caller]))
                 for kind, fields in rows:
                     r = Record(kind | call << 16, self.last_ticks, fields, None)
                     yield r, slot["thread"], slot["tid"]
@@ -387,7 +387,11 @@ class Trace:
         for field, v in zip(names, r.fields):
             if field == "size" and r.call in calls.of_streams:
                 field = "calls"
-            if field == "fd":
+            if field == "failed_try":
+                line.update(failed_try=v & 0xffffffff, owner_changes=v >> 32)
+            elif field == "wait_ns" and r.flags & 3 == 2:
+                line["life"] = v
+            elif field == "fd":
                 line.update(fd=signed(v & 0xffffffff, 32), target=v >> 32,
                             target_name=self.targets.get(v >> 32, ""))
             elif field:

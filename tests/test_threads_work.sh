@@ -28,5 +28,5 @@ same "processors" "$(nproc)" "$(jq .threads.processors "$work/report.json")"
 is "findings of threads" '.threads.findings | map([.rule, .site.function])' '[["thread-churn","brief"]]'
 is "findings of locks" '.locks.findings | map([.rule, .site.function]) | map(select(.[0] !=
 	"lock-contention" and .[0] != "held-across-io"))' \
-	'[["trylock-spinning","unlocker"],["held-across-fork","holding_fork"],["unlock-by-another",null]]'
+	'[["trylock-spinning","unlocker"],["held-across-fork","holding_fork"],["unlock-by-another","unlocker"]]'
 finish

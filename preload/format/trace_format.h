@@ -203,7 +203,14 @@ struct lar_slot {
 	uint64_t flush_state; /* from this state on that cell's figures are an event; 0 = none */
 	/* the same of stream cells: a bit for each of those that stdio_flush_state speaks of */
 	uint64_t stdio_flush_cells, stdio_flush_state;
-	uint64_t reserved[25];
+	/* a call that is not over, which no record tells of: since when, of which descriptor (a
+	 * join: of which thread) and target */
+	uint64_t call_since;
+	int32_t call_fd;
+	uint32_t call_target;
+	uint32_t call_now; /* commit word: number in calls.def, 0 = none */
+	uint32_t reserved1;
+	uint64_t reserved[22];
 	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
 };
 _Static_assert(sizeof(struct lar_slot) == 4096, "slot header's first part is one page");

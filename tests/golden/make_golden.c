@@ -81,7 +81,7 @@ static void make_kinds(void)
 	tb_block(&tb, &r, 0, 0, 0);
 	begin(&r, 1003500, 1);
 	node = tb_path(&r, 0, 1, U(MAIN));
-	ADD(LOCK, LAR_LOCK_FIRST, pthread_mutex_lock, 3560, U(0), U(0x30000), U(MAIN), U(node));
+	ADD(LOCK, LAR_LOCK_FIRST, pthread_mutex_lock, 3560, U(77), U(0x30000), U(MAIN), U(node));
 	ADD(LOCKWAIT, 0, pthread_mutex_lock, 3580, U(0x30000), U(2), U(MAIN + 8), U(node));
 	ADD(LOCK, LAR_LOCK_CONTENDED | LAR_LOCK_NO_CELL, pthread_mutex_lock, 3600, U(1000),
 	    U(0x30000), U(0), U(node));
@@ -92,7 +92,8 @@ static void make_kinds(void)
 	    U(node));
 	ADD(LOCKHOLDS, 0, pthread_mutex_lock, 4000, U(0x30040), U(MAIN), U(0x30004),
 	    U(0x1000200030004), U(0), U(7));
-	ADD(LOCKSUM, 0, pthread_mutex_lock, 4000, U(0x30040), U(9), U(400), U(300), U(1), U(MAIN));
+	ADD(LOCKSUM, 0, pthread_mutex_lock, 4000, U(0x30040), U(9), U(400), U(300),
+	    U(1 | 5ull << 32), U(MAIN));
 	ADD(THREAD_CREATE, LAR_THREAD_DETACHED, pthread_create, 4200, U(90), U(2), U(0), U(node));
 	ADD(THREAD_JOIN, 0, pthread_join, 9000, U(4000), U(2), U(0), U(node));
 	ADD(PROCESS, LAR_PROCESS_CHILD, fork, 9200, U(500), U(4321), U(0), U(node));
@@ -110,6 +111,7 @@ static void make_kinds(void)
 					      .caller = MAIN,
 					      .hold_ticks = 80,
 					      .hold_max_ticks = 50,
+					      .owners = 3,
 					      .call = LAR_CALL_pthread_mutex_lock };
 	((struct lar_slot_holds *)(s + 1))->cell[0].bucket[1] = 4;
 	write_trace(&tb, "kinds");

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# In what calls threads are when a process ends, is killed, or lives; how long they are idle then; a
+# deadlock that goes through a join.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq
+
+# Each thread is named after the call.
+calls() { # TRACE
+	"$lariat" locks --format json "$1" | jq -c '[.locks.waiting[] | select(.call) |
+		[.name == .call or (.name == "recv" and (.call | startswith("recv"))), .call]] | sort'
+}
+those='[[true,"accept"],[true,"epoll_wait"],[true,"nanosleep"],[true,"poll"],[true,"pthread_join"],[true,"read"],[true,"recv"],[true,"stdio_read"],[true,"waitpid"]]'
+
+# A scan at the end would interrupt them.
+options=LARIAT_LEAK_SCAN=off
+record ends "$victims/thread_calls"
+same "at the end" "$those" "$(calls "$(trace_of ends)")"
+same "descriptors and targets" '[["accept",true,false],["epoll_wait",true,false],["read",true,true],["recv",true,true],["stdio_read",true,true]]' \
+	"$(field ends '[.locks.waiting[] | select(.fd) |
+		[.call, .fd > 2, ((.target // "") | test("pipe|socket|127|epoll|anon|UNIX"; "i"))]] | sort | tojson')"
+same "joins" read "$(field ends '(.locks.waiting[] | select(.call == "pthread_join").joined_thread) as $n |
+	.threads.list[] | select(.number == $n).name')"
+# What each does from then on counts as idle, or as I/O; the one that works does neither.
+same "until the end" '[["accept","io"],["epoll_wait","idle"],["nanosleep","idle"],["poll","idle"],["pthread_join","idle"],["read","io"],["recv","io"],["stdio_read","io"],["waitpid","idle"],["works","none"]]' \
+	"$(field ends '[.threads.list[] | select(.number > 1) |
+		[.name, if .idle_ns > 15e6 then "idle" elif .io_time_ns > 15e6 then "io" else "none" end]] | sort | tojson')"
+same "in words" 1 "$("$lariat" locks "$(trace_of ends)" | grep -c 'in read of descriptor [0-9]*, pipe:')"
+same "whom it joins" 1 "$("$lariat" locks "$(trace_of ends)" | grep -c 'in pthread_join of thread [0-9]* read')"
+
+LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/thread_calls" join &
+pid=$!
+until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |
+	jq '.locks.deadlocks | length' 2>/dev/null)" = 1 ]; do
+	sleep 0.1
+	kill -0 $pid || break
+done
+for state in live killed; do
+	same "$state: a circle through a join" '[["pthread_join",1,1],[null,2,0]]' "$("$lariat" locks \
+		--format json "$work/dead.lariat" | jq -c '[.locks.deadlocks[0] | sort_by(.thread)[] |
+		[.call, .thread, (.holds | length)]]')"
+	[ $state = killed ] || { kill -KILL $pid && quietly wait $pid; }
+done
+finish
