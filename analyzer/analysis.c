@@ -5,19 +5,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "heap_line.h"
 #include "heap_load.h"
+#include "intake.h"
 #include "io_load.h"
 #include "io_thresholds.h"
 #include "lock_load.h"
 #include "thread_load.h"
 
-#define PROGRESS_EVENTS 262144 /* between two looks at the clock */
-#define PROGRESS_NS	1000000000ull
-#define MAX_TRIES	4 /* to read a file that is being written */
+#define MAX_TRIES 4 /* to read a file that is being written */
 
 /*
  * The site of a stack under --by: its telling frame's function, file or module. Labels are told
@@ -46,103 +44,6 @@ static uint32_t group_of_stack(void *arg, uint32_t stack)
 	if (!a->group[group].label)
 		a->group[group] = (struct analysis_group){ label, lead->module };
 	return group;
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static void progress(struct analysis *a)
-{
-	uint64_t now = clock_ns(), all = a->facts->events_kept;
-
-	a->progress_next = a->events + PROGRESS_EVENTS;
-	if (now < a->progress_at_ns)
-		return;
-	a->progress_at_ns = now + PROGRESS_NS / 5;
-	a->progress_shown = true;
-	fprintf(a->context->err, "\rlariat: reading %s: %u %%\033[K", a->facts->path,
-		all ? (unsigned)(a->events < all ? a->events * 100 / all : 100) : 0);
-	fflush(a->context->err);
-}
-
-static void progress_end(struct analysis *a)
-{
-	if (a->progress_shown)
-		fputs("\r\033[K", a->context->err);
-}
-
-static int heap_hand_over(struct analysis *a, bool drain)
-{
-	int err = drain ? heap_feed_drain(a->feed) : heap_feed_hand_over(a->feed);
-
-	a->batch = heap_feed_batch(a->feed);
-	return err;
-}
-
-/* The event stays in its place, which is the next in the batch. */
-static inline int to_heap(struct analysis *a)
-{
-	int err = 0;
-
-	if (++a->batch->count == HEAP_FEED_BATCH)
-		err = heap_hand_over(a, false);
-	a->place = &a->batch->event[a->batch->count];
-	return err;
-}
-
-static inline int to_models(struct analysis *a, const struct event *e)
-{
-	int err = 0;
-
-	if (a->threads) {
-		err = thread_model_event(a->threads, e);
-		concurrency_event(&a->concurrency, a->trace, e);
-	}
-	if (a->cpu && !err)
-		err = cpu_model_event(a->cpu, e);
-	if (err)
-		return err;
-	if (a->heap &&
-	    ((e->kind >= LAR_EV_ALLOC && e->kind <= LAR_EV_MAP) || e->kind == LAR_EV_TICK))
-		return to_heap(a);
-	if (e->kind == LAR_EV_IO) {
-		if (a->io)
-			err = io_model_event(a->io, e);
-		if (!err && a->locks)
-			err = lock_model_event(a->locks, e);
-		/* its rate stands on the timeline */
-		return !err && a->heap && a->heap->line ? to_heap(a) : err;
-	}
-	if (a->io && (e->kind == LAR_EV_LOCK ||
-		      (e->kind >= LAR_EV_THREAD_START && e->kind <= LAR_EV_THREAD_JOIN)))
-		err = io_model_event(a->io, e);
-	if (err)
-		return err;
-	return a->locks ? lock_model_event(a->locks, e) : 0;
-}
-
-/* Of what was before, only idle threads' last events are left: no history to see a trend in. */
-static int restart_line(struct analysis *a)
-{
-	struct event e;
-	int err;
-
-	if (!a->facts->events_overwritten || !a->heap || !a->heap->line ||
-	    a->dense_ns <= a->heap->since_ns)
-		return 0;
-	/* the event in hand is not in the batch yet, and the place stays its own */
-	e = *a->place;
-	err = heap_hand_over(a, true);
-	a->place = &a->batch->event[0];
-	*a->place = e;
-	if (!err)
-		heap_model_start_line(a->heap, a->dense_ns);
-	return err;
 }
 
 /* The blocks that the checkpoint has are on pages, too. */
@@ -187,32 +88,6 @@ static int load_checkpoint(struct analysis *a)
 	if (!err && a->cpu && a->sums)
 		err = cpu_model_load(a->cpu, c);
 	return err;
-}
-
-static int take_event(void *arg, const struct event *at_place)
-{
-	struct analysis *a = arg;
-	struct event *e = a->place;
-
-	(void)at_place;
-	if (!a->events)
-		a->first_ns = e->time_ns;
-	if (a->events == a->facts->events_kept / 100) {
-		a->dense_ns = e->time_ns;
-		if (restart_line(a))
-			return -ENOMEM;
-		e = a->place;
-	}
-	if (++a->events >= a->progress_next)
-		progress(a);
-	/* sums of locks are of the whole run, whatever the window */
-	if (e->time_ns > a->context->until_ns && e->kind != LAR_EV_LOCKSUM &&
-	    e->kind != LAR_EV_LOCKHOLDS)
-		return 0;
-	/* the growth model wants them in nanoseconds */
-	if (e->kind == LAR_EV_MAP)
-		e->field[1] = trace_span_ns(a->trace, e->field[1]);
-	return to_models(a, e);
 }
 
 /* The overview has no room for it. */
@@ -457,20 +332,6 @@ static int heap_finish(struct analysis *a)
 	return err;
 }
 
-/* Sites by the look of a stack need the trace, which is still being read. */
-static int feed_start(struct analysis *a)
-{
-	a->place = &a->single;
-	if (!a->heap)
-		return 0;
-	a->feed = heap_feed_start(a->heap, a->growth, a->heap->sites.rule.group != NULL);
-	if (!a->feed)
-		return -ENOMEM;
-	a->batch = heap_feed_batch(a->feed);
-	a->place = &a->batch->event[0];
-	return 0;
-}
-
 /* All that comes before the events. */
 static int analysis_begin(struct analysis *a)
 {
@@ -478,30 +339,10 @@ static int analysis_begin(struct analysis *a)
 
 	a->facts = trace_facts(a->trace);
 	a->recorded = a->parts & parts_recorded(a->facts);
-	a->progress_next = a->context->progress ? PROGRESS_EVENTS : UINT64_MAX;
-	a->progress_at_ns = clock_ns() + PROGRESS_NS;
+	intake_init(a);
 	a->frames = frames_new(a->trace, a->context->symbols);
 	err = a->frames ? models_new(a) : -ENOMEM;
 	return err ? err : load_checkpoint(a);
-}
-
-/* The events that follow, to the models; those behind the horizon to `rest`, when there is one. */
-static int analysis_feed(struct analysis *a, const struct trace_taker *rest)
-{
-	struct trace_taker to = { take_event, a, &a->place };
-	bool ordered = true;
-	int err = feed_start(a);
-
-	if (!err && rest)
-		err = trace_follow(a->trace, &to, rest);
-	else if (!err)
-		err = trace_events_placed(a->trace, ordered, &a->place, take_event, a);
-	if (!err && a->heap)
-		err = heap_hand_over(a, true);
-	heap_feed_stop(a->feed);
-	a->feed = NULL;
-	progress_end(a);
-	return err;
 }
 
 static int analysis_run(struct analysis *a)
@@ -509,7 +350,7 @@ static int analysis_run(struct analysis *a)
 	int err = analysis_begin(a);
 
 	if (!err)
-		err = analysis_feed(a, NULL);
+		err = intake_run(a, NULL);
 	if (err)
 		return err;
 	if (a->heap)
@@ -574,7 +415,7 @@ int analysis_new_following(const struct cmd_context *c, const char *path, unsign
 
 int analysis_follow(struct analysis *a, const struct trace_taker *rest)
 {
-	int err = analysis_feed(a, rest);
+	int err = intake_run(a, rest);
 
 	if (!err && a->facts->events_stale)
 		err = -ESTALE;

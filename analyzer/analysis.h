@@ -82,8 +82,11 @@ struct analysis {
 	uint64_t dense_ns;
 	struct heap_feed *feed; /* to the heap model, while events come */
 	struct heap_feed_batch *batch;
-	struct event single; /* where events are made when there is no batch */
-	struct event *place; /* ... and where the next one is */
+	struct event *own;	 /* where events are made when there is no batch */
+	struct event *place;	 /* ... and where the next one is */
+	struct event *place_end; /* behind the last of the batch */
+	uint64_t look_at;	 /* number of the event at which there is more to do */
+	bool plain;		 /* allocations and frees concern no models but heap and threads */
 	uint64_t progress_next, progress_at_ns;
 	bool progress_shown;
 };

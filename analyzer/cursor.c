@@ -3,6 +3,7 @@
 #include "cursor.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ void cursor_fini(struct cursor *c)
 	free(c->nodes);
 }
 
-static void read_thread(struct cursor *c, struct trace *t, const uint64_t *w)
+static __attribute__((noinline)) void read_thread(struct cursor *c, struct trace *t,
+						  const uint64_t *w)
 {
 	struct trace_thread *row = dictionary_thread(&t->dictionary, w[2]);
 
@@ -98,7 +100,7 @@ static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint6
 }
 
 /* Takes the PATH records in front of the next event. */
-static int read_paths(struct cursor *c, struct trace *t)
+static __attribute__((noinline)) int read_paths(struct cursor *c, struct trace *t)
 {
 	uint64_t ticks = t->last_ticks;
 	size_t end = c->at;
@@ -131,33 +133,85 @@ int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_
 	return read_paths(c, t);
 }
 
-int cursor_next(struct cursor *c, struct trace *t, struct event *e)
+/* Which of the words behind a record's time are fields of it. */
+static const uint64_t field_mask[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS - 1] = {
+#define IF(nfields, f) (nfields) > (f) ? UINT64_MAX : 0
+#define EVENT(name, number, stack, nfields, a, b, c, d, e, f, g)                                   \
+	[number] = { IF(nfields, 1), IF(nfields, 2), IF(nfields, 3),                               \
+		     IF(nfields, 4), IF(nfields, 5), IF(nfields, 6) },
+#include "../preload/format/events.def"
+#undef EVENT
+#undef IF
+};
+_Static_assert(LAR_EVENT_MAX_FIELDS == 7, "a column of the table for each field but the time");
+
+/* The low half of a record's first word is the beginning of an event. */
+_Static_assert(offsetof(struct event, kind) == 0 && offsetof(struct event, flags) == 1 &&
+		       offsetof(struct event, call) == 2,
+	       "as word 0 of a record has them");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as the file is");
+
+/* Two words, wherever they lie. */
+typedef uint64_t words_2 __attribute__((vector_size(16), aligned(8), may_alias));
+
+/*
+ * All fields at once: how many there are differs from event to event, and a branch on what cannot
+ * be foreseen costs more than all else here. `left`: words from w on.
+ */
+static inline __attribute__((always_inline)) void copy_fields(const uint64_t *w, size_t left,
+							      unsigned kind, struct event *e)
+{
+	const uint64_t *mask = field_mask[kind];
+
+	if (__builtin_expect(left > LAR_EVENT_MAX_FIELDS, 1)) {
+		*(words_2 *)&e->field[1] = *(const words_2 *)&w[2] & *(const words_2 *)&mask[0];
+		*(words_2 *)&e->field[3] = *(const words_2 *)&w[4] & *(const words_2 *)&mask[2];
+		*(words_2 *)&e->field[5] = *(const words_2 *)&w[6] & *(const words_2 *)&mask[4];
+		return;
+	}
+	for (unsigned f = 1; f < LAR_EVENT_MAX_FIELDS; f++)
+		e->field[f] = f < lar_event_shapes[kind].fields ? w[1 + f] : 0;
+}
+
+static inline __attribute__((always_inline)) void make_event(struct cursor *c, struct trace *t,
+							     struct event *e)
 {
 	const uint64_t *w = c->words + c->at;
-	uint64_t w0 = w[0];
+	uint64_t w0 = w[0], ticks = cursor_time(c);
 	unsigned kind = lar_word0_kind(w0);
-	const struct lar_event_shape *shape = &lar_event_shapes[kind];
-	unsigned fields = shape->fields;
+	uint32_t head = (uint32_t)w0 & ~((uint32_t)TRACE_FROM_CELL << 8);
 
-	e->kind = kind == LAR_EV_FREE_SIZED ? LAR_EV_FREE : (uint8_t)kind;
-	e->flags = (uint8_t)(lar_word0_flags(w0) & ~TRACE_FROM_CELL);
-	e->call = (uint16_t)lar_word0_call(w0);
-	e->ticks = cursor_time(c);
-	e->time_ns = tickclock_ns(&t->clock, e->ticks);
-	/* all of them: a length known here costs less than a loop over the rest */
-	memset(e->field, 0, sizeof(e->field));
-	e->field[0] = e->ticks;
-	for (unsigned f = 1; f < fields; f++)
-		e->field[f] = w[1 + f];
-	if (kind == LAR_EV_REALLOC)
+	if (kind == LAR_EV_FREE_SIZED)
+		head += (uint32_t)LAR_EV_FREE - LAR_EV_FREE_SIZED;
+	memcpy(e, &head, sizeof(head));
+	e->ticks = ticks;
+	e->time_ns = tickclock_ns(&t->clock, ticks);
+	e->field[0] = ticks;
+	copy_fields(w, c->count - c->at, kind, e);
+	if (__builtin_expect(kind == LAR_EV_REALLOC, 0))
 		e->field[1] = lar_round_up(e->field[1], c->time_shift);
-	if (kind == LAR_EV_THREAD)
+	if (__builtin_expect(kind == LAR_EV_THREAD, 0))
 		read_thread(c, t, w + 1);
 	e->thread = c->thread;
 	e->tid = c->tid;
 	e->stack = c->nodes[lar_word0_node(w0)].node;
-	c->at += 1 + fields;
-	if (cursor_at_end(c) || lar_word0_kind(c->words[c->at]) != LAR_EV_PATH)
-		return 0;
-	return read_paths(c, t);
+	c->at += 1u + lar_event_shapes[kind].fields;
+}
+
+uint32_t cursor_fill(struct cursor *c, struct trace *t, uint32_t number,
+		     const struct cursor_limit *limit, struct event *e, uint32_t room, int *rc)
+{
+	uint32_t n = 0;
+
+	do {
+		make_event(c, t, &e[n++]);
+		if (cursor_at_end(c))
+			break;
+		if (lar_word0_kind(c->words[c->at]) == LAR_EV_PATH) {
+			*rc = read_paths(c, t);
+			if (*rc || cursor_at_end(c))
+				break;
+		}
+	} while (n < room && cursor_before(c, number, limit));
+	return n;
 }

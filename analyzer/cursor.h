@@ -46,8 +46,43 @@ static inline bool cursor_frees(const struct cursor *c)
 	return kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED;
 }
 
+/* What another source has next: the order of events is by these, from the first on. */
+struct cursor_limit {
+	uint64_t key;	 /* time */
+	bool not_free;	 /* frees come first */
+	uint32_t number; /* of the slot */
+};
+
+#define CURSOR_NO_LIMIT ((struct cursor_limit){ UINT64_MAX, true, UINT32_MAX })
+
+/* Does the next record, of slot `number`, come before the limit? Only when not at the end. */
+static inline bool cursor_before(const struct cursor *c, uint32_t number,
+				 const struct cursor_limit *limit)
+{
+	uint64_t key = cursor_time(c);
+	bool not_free;
+
+	if (__builtin_expect(key != limit->key, 1))
+		return key < limit->key;
+	not_free = !cursor_frees(c);
+	return not_free != limit->not_free ? limit->not_free : number <= limit->number;
+}
+
+/*
+ * Makes the next record an event, and those behind it up to the end, the limit, or when there are
+ * `room` of them; only when not at the end. Returns how many; *rc: 0, or -ENOMEM behind the last.
+ */
+uint32_t cursor_fill(struct cursor *c, struct trace *t, uint32_t number,
+		     const struct cursor_limit *limit, struct event *e, uint32_t room, int *rc);
+
 /* Makes the next record an event; only when not at the end. 0 or -ENOMEM. */
-int cursor_next(struct cursor *c, struct trace *t, struct event *e);
+static inline int cursor_next(struct cursor *c, struct trace *t, struct event *e)
+{
+	int rc = 0;
+
+	cursor_fill(c, t, 0, &CURSOR_NO_LIMIT, e, 1, &rc);
+	return rc;
+}
 
 void cursor_init(struct cursor *c);
 void cursor_fini(struct cursor *c);

@@ -27,13 +27,14 @@ int growth_model_init(struct growth_model *g, struct heap_model *heap)
 	if (heap->watches == HEAP_WATCHES)
 		return -EBUSY;
 	g->heap = heap;
+	g->near_key = UINT64_MAX;
 	heap->watch[heap->watches++] = (struct heap_watch){ g, block_born, block_died };
 	return 0;
 }
 
 void growth_model_fini(struct growth_model *g)
 {
-	live_fini(&g->pages);
+	page_counts_fini(&g->pages);
 	keymap_fini(&g->regions);
 	free(g->reach);
 	free(g->last_ns);
@@ -103,29 +104,24 @@ static struct growth_event event_of(const struct growth_model *g, const struct e
 
 /* ---- pages ---- */
 
-static int page_get(struct growth_model *g, uint64_t page)
+static inline bool page_is_main(uint64_t page)
 {
-	struct live_block *p = live_find(&g->pages, page);
-
-	if (!p) {
-		p = live_insert(&g->pages, page);
-		if (!p)
-			return -ENOMEM;
-		p->size_bytes = 0;
-		g->main_pages += page < MAPPINGS_START >> PAGE_SHIFT;
-	}
-	p->size_bytes++;
-	return 0;
+	return page < MAPPINGS_START >> PAGE_SHIFT;
 }
 
-static void page_put(struct growth_model *g, uint64_t page)
+static inline int page_get(struct growth_model *g, uint64_t page)
 {
-	struct live_block *p = live_find(&g->pages, page);
+	int first = page_counts_add(&g->pages, page);
 
-	if (!p || --p->size_bytes)
-		return;
-	g->main_pages -= page < MAPPINGS_START >> PAGE_SHIFT;
-	live_remove(&g->pages, p);
+	if (__builtin_expect(first > 0, 0))
+		g->main_pages += page_is_main(page);
+	return first < 0 ? -ENOMEM : 0;
+}
+
+static inline void page_put(struct growth_model *g, uint64_t page)
+{
+	if (__builtin_expect(page_counts_take(&g->pages, page), 0))
+		g->main_pages -= page_is_main(page);
 }
 
 /* The first and last page of a block; those between are its own. */
@@ -133,7 +129,7 @@ struct span {
 	uint64_t first, last;
 };
 
-static struct span span_of(const struct live_block *b)
+static inline struct span span_of(const struct live_block *b)
 {
 	uint64_t size = b->size_bytes ? b->size_bytes : 1, end = b->address + size - 1;
 
@@ -144,7 +140,12 @@ static struct span span_of(const struct live_block *b)
 
 uint64_t growth_held_bytes(const struct growth_model *g)
 {
-	return (g->pages.count + g->inner_pages) * PAGE;
+	return (g->pages.pages + g->inner_pages) * PAGE;
+}
+
+static inline uint64_t held_pages(const struct growth_model *g)
+{
+	return g->pages.pages + g->inner_pages;
 }
 
 static void held_changed(struct growth_model *g)
@@ -157,10 +158,10 @@ static void held_changed(struct growth_model *g)
 }
 
 /* Pages between the first and the last are the block's own. */
-static void inner_changed(struct growth_model *g, struct span s, bool more)
+static inline void inner_changed(struct growth_model *g, struct span s, bool more)
 {
 	uint64_t inner = s.last > s.first ? s.last - s.first - 1 : 0;
-	bool main_heap = s.first < MAPPINGS_START >> PAGE_SHIFT;
+	bool main_heap = page_is_main(s.first);
 
 	g->inner_pages += more ? inner : -inner;
 	if (main_heap)
@@ -171,12 +172,12 @@ static void inner_changed(struct growth_model *g, struct span s, bool more)
  * Since the thread's last heap event: what extended the heap in between took no longer. 0 = not
  * known. Notes this event.
  */
-static uint64_t since_last(struct growth_model *g, const struct event *e)
+static inline uint64_t since_last(struct growth_model *g, const struct event *e)
 {
 	uint64_t before;
 
-	if (e->thread >= MAX_THREADS ||
-	    (e->thread >= g->last_size &&
+	if (__builtin_expect(e->thread >= g->last_size, 0) &&
+	    (e->thread >= MAX_THREADS ||
 	     array_reserve((void **)&g->last_ns, &g->last_size, e->thread, sizeof(*g->last_ns))))
 		return 0;
 	before = g->last_ns[e->thread];
@@ -186,7 +187,7 @@ static uint64_t since_last(struct growth_model *g, const struct event *e)
 
 /* ---- regions ---- */
 
-static bool has_own_mapping(const struct live_block *b)
+static inline bool has_own_mapping(const struct live_block *b)
 {
 	return b->size_bytes >= MMAP_LEAST && b->address >= MAPPINGS_START &&
 	       b->address % PAGE == MMAP_OFFSET;
@@ -221,10 +222,15 @@ static void follow_break(struct growth_model *g, uint32_t main_region)
 
 #define NO_REGION UINT32_MAX
 
+static inline uint64_t region_key(const struct live_block *b)
+{
+	return b->address < MAPPINGS_START ? 0 : b->address >> ARENA_SHIFT;
+}
+
 /* The number of a block's region in *region, or NO_REGION. Returns 0 or -ENOMEM. */
 static int region_of(struct growth_model *g, const struct live_block *b, uint32_t *region)
 {
-	uint64_t key = b->address < MAPPINGS_START ? 0 : b->address >> ARENA_SHIFT;
+	uint64_t key = region_key(b);
 
 	*region = NO_REGION;
 	if (b->address + b->size_bytes < b->address)
@@ -236,7 +242,16 @@ static int region_of(struct growth_model *g, const struct live_block *b, uint32_
 	if (*region == KEYMAP_NONE ||
 	    array_reserve((void **)&g->reach, &g->reach_size, *region, sizeof(*g->reach)))
 		return -ENOMEM;
+	g->near_key = key;
+	g->near = *region;
 	return 0;
+}
+
+/* Does the block lie within what its region is known to have? The last region is asked only. */
+static inline bool region_has(const struct growth_model *g, const struct live_block *b)
+{
+	return region_key(b) == g->near_key && b->address + b->size_bytes <= g->reach[g->near] &&
+	       (b->address >= MAPPINGS_START || g->heap->tick.heap_bytes == g->break_bytes);
 }
 
 /* Does the block lie beyond what its region has? Then the region was extended for it. */
@@ -265,14 +280,16 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 	return region_grows(g, region, main_heap, start, end, e, took_ns);
 }
 
-static int pages_take(struct growth_model *g, const struct live_block *b)
+static inline int pages_take(struct growth_model *g, const struct live_block *b)
 {
 	struct span s = span_of(b);
+	uint64_t before = held_pages(g);
 
 	if (page_get(g, s.first) || (s.last > s.first && page_get(g, s.last)))
 		return -ENOMEM;
 	inner_changed(g, s, true);
-	held_changed(g);
+	if (__builtin_expect(held_pages(g) != before, 0))
+		held_changed(g);
 	return 0;
 }
 
@@ -293,39 +310,50 @@ int growth_model_know(struct growth_model *g, const struct live_block *b)
 	return err;
 }
 
+static int own_mapping_born(struct growth_model *g, const struct live_block *b,
+			    const struct event *e, uint64_t took_ns)
+{
+	struct growth_event new;
+
+	g->mapped_bytes += b->size_bytes;
+	if (pages_take(g, b))
+		return -ENOMEM;
+	held_changed(g);
+	new = event_of(g, e, GROWTH_MMAP, page_up(b->size_bytes + MMAP_OFFSET));
+	new.took_ns = took_ns;
+	return event_add(g, &new);
+}
+
 static int block_born(void *arg, const struct live_block *b, const struct event *e)
 {
 	struct growth_model *g = arg;
 	uint64_t took_ns = since_last(g, e);
-	struct growth_event new;
 
-	if (has_own_mapping(b))
-		g->mapped_bytes += b->size_bytes;
+	if (__builtin_expect(has_own_mapping(b), 0))
+		return own_mapping_born(g, b, e, took_ns);
 	if (pages_take(g, b))
 		return -ENOMEM;
-	if (!has_own_mapping(b))
-		return region_reach(g, b, e, took_ns);
-	new = event_of(g, e, GROWTH_MMAP, page_up(b->size_bytes + MMAP_OFFSET));
-	new.took_ns = took_ns;
-	return event_add(g, &new);
+	return region_has(g, b) ? 0 : region_reach(g, b, e, took_ns);
 }
 
 static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
 {
 	struct growth_model *g = arg;
 	struct span s = span_of(b);
+	uint64_t before = held_pages(g);
 
 	(void)now;
 	page_put(g, s.first);
-	if (s.last > s.first) {
+	if (s.last > s.first)
 		page_put(g, s.last);
-	}
 	inner_changed(g, s, false);
-	if (has_own_mapping(b)) {
+	if (__builtin_expect(has_own_mapping(b), 0)) {
 		g->mapped_bytes -= b->size_bytes;
 		g->unmapped_bytes += b->size_bytes;
+		held_changed(g);
+	} else if (__builtin_expect(held_pages(g) != before, 0)) {
+		held_changed(g);
 	}
-	held_changed(g);
 	since_last(g, e);
 }
 

@@ -17,6 +17,7 @@
 
 #include "heap_model.h"
 #include "keymap.h"
+#include "page_counts.h"
 
 enum growth_kind {
 	GROWTH_BRK,   /* the main heap, or a call of brk or sbrk */
@@ -43,7 +44,7 @@ struct growth_totals {
 
 struct growth_model {
 	struct heap_model *heap;
-	struct live_table pages;  /* number of a page -> how many blocks it has, as size_bytes */
+	struct page_counts pages;
 	uint64_t inner_pages;	  /* that one block has for itself */
 	uint64_t held_peak_bytes; /* most that pages with live blocks came to */
 	uint64_t main_pages;	  /* with live blocks, below the break */
@@ -53,6 +54,8 @@ struct growth_model {
 	uint32_t last_size;
 	struct keymap regions; /* of addresses */
 	uint64_t *reach;       /* per region: end of what is used of it */
+	uint64_t near_key;     /* the region looked at last, and its number */
+	uint32_t near;
 	uint32_t reach_size;
 	uint64_t main_start;			     /* where the break began; 0 = not known */
 	uint64_t break_bytes;			     /* above it, as it was last looked at */

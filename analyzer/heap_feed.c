@@ -25,21 +25,29 @@ struct heap_feed {
 	struct heap_feed_batch batch[BATCHES];
 };
 
+static inline int take_one(struct heap_feed *f, const struct event *e)
+{
+	int err = heap_model_event(f->heap, e);
+
+	if (!err && __builtin_expect(e->kind == LAR_EV_MAP && f->growth != NULL, 0))
+		err = growth_model_event(f->growth, e);
+	return err;
+}
+
 static int take_batch(struct heap_feed *f, const struct heap_feed_batch *b)
 {
+	const struct event *e = b->event, *end = e + b->count;
+	const struct event *ahead = b->count > AHEAD ? e + AHEAD : end;
 	int err = 0;
 
-	for (uint32_t i = 0; i < b->count && i < AHEAD; i++)
-		heap_model_prefetch(f->heap, &b->event[i]);
-	for (uint32_t i = 0; i < b->count && !err; i++) {
-		const struct event *e = &b->event[i];
-
-		if (i + AHEAD < b->count)
-			heap_model_prefetch(f->heap, e + AHEAD);
-		err = heap_model_event(f->heap, e);
-		if (!err && e->kind == LAR_EV_MAP && f->growth)
-			err = growth_model_event(f->growth, e);
+	for (const struct event *p = e; p < ahead; p++)
+		heap_model_prefetch(f->heap, p);
+	for (; ahead < end && !err; ahead++, e++) {
+		heap_model_prefetch(f->heap, ahead);
+		err = take_one(f, e);
 	}
+	for (; e < end && !err; e++)
+		err = take_one(f, e);
 	return err;
 }
 
@@ -76,7 +84,7 @@ struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *
 		return NULL;
 	f->heap = heap;
 	f->growth = growth;
-	f->alone = alone;
+	f->alone = alone || !processors_several();
 	f->threaded = false;
 	f->handed = f->taken = 0;
 	f->err = 0;
@@ -93,6 +101,12 @@ struct heap_feed_batch *heap_feed_batch(struct heap_feed *f)
 	return &f->batch[f->threaded ? f->handed % BATCHES : 0];
 }
 
+uint32_t heap_feed_room(const struct heap_feed *f)
+{
+	/* what stays with one processor is to stay in its nearest cache */
+	return f->alone ? HEAP_FEED_BATCH / 8 : HEAP_FEED_BATCH;
+}
+
 /* Under the lock: until at most `most` batches are left to take. */
 static void wait_for(struct heap_feed *f, uint64_t most)
 {
@@ -106,7 +120,7 @@ int heap_feed_hand_over(struct heap_feed *f)
 
 	if (!f->threaded && !f->alone && f->batch[0].count == HEAP_FEED_BATCH) {
 		/* not for a short trace */
-		f->threaded = processors_several() && !pthread_create(&f->thread, NULL, work, f);
+		f->threaded = !pthread_create(&f->thread, NULL, work, f);
 		f->alone = !f->threaded;
 	}
 	if (!f->threaded) {

@@ -31,6 +31,9 @@ struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *
 /* The batch that is being filled: another one after each call of the next two. */
 struct heap_feed_batch *heap_feed_batch(struct heap_feed *f);
 
+/* How many events it takes. */
+uint32_t heap_feed_room(const struct heap_feed *f);
+
 /* Hands the batch over, full or not; returns 0 or -ENOMEM, which may be an earlier batch's. */
 int heap_feed_hand_over(struct heap_feed *f);
 

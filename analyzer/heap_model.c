@@ -89,9 +89,9 @@ static inline void line_note(const struct heap_model *m, struct heap_site *s)
 	timeline_live(m->line, in_bytes(m, m->total.live_bytes));
 }
 
-void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
+static inline void note_last(struct heap_model *m, uint32_t thread, uint64_t address)
 {
-	if (thread >= m->thread_size &&
+	if (__builtin_expect(thread >= m->thread_size, 0) &&
 	    (thread >= MAX_WATCHED_THREADS ||
 	     array_reserve((void **)&m->last_allocation, &m->thread_size, thread,
 			   sizeof(*m->last_allocation))))
@@ -99,24 +99,34 @@ void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
 	m->last_allocation[thread] = address;
 }
 
-struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
-				  uint32_t *number)
+void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
+{
+	note_last(m, thread, address);
+}
+
+static inline struct heap_site *site_of(struct heap_model *m, uint32_t stack, uint32_t thread,
+					uint32_t *number)
 {
 	uint32_t n = sites_number(&m->sites, stack, thread);
 	struct heap_site *s;
 
-	if (n == SITE_NONE)
+	if (__builtin_expect(n >= m->site_size, 0) &&
+	    (n == SITE_NONE ||
+	     array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site))))
 		return NULL;
 	*number = n;
-	if (n >= m->site_size &&
-	    array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site)))
-		return NULL;
 	s = &m->site[n];
-	if (!s->lifetime.bits) {
+	if (__builtin_expect(!s->lifetime.bits, 0)) {
 		histogram_init(&s->lifetime, HISTOGRAM_COARSE);
 		s->size_min = UINT64_MAX;
 	}
 	return s;
+}
+
+struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
+				  uint32_t *number)
+{
+	return site_of(m, stack, thread, number);
 }
 
 /*
@@ -132,7 +142,8 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 	s->peak_number = m->peak_number;
 }
 
-static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
+static inline void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size,
+			       uint64_t now)
 {
 	struct lar_weight w = sampling_weigh(&m->sampling, size);
 	struct heap_totals *t = &m->total;
@@ -162,20 +173,21 @@ static void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size
 }
 
 /* A block from before the window has no site. Returns what the block stood for. */
-static struct lar_weight count_death(struct heap_model *m, const struct live_block *b,
-				     const struct event *e, uint64_t now)
+static inline struct lar_weight count_death(struct heap_model *m, const struct live_block *b,
+					    const struct event *e, uint64_t now)
 {
 	struct lar_weight w = sampling_weigh(&m->sampling, b->size_bytes);
 	struct heap_site *s;
+	uint64_t age;
 
-	for (uint32_t i = 0; i < m->watches && b->site != SITE_NONE; i++)
-		m->watch[i].died(m->watch[i].arg, b, e, now);
 	m->total.freed_bytes += w.bytes;
 	m->total.frees += w.blocks;
-	if (b->site == SITE_NONE) {
+	if (__builtin_expect(b->site == SITE_NONE, 0)) {
 		m->outside_frees++;
 		return w;
 	}
+	for (uint32_t i = 0; i < m->watches; i++)
+		m->watch[i].died(m->watch[i].arg, b, e, now);
 	s = &m->site[b->site];
 	site_keep_peak(m, s);
 	s->frees += w.blocks;
@@ -184,45 +196,13 @@ static struct lar_weight count_death(struct heap_model *m, const struct live_blo
 	s->live_bytes -= w.bytes;
 	m->total.live_blocks -= w.blocks;
 	m->total.live_bytes -= w.bytes;
-	histogram_add_many(&s->lifetime, now > b->born_ticks ? now - b->born_ticks : 0, w.blocks);
+	age = now > b->born_ticks ? now - b->born_ticks : 0;
+	if (w.blocks == 1)
+		histogram_count(&s->lifetime, age);
+	else
+		histogram_add_many(&s->lifetime, age, w.blocks);
 	line_note(m, s);
 	return w;
-}
-
-/*
- * Recorded times are in steps of some 100 ns. Where one thread frees what another has just
- * allocated, both can have the same time, and the free may come first. So the frees of one time
- * are kept until it is over.
- */
-static inline void moment_add(struct heap_moment *m, uint64_t ticks, uint64_t address,
-			      uint32_t thread)
-{
-	uint32_t i;
-
-	if (m->ticks != ticks) {
-		m->ticks = ticks;
-		m->count = 0;
-	}
-	if (m->count == HEAP_MOMENT)
-		return;
-	i = m->count++;
-	m->free[i].address = address;
-	m->free[i].thread = thread;
-}
-
-/* Was the block of event e freed at its very time, by its own thread or by another one? Each free
- * answers once. */
-static bool moment_take(struct heap_moment *m, uint64_t address, const struct event *e, bool own)
-{
-	if (m->ticks != e->ticks)
-		return false;
-	for (uint32_t i = 0; i < m->count; i++) {
-		if (m->free[i].address != address || (m->free[i].thread == e->thread) != own)
-			continue;
-		m->free[i] = m->free[--m->count];
-		return true;
-	}
-	return false;
 }
 
 /*
@@ -283,20 +263,44 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 	live_remove(&m->live, b);
 }
 
-static int block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64_t size)
+/* The place of a block that e makes; NULL = no memory. */
+static struct live_block *place_again(struct heap_model *m, struct live_block *b,
+				      const struct event *e)
 {
-	struct live_block *b = live_find(&m->live, address);
+	uint64_t address = b->address;
+	bool known;
+
+	block_given_out_again(m, b, e);
+	return live_claim(&m->live, address, &known);
+}
+
+/* A block whose free came before it. */
+static void block_was_freed(struct heap_model *m, struct live_block *b, const struct event *e)
+{
+	uint64_t address = b->address;
+
+	m->total.unpaired_frees--;
+	count_death(m, b, e, e->ticks);
+	live_remove(&m->live, b);
+	moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
+}
+
+static inline int block_born(struct heap_model *m, const struct event *e, uint64_t address,
+			     uint64_t size)
+{
 	struct heap_site *s = NULL;
 	uint32_t site = SITE_NONE;
+	struct live_block *b;
+	bool known;
 
-	if (b)
-		block_given_out_again(m, b, e);
-	if (e->time_ns >= m->since_ns) {
-		s = heap_model_site(m, e->stack, e->thread, &site);
+	if (__builtin_expect(e->time_ns >= m->since_ns, 1)) {
+		s = site_of(m, e->stack, e->thread, &site);
 		if (!s)
 			return -ENOMEM;
 	}
-	b = live_insert(&m->live, address);
+	b = live_claim(&m->live, address, &known);
+	if (b && __builtin_expect(known, 0))
+		b = place_again(m, b, e);
 	if (!b)
 		return -ENOMEM;
 	b->size_bytes = size;
@@ -308,20 +312,16 @@ static int block_born(struct heap_model *m, const struct event *e, uint64_t addr
 	for (uint32_t i = 0; s && i < m->watches; i++)
 		if (m->watch[i].born(m->watch[i].arg, b, e))
 			return -ENOMEM;
-	heap_model_last(m, e->thread, address);
-	if (m->stray.count && freed_before_born(m, address, e)) {
-		m->total.unpaired_frees--;
-		count_death(m, b, e, e->ticks);
-		live_remove(&m->live, b);
-		moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
-	}
+	note_last(m, e->thread, address);
+	if (m->stray.ticks == e->ticks && m->stray.count && freed_before_born(m, address, e))
+		block_was_freed(m, b, e);
 	return 0;
 }
 
 /* Was the allocation of the block that e ends the last that its thread did? Of a sampled trace the
  * calls in between are not all known. */
-static void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
-			    uint32_t site, uint32_t thread)
+static inline void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
+				   uint32_t site, uint32_t thread)
 {
 	if (m->sampling.period || site == SITE_NONE || thread != e->thread ||
 	    e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
@@ -360,7 +360,8 @@ static bool death_was_early(struct heap_model *m, const struct event *e, uint64_
 	return true;
 }
 
-static void block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64_t now)
+static inline void block_died(struct heap_model *m, const struct event *e, uint64_t address,
+			      uint64_t now)
 {
 	struct live_block *b = live_find(&m->live, address);
 	bool in_window = e->time_ns >= m->since_ns;
@@ -382,7 +383,7 @@ static void block_died(struct heap_model *m, const struct event *e, uint64_t add
 	live_remove(&m->live, b);
 }
 
-static int count_failure(struct heap_model *m, const struct event *e)
+static __attribute__((noinline)) int count_failure(struct heap_model *m, const struct event *e)
 {
 	struct heap_site *s;
 	uint32_t site;
@@ -490,11 +491,26 @@ static uint64_t call_bytes(unsigned call, int64_t result)
 	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
 }
 
+static void take_tick(struct heap_model *m, const struct event *e)
+{
+	if (e->field[1]) {
+		m->tick.rss_bytes = e->field[1];
+		m->tick.rss_is_peak = e->flags & LAR_TICK_MOST;
+	}
+	if (e->field[2] < m->tick.heap_bytes)
+		m->break_fell_bytes += m->tick.heap_bytes - e->field[2];
+	m->tick.heap_bytes = e->field[2];
+	m->tick.trim_bytes =
+		e->field[2] > m->main_held_bytes ? e->field[2] - m->main_held_bytes : 0;
+	m->tick.threads = e->field[4];
+}
+
 int heap_model_event(struct heap_model *m, const struct event *e)
 {
-	if (m->look.event)
+	if (__builtin_expect(m->look.event != NULL, 0))
 		m->look.event(m->look.arg, e);
-	if (m->line && e->time_ns >= m->line->end_ns && e->time_ns >= m->since_ns)
+	if (m->line && __builtin_expect(e->time_ns >= m->line->end_ns, 0) &&
+	    e->time_ns >= m->since_ns)
 		line_advance(m, e->time_ns);
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
@@ -505,7 +521,7 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 		if (!e->field[1]) /* no recorder writes it */
 			return 0;
 		block_died(m, e, e->field[1], e->ticks);
-		heap_model_last(m, e->thread, 0);
+		note_last(m, e->thread, 0);
 		return 0;
 	case LAR_EV_REALLOC:
 		return take_realloc(m, e);
@@ -516,16 +532,7 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 		m->io_bytes += call_bytes(e->call, (int64_t)e->field[3]);
 		return 0;
 	case LAR_EV_TICK:
-		if (e->field[1]) {
-			m->tick.rss_bytes = e->field[1];
-			m->tick.rss_is_peak = e->flags & LAR_TICK_MOST;
-		}
-		if (e->field[2] < m->tick.heap_bytes)
-			m->break_fell_bytes += m->tick.heap_bytes - e->field[2];
-		m->tick.heap_bytes = e->field[2];
-		m->tick.trim_bytes =
-			e->field[2] > m->main_held_bytes ? e->field[2] - m->main_held_bytes : 0;
-		m->tick.threads = e->field[4];
+		take_tick(m, e);
 		return 0;
 	default:
 		return 0;

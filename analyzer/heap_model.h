@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "heap_moment.h"
 #include "histogram.h"
 #include "live_table.h"
 #include "sampling.h"
@@ -20,19 +21,20 @@
 #include "timeline.h"
 #include "trace.h"
 
+/* What each event of a site touches stands first. */
 struct heap_site {
 	uint64_t allocations, allocated_bytes;
 	uint64_t frees, freed_bytes; /* of this site's blocks, wherever they were freed */
 	uint64_t live_blocks, live_bytes;
-	uint64_t peak_bytes;	/* most that this site ever held */
+	uint64_t peak_bytes;  /* most that this site ever held */
+	uint64_t peak_number; /* the process peak that at_peak_* belongs to */
+	uint64_t size_min, size_max;
+	struct series line;	   /* live bytes over time, when the model keeps a timeline */
+	struct histogram lifetime; /* of freed blocks, in ticks */
+	uint64_t temporary;
 	uint64_t at_peak_bytes; /* held when the whole process held most */
 	uint64_t at_peak_blocks;
-	uint64_t peak_number; /* the process peak that at_peak_* belongs to */
-	uint64_t temporary;
 	uint64_t failed;
-	uint64_t size_min, size_max;
-	struct histogram lifetime; /* of freed blocks, in ticks */
-	struct series line;	   /* live bytes over time, when the model keeps a timeline */
 };
 
 struct heap_totals {
@@ -70,17 +72,6 @@ struct heap_early {
 	uint32_t site, thread;
 };
 #define HEAP_EARLY 256
-
-/* The last frees of one recorded time; what it says is in heap_model.c. */
-#define HEAP_MOMENT 16
-struct heap_moment {
-	uint64_t ticks;
-	uint32_t count;
-	struct {
-		uint64_t address;
-		uint32_t thread;
-	} free[HEAP_MOMENT];
-};
 
 struct heap_model;
 

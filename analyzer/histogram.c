@@ -19,17 +19,6 @@ void histogram_fini(struct histogram *h)
 	h->length = 0;
 }
 
-/* Values below 2^bits have a bucket each; above, the top bits + 1 binary digits name it. */
-static inline unsigned bucket_of(uint64_t value, unsigned bits)
-{
-	unsigned exponent;
-
-	if (value < 1u << bits)
-		return (unsigned)value;
-	exponent = 63u - (unsigned)__builtin_clzll(value) - bits;
-	return (exponent << bits) + (unsigned)(value >> exponent);
-}
-
 static uint64_t bucket_middle(unsigned bucket, unsigned bits)
 {
 	unsigned exponent;
@@ -91,7 +80,7 @@ void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count)
 	if (__builtin_mul_overflow(value, count, &sum) ||
 	    __builtin_add_overflow(h->sum, sum, &h->sum))
 		h->sum = UINT64_MAX;
-	bucket_add(h, bucket_of(value, h->bits), count);
+	bucket_add(h, histogram_bucket(value, h->bits), count);
 }
 
 void histogram_add(struct histogram *h, uint64_t value)

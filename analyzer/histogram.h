@@ -23,11 +23,39 @@ enum { HISTOGRAM_FINE = 4, HISTOGRAM_COARSE = 2 };
 void histogram_init(struct histogram *h, unsigned bits);
 void histogram_fini(struct histogram *h);
 
+/* Values below 2^bits have a bucket each; above, the top bits + 1 binary digits name it. */
+static inline unsigned histogram_bucket(uint64_t value, unsigned bits)
+{
+	unsigned exponent;
+
+	if (value < 1u << bits)
+		return (unsigned)value;
+	exponent = 63u - (unsigned)__builtin_clzll(value) - bits;
+	return (exponent << bits) + (unsigned)(value >> exponent);
+}
+
 /* Never fails; see `truncated`. */
 void histogram_add(struct histogram *h, uint64_t value);
 
 /* The same value `count` times, count > 0. */
 void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count);
+
+/* As histogram_add(), in place where the value is one of those that it has room for. */
+static inline void histogram_count(struct histogram *h, uint64_t value)
+{
+	unsigned at = histogram_bucket(value, h->bits) - h->first;
+	uint64_t sum = h->sum + value;
+
+	if (__builtin_expect(at >= h->length || sum < value || !h->count, 0)) {
+		histogram_add(h, value);
+		return;
+	}
+	h->min = value < h->min ? value : h->min;
+	h->max = value > h->max ? value : h->max;
+	h->count++;
+	h->sum = sum;
+	h->bucket[at]++;
+}
 
 /* Adds what `from` holds; both were made with the same bits. */
 void histogram_merge(struct histogram *h, const struct histogram *from);

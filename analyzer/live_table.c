@@ -2,6 +2,7 @@
 /* The table of live blocks; see live_table.h. */
 #include "live_table.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static struct live_block *slots_new(uint64_t slots)
 	return p;
 }
 
-static int table_grow(struct live_table *t)
+int live_grow(struct live_table *t)
 {
 	struct live_block *old = t->slots;
 	uint64_t old_slots = old ? t->mask + 1 : 0;
@@ -44,9 +45,10 @@ static int table_grow(struct live_table *t)
 	struct live_block *grown = slots_new(slots);
 
 	if (!grown)
-		return -1;
+		return -ENOMEM;
 	t->slots = grown;
 	t->mask = slots - 1;
+	t->limit = slots / 8 * 5; /* probes stay short though neighbours cluster */
 	t->shift = (unsigned)__builtin_clzll(slots) + 1;
 	for (uint64_t i = 0; i < old_slots; i++)
 		if (old[i].address)
@@ -55,19 +57,8 @@ static int table_grow(struct live_table *t)
 	return 0;
 }
 
-struct live_block *live_insert(struct live_table *t, uint64_t address)
+void live_close_gap(struct live_table *t, uint64_t hole)
 {
-	/* at most 5/8 full: probes stay short though neighbours cluster */
-	if ((!t->slots || t->count >= (t->mask + 1) / 8 * 5) && table_grow(t))
-		return NULL;
-	t->count++;
-	return slot_take(t, address);
-}
-
-void live_remove(struct live_table *t, struct live_block *b)
-{
-	uint64_t hole = (uint64_t)(b - t->slots);
-
 	/* shift back each later block of the run that may not stay behind the hole */
 	for (uint64_t s = (hole + 1) & t->mask; t->slots[s].address; s = (s + 1) & t->mask) {
 		uint64_t home = live_slot(t, t->slots[s].address);
@@ -78,7 +69,6 @@ void live_remove(struct live_table *t, struct live_block *b)
 		hole = s;
 	}
 	t->slots[hole].address = 0;
-	t->count--;
 }
 
 void live_fini(struct live_table *t)

@@ -37,9 +37,8 @@ struct stream {
 	struct trace *t;
 	struct readahead *ahead; /* NULL = each block is decoded when it is opened */
 	bool all;		 /* those that are in the checkpoint, too */
-	trace_event_fn *fn;
-	void *arg;
-	struct event **place; /* of the next event */
+	struct trace_taker to;
+	uint32_t made, room; /* events from *to.place on, and how many there may be */
 	struct cursor *free_cursors;
 	struct source *heap;
 	size_t heap_count;
@@ -144,15 +143,53 @@ static int open_slot(struct stream *s, struct cursor *c, const struct staging_sl
 	return rc ? rc : skip_events(s, c, slot->folded);
 }
 
+/* From now on to another taker. */
+static void set_taker(struct stream *s, const struct trace_taker *to)
+{
+	s->to = *to;
+	s->made = 0;
+	s->room = to->many ? to->room(to->arg) : 1;
+}
+
+/* What is made goes on. */
+static int hand_over(struct stream *s)
+{
+	uint32_t made = s->made;
+	int rc;
+
+	if (!made)
+		return 0;
+	s->made = 0;
+	rc = s->to.many ? s->to.many(s->to.arg, made) : s->to.fn(s->to.arg, *s->to.place);
+	if (s->to.many && !rc)
+		s->room = s->to.room(s->to.arg);
+	return rc;
+}
+
+/* Events of a cursor up to the limit or its end; returns how many. */
+static uint64_t deliver_up_to(struct stream *s, struct cursor *c, uint32_t number,
+			      const struct cursor_limit *limit, int *rc)
+{
+	uint64_t taken = 0;
+	uint32_t n;
+
+	do {
+		n = cursor_fill(c, s->t, number, limit, *s->to.place + s->made, s->room - s->made,
+				rc);
+		taken += n;
+		s->made += n;
+		if (!*rc && s->made == s->room)
+			*rc = hand_over(s);
+	} while (!*rc && !cursor_at_end(c) && cursor_before(c, number, limit));
+	return taken;
+}
+
 static int deliver_rest(struct stream *s, struct cursor *c)
 {
 	int rc = 0;
 
-	while (!rc && !cursor_at_end(c)) {
-		rc = cursor_next(c, s->t, *s->place);
-		if (!rc)
-			rc = s->fn(s->arg, *s->place);
-	}
+	if (!cursor_at_end(c))
+		deliver_up_to(s, c, 0, &CURSOR_NO_LIMIT, &rc);
 	return rc;
 }
 
@@ -284,31 +321,22 @@ static void source_end(struct stream *s, const struct source *src, int *rc)
 }
 
 /* Delivers from the first source while it stays first. */
-static int deliver_run(struct stream *s)
+static int deliver_run(struct stream *s, struct source *src)
 {
-	struct source *src = &s->heap[0], *next = NULL;
-	bool alive = true;
-	uint64_t taken = 0;
-	int rc;
+	struct source *next = NULL;
+	struct cursor_limit limit = CURSOR_NO_LIMIT;
+	int rc = 0;
 
 	if (s->heap_count > 1)
 		next = &s->heap[1];
 	if (s->heap_count > 2 && source_before(&s->heap[2], next))
 		next = &s->heap[2];
-	do {
-		rc = cursor_next(src->cursor, s->t, *s->place);
-		if (!rc)
-			rc = s->fn(s->arg, *s->place);
-		taken++;
-		if (cursor_at_end(src->cursor)) {
-			alive = source_advance(s, src);
-			break;
-		}
-		if (next)
-			source_look(src);
-	} while (!rc && (!next || !source_before(next, src)));
-	src->taken += taken;
-	if (!alive)
+	if (next)
+		limit = (struct cursor_limit){ next->key, next->not_free, next->number };
+	src->taken += deliver_up_to(s, src->cursor, src->number, &limit, &rc);
+	if (!cursor_at_end(src->cursor))
+		source_look(src);
+	else if (!source_advance(s, src))
 		source_end(s, src, &rc);
 	return rc;
 }
@@ -327,9 +355,9 @@ static int pass_horizon(struct stream *s)
 	if (!rc)
 		follow_reached(&s->t->follow, &s->t->ring, s->heap[0].key);
 	s->heap[0] = s->heap[--s->heap_count];
-	s->fn = s->rest->fn;
-	s->arg = s->rest->arg;
-	s->place = s->rest->place;
+	if (!rc)
+		rc = hand_over(s);
+	set_taker(s, s->rest);
 	s->rest = NULL;
 	return rc;
 }
@@ -344,7 +372,7 @@ static int merge_sources(struct stream *s)
 		if (s->heap[0].horizon)
 			rc = pass_horizon(s);
 		else if (s->heap[0].cursor)
-			rc = deliver_run(s);
+			rc = deliver_run(s, &s->heap[0]);
 		else if (!source_open(s, &s->heap[0], &rc) && !rc)
 			source_end(s, &s->heap[0], &rc);
 		if (s->heap_count)
@@ -412,16 +440,18 @@ static int deliver_ordered(struct stream *s)
 static int deliver(struct trace *t, bool ordered, bool all, const struct trace_taker *to,
 		   const struct trace_taker *rest)
 {
-	struct stream s = {
-		.t = t, .all = all, .fn = to->fn, .arg = to->arg, .place = to->place, .rest = rest
-	};
+	struct stream s = { .t = t, .all = all, .rest = rest };
 	int rc;
+
+	set_taker(&s, to);
 
 	s.ahead = readahead_start(&t->file, &t->ring, ordered, all);
 	rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
 	readahead_stop(s.ahead);
 	if (!rc)
-		rc = stream_cells(t, s.place, s.fn, s.arg);
+		rc = hand_over(&s);
+	if (!rc)
+		rc = stream_cells(t, s.to.place, s.to.fn, s.to.arg);
 	t->facts.damage.skipped = s.skipped + t->staging.skipped;
 	t->facts.stacks_folded = t->stacks.folded;
 	while (s.free_cursors) {
@@ -437,7 +467,7 @@ static int deliver(struct trace *t, bool ordered, bool all, const struct trace_t
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct event e, *place = &e;
-	struct trace_taker to = { fn, arg, &place };
+	struct trace_taker to = { .fn = fn, .arg = arg, .place = &place };
 
 	return deliver(t, ordered, false, &to, NULL);
 }
@@ -445,17 +475,14 @@ int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg)
 {
 	struct event e, *place = &e;
-	struct trace_taker to = { fn, arg, &place };
+	struct trace_taker to = { .fn = fn, .arg = arg, .place = &place };
 
 	return deliver(t, ordered, true, &to, NULL);
 }
 
-int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
-			void *arg)
+int trace_events_to(struct trace *t, bool ordered, const struct trace_taker *to)
 {
-	struct trace_taker to = { fn, arg, place };
-
-	return deliver(t, ordered, false, &to, NULL);
+	return deliver(t, ordered, false, to, NULL);
 }
 
 int trace_follow(struct trace *t, const struct trace_taker *to, const struct trace_taker *rest)

@@ -22,6 +22,7 @@ struct thread_figures *thread_model_thread(struct thread_model *m, uint32_t numb
 {
 	uint32_t n = keymap_number(&m->map, number);
 
+	m->plain = NULL; /* they may move */
 	if (n == KEYMAP_NONE || array_reserve((void **)&m->thread, &m->size, n, sizeof(*m->thread)))
 		return NULL;
 	m->thread[n].number = number;
@@ -44,6 +45,20 @@ static inline struct thread_figures *thread_get(struct thread_model *m, uint32_t
 	return thread_look_up(m, number);
 }
 
+struct thread_figures *thread_model_plain(struct thread_model *m, uint32_t number)
+{
+	struct thread_figures *t;
+
+	/* the thread numbers of a sound trace are dense */
+	if (!number || number > m->map.count || m->sampling.period)
+		return NULL;
+	t = &m->thread[number - 1];
+	if (t->number != number || !t->started || t->ended)
+		return NULL;
+	m->plain = t;
+	return t;
+}
+
 static void thread_start(struct thread_model *m, struct thread_figures *t, uint64_t now)
 {
 	if (t->started)
@@ -58,6 +73,7 @@ static void thread_start(struct thread_model *m, struct thread_figures *t, uint6
 
 static void thread_end(struct thread_model *m, struct thread_figures *t, const struct event *e)
 {
+	m->plain = NULL;
 	thread_start(m, t, e->ticks);
 	t->end_ticks = e->ticks;
 	t->cpu_ns = e->field[2];

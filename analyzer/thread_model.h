@@ -51,6 +51,7 @@ struct thread_model {
 	uint64_t last_ticks; /* of all events, or when the process ended */
 	uint32_t size;
 	uint64_t since_ns;
+	struct thread_figures *plain; /* as of thread_model_plain(); NULL = none */
 };
 
 /* Work before since_ns is left out, births and deaths are not. */
@@ -62,6 +63,36 @@ struct thread_figures *thread_model_thread(struct thread_model *m, uint32_t numb
 
 /* Takes one event, of whatever kind. Returns 0 or -ENOMEM. */
 int thread_model_event(struct thread_model *m, const struct event *e);
+
+/* The slow path of the next one: the thread if it is at work and all is recorded, else NULL. */
+struct thread_figures *thread_model_plain(struct thread_model *m, uint32_t number);
+
+/*
+ * Takes an allocation or a free; false where it does not, and thread_model_event() has to: all but
+ * what is the rule. Without branches on which of the two it is, as that cannot be foreseen.
+ */
+static inline bool thread_model_heap_event(struct thread_model *m, const struct event *e)
+{
+	uint64_t made = e->kind == LAR_EV_ALLOC && e->field[1];
+	struct thread_figures *t = m->plain;
+
+	if (__builtin_expect(!t || t->number != e->thread, 0)) {
+		t = thread_model_plain(m, e->thread);
+		if (!t)
+			return false;
+	}
+	if (e->time_ns < m->since_ns)
+		return false;
+	if (e->ticks > m->last_ticks)
+		m->last_ticks = e->ticks;
+	if (e->ticks > t->end_ticks)
+		t->end_ticks = e->ticks;
+	t->tid = e->tid;
+	t->allocations += made;
+	t->allocated_bytes += -made & e->field[2];
+	lar_recent_forget(&t->recent);
+	return true;
+}
 
 /* Threads that were created at one place. */
 struct thread_pool {

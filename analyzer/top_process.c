@@ -66,7 +66,7 @@ static int take_rest(void *arg, const struct event *e)
 
 static int follow(struct top_process *p)
 {
-	struct trace_taker rest = { take_rest, p, &p->rest_place };
+	struct trace_taker rest = { .fn = take_rest, .arg = p, .place = &p->rest_place };
 
 	keymap_fini(&p->cell_map);
 	memset(&p->cell_map, 0, sizeof(p->cell_map));

@@ -147,21 +147,23 @@ typedef int trace_event_fn(void *arg, const struct event *e);
 int trace_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 
 /*
- * The same; each event is made at **place, where fn may change and keep it: it sets *place to where
- * the next one is to be made.
+ * Where events go: each is made at **place, where fn may change and keep it: it sets *place to
+ * where the next one is to be made. With `many`, and then `room`, not NULL: up to room() events, at
+ * least one, are made from *place on, and then go to many() together.
  */
-int trace_events_placed(struct trace *t, bool ordered, struct event **place, trace_event_fn *fn,
-			void *arg);
-
-/* The same with those that are in the checkpoint, as far as the file still has them. */
-int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
-
-/* Where events go: each is made at **place, as with trace_events_placed(). */
 struct trace_taker {
 	trace_event_fn *fn;
 	void *arg;
 	struct event **place;
+	uint32_t (*room)(void *arg);
+	int (*many)(void *arg, uint32_t count);
 };
+
+/* As trace_events(). */
+int trace_events_to(struct trace *t, bool ordered, const struct trace_taker *to);
+
+/* The same with those that are in the checkpoint, as far as the file still has them. */
+int trace_all_events(struct trace *t, bool ordered, trace_event_fn *fn, void *arg);
 
 /*
  * For a trace that may still be written: delivers in order of time what it has not delivered to
