@@ -51,43 +51,42 @@ static int reserve_nodes(struct cursor *c, uint32_t more)
 	return 0;
 }
 
-#define CHUNK 32
-
 /* Enters frames one below the other, from the last node of c->nodes on; `from` is their parent. */
 static void push_frames(struct cursor *c, struct trace *t, const struct cursor_node *from,
 			const struct trace_frame *frames, uint32_t count)
 {
-	struct stacks_path path[CHUNK + 1];
+	struct stacks_path path[PATH_MEMO_FRAMES + 1];
 
-	path[0] = (struct stacks_path){ from->hash, from->node };
+	path[0] = stacks_path_to(&t->stacks, from->node);
 	stacks_push(&t->stacks, path, frames, count);
 	for (uint32_t i = 1; i <= count; i++)
-		c->nodes[c->node_count++] =
-			(struct cursor_node){ path[i].hash, path[i].node, from->depth + i };
+		c->nodes[c->node_count++] = (struct cursor_node){ path[i].node, from->depth + i };
 }
 
-/* The nodes of a PATH record; `ticks` is the time of the event that needed them. */
-static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint64_t ticks)
+/*
+ * The nodes of a part of a path, of at most PATH_MEMO_FRAMES addresses, below `from`. Returns
+ * whether it is to be remembered: all of them have found a node, and would again.
+ */
+static bool look_up_part(struct cursor *c, struct trace *t, struct cursor_node from,
+			 const uint64_t *address, uint32_t count, uint64_t ticks)
 {
-	uint32_t count = lar_word0_call(w[0]), done = 0, run = 0;
-	struct cursor_node from;
-	struct trace_frame frames[CHUNK];
+	struct trace_frame frames[PATH_MEMO_FRAMES];
+	uint64_t folded = t->stacks.folded;
+	bool plain = true;
+	uint32_t run = 0;
 
-	if (reserve_nodes(c, count))
-		return -ENOMEM;
-	from = c->nodes[lar_word0_node(w[0])];
-	while (done < count) {
-		uint64_t ra = w[1 + done];
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t ra = address[i];
 		uint32_t module = modmap_find(&t->modmap, ra, ticks);
 		bool self =
 			module != MODMAP_NONE && t->facts.modules[module].flags & LAR_MODULE_SELF;
 		/* what is too deep counts as folded, like what finds no room */
 		bool deep = from.depth + run >= LAR_MAX_DEPTH;
 
+		plain &= !self && !deep && modmap_was_there(&t->modmap);
 		if (!self && !deep)
 			frames[run++] = (struct trace_frame){ ra, module };
-		done++;
-		if (run && (self || deep || run == CHUNK || done == count)) {
+		if (run && (self || deep || i + 1 == count)) {
 			push_frames(c, t, &from, frames, run);
 			from = c->nodes[c->node_count - 1];
 			run = 0;
@@ -95,6 +94,48 @@ static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint6
 		if (self || deep) /* the recorder's own frames are no part of the program */
 			c->nodes[c->node_count++] = from;
 		t->stacks.folded += deep && !self;
+	}
+	return plain && t->stacks.folded == folded;
+}
+
+static void remember_part(const struct cursor *c, struct path_memo_row *row, uint32_t parent,
+			  uint32_t epoch, const uint64_t *address, uint32_t count)
+{
+	const struct cursor_node *node = &c->nodes[c->node_count - count];
+
+	row->parent = parent;
+	row->epoch = epoch;
+	row->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		row->address[i] = address[i];
+		row->node[i] = node[i].node;
+	}
+}
+
+/* The nodes of a PATH record; `ticks` is the time of the event that needed them. */
+static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint64_t ticks)
+{
+	uint32_t count = lar_word0_call(w[0]), epoch = modmap_epoch(&t->modmap, ticks), n;
+	const uint64_t *address = w + 1;
+	struct cursor_node from;
+
+	if (reserve_nodes(c, count))
+		return -ENOMEM;
+	from = c->nodes[lar_word0_node(w[0])];
+	for (; count; count -= n, address += n) {
+		struct path_memo_row *row;
+
+		n = count < PATH_MEMO_FRAMES ? count : PATH_MEMO_FRAMES;
+		row = path_memo_row(&t->memo, from.node, address, n);
+		if (path_memo_is(row, from.node, epoch, address, n) &&
+		    from.depth + n <= LAR_MAX_DEPTH) {
+			for (uint32_t i = 0; i < n; i++)
+				c->nodes[c->node_count++] =
+					(struct cursor_node){ row->node[i], from.depth + 1 + i };
+		} else if (look_up_part(c, t, from, address, n, ticks)) {
+			remember_part(c, row, from.node, epoch, address, n);
+		}
+		from = c->nodes[c->node_count - 1];
 	}
 	return 0;
 }
@@ -129,7 +170,7 @@ int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_
 	c->node_count = 0;
 	if (reserve_nodes(c, 1))
 		return -ENOMEM;
-	c->nodes[c->node_count++] = (struct cursor_node){ 0, 0, 0 };
+	c->nodes[c->node_count++] = (struct cursor_node){ 0, 0 };
 	return read_paths(c, t);
 }
 

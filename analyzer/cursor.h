@@ -7,9 +7,8 @@
 
 #include "trace_impl.h"
 
-/* A node of the records: its place in the tree of all stacks, as stacks_path has it. */
+/* A node of the records: its place in the tree of all stacks. */
 struct cursor_node {
-	uint64_t hash;
 	uint32_t node;
 	uint32_t depth;
 };

@@ -3,7 +3,6 @@
 #include "modmap.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,15 +19,53 @@ static int by_start(const void *a, const void *b)
 	return x->module < y->module ? -1 : x->module > y->module;
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The first change is before all times. */
+static int note_changes(struct modmap *map)
+{
+	map->changes = calloc(2 * (size_t)map->count + 1, sizeof(*map->changes));
+	if (!map->changes)
+		return -ENOMEM;
+	map->change_count = 1;
+	for (uint32_t i = 0; i < map->count; i++) {
+		map->changes[map->change_count++] = map->entries[i].from;
+		map->changes[map->change_count++] = map->entries[i].until;
+	}
+	qsort(map->changes, map->change_count, sizeof(*map->changes), by_time);
+	return 0;
+}
+
+uint32_t modmap_epoch_find(struct modmap *map, uint64_t ticks)
+{
+	uint32_t low = 0, high = map->change_count;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (map->changes[mid] <= ticks)
+			low = mid;
+		else
+			high = mid;
+	}
+	map->epoch = low;
+	map->epoch_from = map->changes[low];
+	map->epoch_until = high < map->change_count ? map->changes[high] : UINT64_MAX;
+	return low;
+}
+
 int modmap_init(struct modmap *map, const struct trace_module *modules, uint32_t count,
 		unsigned time_shift)
 {
 	uint64_t max_end = 0;
 
 	memset(map, 0, sizeof(*map));
-	if (!count)
-		return 0;
-	map->entries = malloc(count * sizeof(*map->entries));
+	map->entries = malloc((count + 1) * sizeof(*map->entries));
 	if (!map->entries)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -50,12 +87,13 @@ int modmap_init(struct modmap *map, const struct trace_module *modules, uint32_t
 			max_end = map->entries[i].end;
 		map->entries[i].max_end = max_end;
 	}
-	return 0;
+	return note_changes(map);
 }
 
 void modmap_fini(struct modmap *map)
 {
 	free(map->entries);
+	free(map->changes);
 	memset(map, 0, sizeof(*map));
 }
 
@@ -135,10 +173,13 @@ uint32_t modmap_find(struct modmap *map, uint64_t address, uint64_t ticks)
 	struct nearest best;
 
 	if (map->cache[slot].address == address && ticks >= map->cache[slot].from &&
-	    ticks < map->cache[slot].until)
+	    ticks < map->cache[slot].until) {
+		map->was_there = true;
 		return map->cache[slot].module;
+	}
 	best = search(map, address, ticks);
 	e = best.entry;
+	map->was_there = e && !best.distance;
 	if (!e)
 		return MODMAP_NONE;
 	if (!best.distance) {

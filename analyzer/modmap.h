@@ -5,6 +5,7 @@
 #ifndef LARIAT_MODMAP_H
 #define LARIAT_MODMAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "trace.h"
@@ -22,6 +23,11 @@ struct modmap_entry {
 struct modmap {
 	struct modmap_entry *entries; /* by start, then from */
 	uint32_t count;
+	uint64_t *changes; /* times at which a module comes or goes, in order */
+	uint32_t change_count;
+	uint32_t epoch; /* the one asked for last: in [epoch_from, epoch_until) */
+	uint64_t epoch_from, epoch_until;
+	bool was_there; /* see modmap_was_there() */
 	struct {
 		uint64_t address;
 		uint64_t from, until; /* the answer holds for these times */
@@ -43,5 +49,25 @@ void modmap_fini(struct modmap *map);
  * its unloading began); MODMAP_NONE when there is none.
  */
 uint32_t modmap_find(struct modmap *map, uint64_t address, uint64_t ticks);
+
+/*
+ * Was the last answer of a module loaded at that very time? Then it holds for the address as long
+ * as modmap_epoch() is the same.
+ */
+static inline bool modmap_was_there(const struct modmap *map)
+{
+	return map->was_there;
+}
+
+/* The slow path of modmap_epoch(). */
+uint32_t modmap_epoch_find(struct modmap *map, uint64_t ticks);
+
+/* A number for the time between two changes of what is loaded. */
+static inline uint32_t modmap_epoch(struct modmap *map, uint64_t ticks)
+{
+	if (ticks >= map->epoch_from && ticks < map->epoch_until)
+		return map->epoch;
+	return modmap_epoch_find(map, ticks);
+}
 
 #endif

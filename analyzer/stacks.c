@@ -37,16 +37,12 @@ static uint32_t find_empty(const struct stacks *s, uint64_t hash)
 	return NO_PLACE;
 }
 
-/* Enters all nodes into the new table; a node's parent has a lower id. */
-static void rehash(struct stacks *s, uint64_t *hashes)
+/* Enters all nodes into the new table. */
+static void rehash(struct stacks *s)
 {
-	hashes[0] = 0;
 	for (uint32_t i = 1; i < s->count; i++) {
-		const struct stacks_node *n = &s->nodes[i];
-		uint32_t at;
+		uint32_t at = find_empty(s, s->hashes[i]);
 
-		hashes[i] = extend(s, hashes[n->parent], n->address, n->module);
-		at = find_empty(s, hashes[i]);
 		if (at != NO_PLACE)
 			s->table[at] = i;
 	}
@@ -60,21 +56,22 @@ static int grow(struct stacks *s, uint32_t capacity)
 
 	if (capacity > STACKS_MAX_NODES)
 		return -ENOMEM;
-	hashes = malloc((s->count + 1) * sizeof(*hashes));
-	table = calloc((size_t)capacity * 2, sizeof(*table));
-	nodes = hashes && table ? realloc(s->nodes, capacity * sizeof(*nodes)) : NULL;
-	if (!nodes) {
-		free(hashes);
-		free(table);
+	hashes = realloc(s->hashes, capacity * sizeof(*hashes));
+	if (!hashes)
 		return -ENOMEM;
-	}
-	free(s->table);
+	s->hashes = hashes;
+	nodes = realloc(s->nodes, capacity * sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
 	s->nodes = nodes;
+	table = calloc((size_t)capacity * 2, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	free(s->table);
 	s->table = table;
 	s->capacity = capacity;
 	s->table_shift = 64 - (unsigned)__builtin_ctz(capacity * 2);
-	rehash(s, hashes);
-	free(hashes);
+	rehash(s);
 	return 0;
 }
 
@@ -90,6 +87,7 @@ int stacks_init(struct stacks *s)
 	if (rc)
 		return rc;
 	s->nodes[0] = (struct stacks_node){ 0, UINT32_MAX, 0 };
+	s->hashes[0] = 0;
 	s->count = 1;
 	return 0;
 }
@@ -97,6 +95,7 @@ int stacks_init(struct stacks *s)
 void stacks_fini(struct stacks *s)
 {
 	free(s->nodes);
+	free(s->hashes);
 	free(s->table);
 	memset(s, 0, offsetof(struct stacks, frames));
 }
@@ -112,6 +111,7 @@ static uint32_t add_node(struct stacks *s, uint32_t parent, uint64_t hash,
 	if (at == NO_PLACE)
 		return 0;
 	s->nodes[s->count] = (struct stacks_node){ frame->address, frame->module, parent };
+	s->hashes[s->count] = hash;
 	s->table[at] = s->count;
 	return s->count++;
 }

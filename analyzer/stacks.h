@@ -25,6 +25,7 @@ struct stacks_node {
 
 struct stacks {
 	struct stacks_node *nodes;
+	uint64_t *hashes; /* of each node's path */
 	uint32_t count, capacity;
 	uint32_t *table;      /* open addressing; node ids, 0 = empty */
 	unsigned table_shift; /* place = hash >> table_shift */
@@ -51,6 +52,12 @@ void stacks_fini(struct stacks *s);
  */
 void stacks_push(struct stacks *s, struct stacks_path *path, const struct trace_frame *frames,
 		 uint32_t count);
+
+/* The path to a node. */
+static inline struct stacks_path stacks_path_to(const struct stacks *s, uint32_t node)
+{
+	return (struct stacks_path){ s->hashes[node], node };
+}
 
 /* The frames of a stack, outermost first, valid until the next call; returns how many. */
 uint32_t stacks_frames(struct stacks *s, uint32_t id, const struct trace_frame **frames);

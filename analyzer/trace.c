@@ -252,6 +252,8 @@ static int read_tables(struct trace *t)
 		rc = modmap_init(&t->modmap, t->dictionary.modules, t->dictionary.module_count,
 				 t->file.header.time_shift);
 	if (!rc)
+		rc = path_memo_init(&t->memo);
+	if (!rc)
 		rc = stacks_init(&t->stacks);
 	if (!rc)
 		rc = folded_stacks(t);
@@ -309,6 +311,7 @@ void trace_close(struct trace *t)
 	unblock_fini(&t->unblock);
 	stacks_fini(&t->stacks);
 	modmap_fini(&t->modmap);
+	path_memo_fini(&t->memo);
 	dictionary_fini(&t->dictionary);
 	checkpoint_fini(&t->checkpoint);
 	reach_fini(&t->reach);
@@ -369,6 +372,8 @@ static int reread_tables(struct trace *t)
 		rc = modmap_init(&t->modmap, t->dictionary.modules, t->dictionary.module_count,
 				 t->file.header.time_shift);
 	if (!rc)
+		rc = path_memo_init(&t->memo);
+	if (!rc)
 		rc = follow_mark(&t->follow, &t->ring, &t->staging);
 	return rc ? rc : drop_sealed_slots(t);
 }
@@ -380,6 +385,7 @@ int trace_refresh(struct trace *t)
 	staging_fini(&t->staging);
 	ringindex_fini(&t->ring);
 	modmap_fini(&t->modmap);
+	path_memo_fini(&t->memo);
 	rc = follow_begin(&t->follow, &t->checkpoint);
 	if (!rc)
 		rc = reread_tables(t);

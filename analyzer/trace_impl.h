@@ -7,6 +7,7 @@
 #include "dictionary.h"
 #include "follow.h"
 #include "modmap.h"
+#include "path_memo.h"
 #include "reach_scan.h"
 #include "ringfile.h"
 #include "ringindex.h"
@@ -25,6 +26,7 @@ struct trace {
 	struct dictionary dictionary;
 	struct modmap modmap;
 	struct stacks stacks;
+	struct path_memo memo; /* of paths in it, for the modules of modmap */
 	struct unblock unblock;
 	struct tickclock clock;
 	struct follow follow;
