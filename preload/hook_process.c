@@ -12,7 +12,6 @@
 #include "life.h"
 #include "lockcall.h"
 #include "module.h"
-#include "snapshot.h"
 #include "sys.h"
 
 static void record_process(unsigned call, uint64_t before, int64_t pid, int64_t result,
@@ -155,32 +154,28 @@ LAR_EXPORT int execle(const char *path, const char *arg, ...)
 }
 
 /* Forked children leave this way to be quick, with a heap that is their parent's: no scan there. */
-static always_inline void scan_unless_forked(uint64_t frame)
+static always_inline bool is_forked(void)
 {
-	if (lar && lar->header && !lar->header->parent_start_ns)
-		snapshot_at_exit(frame);
+	return !lar || !lar->header || lar->header->parent_start_ns;
 }
 
 LAR_EXPORT void _exit(int code)
 {
-	life_end(LAR_END_EXIT, code);
-	scan_unless_forked(HOOK_FRAME);
+	life_exit(code, !is_forked(), HOOK_FRAME);
 	REAL(_exit)(code);
 	__builtin_unreachable();
 }
 
 LAR_EXPORT void _Exit(int code)
 {
-	life_end(LAR_END_EXIT, code);
-	scan_unless_forked(HOOK_FRAME);
+	life_exit(code, !is_forked(), HOOK_FRAME);
 	REAL(_Exit)(code);
 	__builtin_unreachable();
 }
 
 LAR_EXPORT void quick_exit(int code)
 {
-	life_end(LAR_END_EXIT, code);
-	snapshot_at_exit(HOOK_FRAME);
+	life_exit(code, true, HOOK_FRAME);
 	REAL(quick_exit)(code);
 	__builtin_unreachable();
 }

@@ -389,16 +389,19 @@ void life_stop(void)
 			lar->thread[i]->gate = GATE_CLOSED;
 }
 
-void life_end(enum lar_end end, int code)
+/* Says in the trace how the process ended. `seal`: and brings what is in the slots into the ring.
+ */
+static bool end_write(enum lar_end end, int code, bool seal)
 {
 	struct lar_header *h;
 
 	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
-		return;
+		return false;
 	h = lar->header;
 	FAULT_POINT(end_begin);
 	cpu_thread_clock((uint64_t)__builtin_frame_address(0));
-	thread_seal_all();
+	if (seal)
+		thread_seal_all();
 	misuse_finish();
 	tracefile_clock_pair();
 	if (lar_wants & LAR_RECORD_IO)
@@ -410,6 +413,12 @@ void life_end(enum lar_end end, int code)
 	FAULT_POINT(end_time);
 	__atomic_store_n(&h->end, end, __ATOMIC_RELEASE);
 	FAULT_POINT(end_commit);
+	return true;
+}
+
+void life_end(enum lar_end end, int code)
+{
+	end_write(end, code, true);
 }
 
 void life_not_ended(void)
@@ -436,11 +445,22 @@ void life_unsandboxed(void)
 	sys_forbidden = 0;
 }
 
+/* The leak scan reads what is in the slots at less cost than what has been sealed. */
+void life_exit(int code, bool scan, uint64_t frame)
+{
+	if (!end_write(LAR_END_EXIT, code, !scan) || !scan)
+		return;
+	snapshot_at_exit(frame);
+	thread_seal_all();
+}
+
+static bool at_exit_comes;
+
+/* The last of the handlers: after the destructors of all objects, too. */
 static void at_exit(int code, void *unused)
 {
 	(void)unused;
-	life_end(LAR_END_EXIT, code);
-	snapshot_at_exit((uint64_t)__builtin_frame_address(0));
+	life_exit(code, true, (uint64_t)__builtin_frame_address(0));
 }
 
 __attribute__((constructor(101))) static void lariat_begin(void)
@@ -449,12 +469,12 @@ __attribute__((constructor(101))) static void lariat_begin(void)
 	if (!life_start())
 		return;
 	cpu_thread_enter((uint64_t)__builtin_frame_address(0));
-	on_exit(at_exit, NULL);
+	at_exit_comes = !on_exit(at_exit, NULL);
 }
 
 /* After the destructors of all that was loaded before us: late events are in the slots. */
 __attribute__((destructor(101))) static void lariat_finish(void)
 {
-	if (lar && atomic_load(&lar->phase) == PHASE_ON && life_own_process())
+	if (!at_exit_comes && lar && atomic_load(&lar->phase) == PHASE_ON && life_own_process())
 		thread_seal_all();
 }

@@ -24,6 +24,10 @@ void life_stop(void);
  */
 void life_end(enum lar_end end, int code);
 
+/* The process ends by a call: the same, and a leak scan if `scan`. `frame` is where the program's
+ * part of the stack begins. */
+void life_exit(int code, bool scan, uint64_t frame);
+
 /* exec failed: the image goes on. */
 void life_not_ended(void);
 

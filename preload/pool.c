@@ -2,6 +2,7 @@
 /* The recorder's own memory; see pool.h. */
 #include "pool.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "sys.h"
@@ -9,6 +10,47 @@
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
+
+#define MAPS_MOST 256u
+
+/* The mappings. A forked child keeps its parent's, wiped. */
+static struct {
+	_Atomic uint64_t start; /* 0 = free */
+	uint64_t end;
+} map[MAPS_MOST];
+static _Atomic bool maps_lost; /* there were more */
+
+static void map_enter(uint64_t start, uint64_t end)
+{
+	for (uint32_t i = 0; i < MAPS_MOST; i++) {
+		uint64_t none = 0;
+
+		if (atomic_load(&map[i].start) ||
+		    !atomic_compare_exchange_strong(&map[i].start, &none, start))
+			continue;
+		map[i].end = end;
+		return;
+	}
+	atomic_store(&maps_lost, true);
+}
+
+static void map_leave(uint64_t start)
+{
+	for (uint32_t i = 0; i < MAPS_MOST; i++) {
+		uint64_t same = start;
+
+		if (atomic_compare_exchange_strong(&map[i].start, &same, 0))
+			return;
+	}
+}
+
+bool pool_each(void (*fn)(void *arg, uint64_t start, uint64_t end), void *arg)
+{
+	for (uint32_t i = 0; i < MAPS_MOST; i++)
+		if (atomic_load(&map[i].start))
+			fn(arg, atomic_load(&map[i].start), map[i].end);
+	return !atomic_load(&maps_lost);
+}
 
 void *pool_map(size_t size)
 {
@@ -22,13 +64,16 @@ void *pool_map(size_t size)
 		return NULL;
 	}
 	sys_madvise(p, size, MADV_DONTDUMP);
+	map_enter((uint64_t)p, ((uint64_t)p + size + 4095) & ~4095ull);
 	return p;
 }
 
 void pool_unmap(void *p, size_t size)
 {
-	if (p)
-		sys_munmap(p, size);
+	if (!p)
+		return;
+	map_leave((uint64_t)p);
+	sys_munmap(p, size);
 }
 
 /*

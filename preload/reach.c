@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "pool.h"
 #include "sys.h"
 
 #ifndef SYS_close_range
@@ -17,24 +18,94 @@
 #endif
 
 #define RANGES_FIRST 256u
+#define CHUNK	     (256u << 10)
+#define PIECE_MOST   (32u << 10)
+#define MAPS_MOST    256u
 #define DESCRIPTORS  65536
 #define PAUSE_TRIES  1000
 
+/* What small pieces are cut from, and the larger ones, which are mappings of their own. */
+static struct {
+	uint8_t *at, *end;
+	uint32_t count;
+	bool untold; /* there have been more */
+	struct reach_range map[MAPS_MOST];
+} memory;
+
+static void *memory_map(struct reach *r, size_t size, int flags)
+{
+	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	if (sys_failed((long)p)) {
+		r->failed = true;
+		return NULL;
+	}
+	if (memory.count < MAPS_MOST)
+		memory.map[memory.count++] =
+			(struct reach_range){ (uint64_t)p, (uint64_t)p + size };
+	else
+		memory.untold = true;
+	return p;
+}
+
+static size_t memory_size(size_t size)
+{
+	return size ? (size + 63) & ~63ul : 64;
+}
+
 void *reach_memory(struct reach *r, size_t size)
 {
-	void *p = sys_mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *p;
 
-	if (!sys_failed((long)p))
-		return p;
-	r->failed = true;
-	return NULL;
+	size = memory_size(size);
+	if (size > PIECE_MOST)
+		return memory_map(r, size, 0);
+	if ((size_t)(memory.end - memory.at) < size) {
+		memory.at = memory_map(r, CHUNK, 0);
+		memory.end = memory.at ? memory.at + CHUNK : NULL;
+		if (!memory.at)
+			return NULL;
+	}
+	p = memory.at;
+	memory.at += size;
+	return p;
+}
+
+void *reach_memory_filled(struct reach *r, size_t size)
+{
+	if (memory_size(size) <= PIECE_MOST)
+		return reach_memory(r, size);
+	return memory_map(r, memory_size(size), MAP_POPULATE);
 }
 
 void reach_memory_free(void *p, size_t size)
 {
-	if (p)
-		sys_munmap(p, size ? size : 1);
+	size = memory_size(size);
+	if (!p || size <= PIECE_MOST)
+		return;
+	for (uint32_t i = 0; i < memory.count; i++)
+		if (memory.map[i].start == (uint64_t)p)
+			memory.map[i] = memory.map[--memory.count];
+	sys_munmap(p, size);
+}
+
+static void exclude_map(void *r, uint64_t start, uint64_t end)
+{
+	reach_add_range(r, &((struct reach *)r)->excluded, start, end);
+}
+
+bool reach_exclude_own(struct reach *r)
+{
+	const struct snapshot *s = r->s;
+
+	for (uint32_t i = 0; i < memory.count; i++)
+		exclude_map(r, memory.map[i].start, memory.map[i].end);
+	exclude_map(r, (uint64_t)s, (uint64_t)s + s->size);
+	exclude_map(r, (uint64_t)s->slot, (uint64_t)s->slot + s->slots_bytes);
+	if (!s->inplace)
+		return true;
+	return pool_each(exclude_map, r) && !memory.untold;
 }
 
 void reach_add_range(struct reach *r, struct reach_ranges *a, uint64_t start, uint64_t end)
@@ -126,29 +197,45 @@ static void detach(const struct snapshot *s)
 /* Where the program has not come to run again yet, it has not said how long it stood still. */
 static void await_pause(const struct snapshot *s)
 {
+	if (s->inplace)
+		return;
 	for (unsigned i = 0; i < PAUSE_TRIES && !atomic_load(&s->shared->pause_ns); i++)
 		sys_yield();
 }
 
-static uint32_t scan(struct reach *r)
+static bool look_around(struct reach *r)
 {
 	int error = reach_regions(r);
 
 	if (error) {
 		r->result.detail = (uint64_t)-error;
-		return LAR_LEAKSCAN_PROC;
+		return false;
 	}
 	r->mem = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
 	/* a crash leaves no core; not before now, as it closes /proc */
-	sys_call6(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+	if (!r->s->inplace)
+		sys_call6(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+	return true;
+}
+
+static uint32_t scan(struct reach *r)
+{
+	if (!r->s->inplace && !look_around(r))
+		return LAR_LEAKSCAN_PROC;
 	if (!reach_live(r))
 		return r->failed ? LAR_LEAKSCAN_MEMORY : LAR_LEAKSCAN_TRACE;
+	if (r->s->inplace && !r->count)
+		return LAR_LEAKSCAN_DONE;
+	if (r->s->inplace && !look_around(r))
+		return LAR_LEAKSCAN_PROC;
+	if (!reach_exclude_own(r))
+		return LAR_LEAKSCAN_MEMORY;
 	reach_exclude(r);
 	if (!r->failed)
 		reach_index(r);
 	if (!r->failed)
 		reach_mark(r);
-	if (r->failed)
+	if (r->failed || r->needs_copy)
 		return LAR_LEAKSCAN_MEMORY;
 	if (r->unknown_blocks)
 		r->result.flags |= LAR_LEAKSCAN_UNKNOWN_BLOCKS;
@@ -156,31 +243,54 @@ static uint32_t scan(struct reach *r)
 	return LAR_LEAKSCAN_DONE;
 }
 
+static struct reach reach;
+
+long reach_scan(const struct snapshot *s)
+{
+	struct reach *r = &reach;
+
+	memset(r, 0, sizeof(*r));
+	memset(&memory, 0, offsetof(typeof(memory), map));
+	r->pagemap = r->mem = -1;
+	r->s = s;
+	r->header = (const struct lar_header *)s->base;
+	r->unknown_blocks = s->flags & LAR_LEAKSCAN_UNKNOWN_BLOCKS;
+	r->result.seq = s->seq;
+	r->result.ticks = s->ticks;
+	r->result.flags = s->flags;
+	r->result.threads = s->threads;
+	for (uint32_t i = 0; i < s->threads; i++)
+		r->result.stopped += s->thread[i].stopped;
+	r->result.status = scan(r);
+	if (r->result.status == LAR_LEAKSCAN_DONE) {
+		r->result.flags |= LAR_LEAKSCAN_EQUALS;
+		reach_write(r);
+		reach_equals(r);
+	} else if (!s->inplace) {
+		reach_write_status(s->base, &r->result);
+	}
+	return r->result.status == LAR_LEAKSCAN_DONE;
+}
+
+void reach_tidy(void)
+{
+	if (reach.pagemap >= 0)
+		sys_close(reach.pagemap);
+	if (reach.mem >= 0)
+		sys_close(reach.mem);
+	for (uint32_t i = 0; i < memory.count; i++)
+		sys_munmap((void *)memory.map[i].start, memory.map[i].end - memory.map[i].start);
+	memset(&memory, 0, offsetof(typeof(memory), map));
+}
+
 void reach_run(const struct snapshot *s)
 {
-	static struct reach r;
+	bool done;
 
-	memset(&r, 0, sizeof(r));
-	r.s = s;
-	r.header = (const struct lar_header *)s->base;
-	r.unknown_blocks = s->flags & LAR_LEAKSCAN_UNKNOWN_BLOCKS;
-	r.result.seq = s->seq;
-	r.result.ticks = s->ticks;
-	r.result.flags = s->flags;
-	r.result.threads = s->threads;
-	for (uint32_t i = 0; i < s->threads; i++)
-		r.result.stopped += s->thread[i].stopped;
 	detach(s);
-	r.result.status = scan(&r);
-	if (r.result.status == LAR_LEAKSCAN_DONE) {
-		r.result.flags |= LAR_LEAKSCAN_EQUALS;
-		reach_write(&r);
-		reach_equals(&r);
-	} else {
-		reach_write_status(s->base, &r.result);
-	}
+	done = reach_scan(s);
 	atomic_store(&s->shared->over, 1);
 	sys_call6(SYS_futex, (long)&s->shared->over, FUTEX_WAKE, 1, 0, 0, 0);
 	for (;;)
-		sys_call3(SYS_exit_group, r.result.status != LAR_LEAKSCAN_DONE, 0, 0);
+		sys_call3(SYS_exit_group, !done, 0, 0);
 }

@@ -5,6 +5,10 @@
  * program. There the recorder's own memory reads as zero, so that all it needs is in struct
  * snapshot, in the trace, which is still mapped, and in /proc.
  *
+ * At the end of a small process with a single thread there need be no copy: the scan runs in place
+ * (snapshot_inplace.h). The recorder's own memory is left out of the roots then, and a scan that
+ * would have to do to the process what only a copy may suffer is given up.
+ *
  * It calls no function of libc but memory and string ones, and takes memory by mmap alone. A crash
  * ends the snapshot, and nothing else.
  */
@@ -86,6 +90,8 @@ struct reach {
 	int pagemap;		      /* descriptor of /proc/self/pagemap, or negative */
 	int mem;		      /* of /proc/self/mem */
 	bool failed;		      /* no memory */
+	bool needs_copy;	      /* it cannot be done in place */
+	uint32_t blocks_looked;	      /* blocks that it has looked at, in place */
 	bool unknown_blocks;	      /* as LAR_LEAKSCAN_UNKNOWN_BLOCKS */
 	uint8_t *area;		      /* where the result stands, once it is written */
 	uint64_t area_size;
@@ -94,7 +100,12 @@ struct reach {
 
 /* Zeroed; NULL and r->failed when there is none. */
 void *reach_memory(struct reach *r, size_t size);
+/* The same, all of which is going to be written to. */
+void *reach_memory_filled(struct reach *r, size_t size);
 void reach_memory_free(void *p, size_t size);
+/* The scan's own memory, and the recorder's where it is there, are no roots; false: not all of it
+ * is known. */
+bool reach_exclude_own(struct reach *r);
 void reach_add_range(struct reach *r, struct reach_ranges *a, uint64_t start, uint64_t end);
 /* Sorts by address and joins what overlaps. */
 void reach_sort_ranges(struct reach *r, struct reach_ranges *a);
@@ -132,7 +143,11 @@ void reach_write(struct reach *r);
 void reach_equals(struct reach *r);
 /* The same for what was found; the frame holds h->comp_size bytes. */
 void reach_write_equals(struct reach *r, struct lar_equals *h, const uint8_t *frame);
-/* Compresses into memory of its own; NULL when there is none. */
+/* A few bytes as a frame that is not compressed, in memory of its own; NULL when there is none. */
+#define REACH_FRAME_MOST 1536 /* then it stays within the page that the result takes anyway */
+#define REACH_FRAME_MORE 16
+uint8_t *reach_frame(struct reach *r, const uint8_t *from, size_t size, uint32_t *framed);
+/* Compresses into memory of its own, what is worth it; NULL when there is none. */
 uint8_t *reach_compress(struct reach *r, const uint8_t *from, size_t size, uint32_t *compressed);
 size_t reach_put_varint(uint8_t *to, uint64_t v);
 /* A result without blocks: how a scan failed. Also used outside of a snapshot. */
@@ -140,7 +155,11 @@ void reach_write_status(uint8_t *base, const struct lar_leakscan *result);
 /* The highest number of a result in the trace. */
 uint64_t reach_last_seq(const uint8_t *base);
 
-/* All of it. Does not return. */
+/* A scan and its result; 0: there is none. In place only a good result is written. */
+long reach_scan(const struct snapshot *s);
+/* Gives back what a scan in place has taken; also when it was left half-way. */
+void reach_tidy(void);
+/* All of it in the copy. Does not return. */
 void reach_run(const struct snapshot *s) __attribute__((noreturn));
 
 #endif

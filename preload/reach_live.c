@@ -26,7 +26,8 @@
 #define NO_SLOT	     SLOT_MASK /* from the checkpoint */
 #define FLAG_LIVE    (1ull << 60)
 #define FLAG_TIE     (1ull << 61) /* its last two events have the same time */
-#define TABLE_FIRST  (1u << 12)
+#define TABLE_FIRST  (1u << 8)
+#define TABLE_GUESS  (1u << 16) /* entries for events that are counted before */
 #define BATCH	     64
 
 /* What happened last at an address. */
@@ -46,6 +47,7 @@ struct live {
 	struct reach *r;
 	struct last_event *table;
 	uint64_t mask, count;
+	uint64_t first;	 /* places of the first table */
 	unsigned shift;	 /* bits that times in blocks lack */
 	uint32_t *fill;	 /* by slot: the checkpoint has all fills below */
 	uint32_t *taken; /* ... and so many events of this one */
@@ -68,11 +70,11 @@ static uint64_t place_of(const struct live *l, uint64_t address)
 	return (address * 0x9e3779b97f4a7c15ull) >> 20 & l->mask;
 }
 
+/* Its places are hashed into all over. */
 static bool widen(struct live *l)
 {
-	uint64_t room = l->table ? 2 * (l->mask + 1) : TABLE_FIRST,
-		 old = l->table ? l->mask + 1 : 0;
-	struct last_event *wide = reach_memory(l->r, room * sizeof(*wide)), *from = l->table;
+	uint64_t room = l->table ? 2 * (l->mask + 1) : l->first, old = l->table ? l->mask + 1 : 0;
+	struct last_event *wide = reach_memory_filled(l->r, room * sizeof(*wide)), *from = l->table;
 
 	if (!wide)
 		return false;
@@ -294,8 +296,9 @@ static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
 	return missing < l->r->s->threads;
 }
 
-static bool decode_memory(struct live *l, uint32_t slot_size)
+static bool decode_memory(struct live *l)
 {
+	uint64_t slot_size = l->r->s->slot_size;
 	size_t dctx = ZSTD_estimateDCtxSize();
 	uint8_t *p;
 
@@ -332,6 +335,8 @@ static bool take_block(struct live *l, const struct ring_place *p, const struct 
 	size_t n;
 
 	if (b.seq != p->seq || b.check != lar_block_check(&b))
+		return false;
+	if (!l->dctx && !decode_memory(l))
 		return false;
 	/* overwritten meanwhile, the frame's checksum is wrong */
 	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, at + 1, b.comp_size);
@@ -455,23 +460,26 @@ static bool collect(struct live *l)
 
 	if (l->count > UINT32_MAX / 2)
 		return false;
-	r->block = reach_memory(r, (l->count + 1) * sizeof(*r->block));
+	for (uint64_t i = 0; l->table && i <= l->mask; i++)
+		n += l->table[i].key && is_live(&l->table[i]);
+	r->count = n;
+	r->block = reach_memory_filled(r, (n + 1) * sizeof(*r->block));
 	if (!r->block)
 		return false;
+	n = 0;
 	for (uint64_t i = 0; l->table && i <= l->mask; i++) {
 		const struct last_event *x = &l->table[i];
 
 		if (x->key && is_live(x))
 			r->block[n++] = (struct reach_block){ x->key & ADDRESS_MASK, x->size };
 	}
-	r->count = n;
 	reach_memory_free(l->table, (l->mask + 1) * sizeof(*l->table));
 	l->table = NULL;
 	if (n < 64) {
 		insertion_sort(r->block, n);
 		return true;
 	}
-	other = reach_memory(r, n * sizeof(*other));
+	other = reach_memory_filled(r, n * sizeof(*other));
 	if (!other)
 		return false;
 	radix_sort(r->block, other, n);
@@ -479,6 +487,18 @@ static bool collect(struct live *l)
 	/* the radix leaves the lowest bits alone; an allocator with finer blocks is rare */
 	insertion_sort(r->block, n);
 	return true;
+}
+
+/* As many as there are allocations and frees, about: half of them are of the same addresses. */
+static uint64_t first_places(const struct snapshot *s, const struct lar_header *h)
+{
+	uint64_t events = h->ring_events, places = TABLE_FIRST;
+
+	for (uint32_t i = 0; i < s->slots; i++)
+		events += s->slot[i].words / 3;
+	while (places < events && places < TABLE_GUESS)
+		places *= 2;
+	return places;
 }
 
 bool reach_live(struct reach *r)
@@ -490,9 +510,10 @@ bool reach_live(struct reach *r)
 		return false;
 	l.slots = (uint32_t)(s->size / r->s->slot_size);
 	l.fill = reach_memory(r, l.slots * 2 * sizeof(*l.fill));
-	if (!l.fill || !decode_memory(&l, (uint32_t)r->s->slot_size))
+	if (!l.fill)
 		return false;
 	l.taken = l.fill + l.slots;
+	l.first = first_places(r->s, r->header);
 	if (!reach_checkpoint(r, checkpoint_row, &l))
 		return false;
 	flush(&l, NO_SLOT);

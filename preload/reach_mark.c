@@ -8,18 +8,21 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "reach.h"
 #include "sys.h"
 
-#define PAGE	     4096ull
-#define CLUSTER_GAP  (1ull << 20)
-#define SPARSE_BLOCK (256u << 10) /* from this size on its pages may never have been written */
-#define LINED_UP     32		  /* pointers between two steps */
-#define COPY	     (64u << 10)
-#define ONLY_START   (1ull << 63)
-#define LINKS	     32 /* bytes of a free chunk in which glibc keeps the addresses of others */
-#define CHUNK	     16 /* ... which are multiples of this: others have a tag of the program's */
+#define PAGE		4096ull
+#define CLUSTER_GAP	(1ull << 20)
+#define SPARSE_BLOCK	(256u << 10) /* from this size on its pages may never have been written */
+#define LINED_UP	32	     /* pointers between two steps */
+#define COPY		(64u << 10)
+#define ONLY_START	(1ull << 63)
+#define LINKS		32 /* bytes of a free chunk in which glibc keeps the addresses of others */
+#define LOOK_EACH	256
+#define INPLACE_MOST_NS 200000000ull
+#define CHUNK		16 /* ... which are multiples of this: others have a tag of the program's */
 
 /* ---- the index ---- */
 
@@ -263,11 +266,20 @@ static void look_at_block(struct reach *r, uint32_t i)
 	look_at_part(r, at, end);
 }
 
+/* In place the program waits: what takes long goes on in a copy. */
+static bool late(struct reach *r)
+{
+	if (!r->s->inplace || r->blocks_looked++ % LOOK_EACH)
+		return r->needs_copy;
+	r->needs_copy |= sys_clock_ns(CLOCK_MONOTONIC) - r->s->begin_ns > INPLACE_MOST_NS;
+	return r->needs_copy;
+}
+
 /* All that can be reached from what is lined up and to be done. */
 static void drain(struct reach *r)
 {
 	do {
-		while (r->todo_count) {
+		while (r->todo_count && !late(r)) {
 			uint32_t i = r->todo[--r->todo_count];
 
 			if (r->todo_count)
@@ -276,7 +288,7 @@ static void drain(struct reach *r)
 			look_at_block(r, i);
 		}
 		settle(r);
-	} while (r->todo_count);
+	} while (r->todo_count && !r->needs_copy);
 }
 
 /* ---- roots ---- */
@@ -370,7 +382,16 @@ static void mark_regions(struct reach *r)
 	}
 }
 
-/* The program may have shut its blocks against itself; this is only a copy of them. */
+/* The program may have shut its blocks against itself. */
+static bool open_region(struct reach *r, const struct reach_region *g)
+{
+	if (g->flags & REACH_READ)
+		return true;
+	r->needs_copy |= r->s->inplace;
+	return !r->needs_copy &&
+	       !sys_call3(SYS_mprotect, (long)g->start, (long)(g->end - g->start), PROT_READ);
+}
+
 static void open_blocks(struct reach *r)
 {
 	const struct reach_region *g = NULL;
@@ -378,9 +399,7 @@ static void open_blocks(struct reach *r)
 	for (uint32_t i = 0; i < r->count; i++) {
 		if (!g || r->block[i].start >= g->end || r->block[i].start < g->start) {
 			g = reach_region_at(r, r->block[i].start);
-			if (g && !(g->flags & REACH_READ) &&
-			    sys_call3(SYS_mprotect, (long)g->start, (long)(g->end - g->start),
-				      PROT_READ))
+			if (g && !open_region(r, g))
 				g = NULL;
 		}
 		if (!g || block_end(&r->block[i]) > g->end)
@@ -410,7 +429,10 @@ void reach_mark(struct reach *r)
 {
 	if (!r->count)
 		return;
+	memset(&w, 0, sizeof(w));
 	open_blocks(r);
+	if (r->needs_copy)
+		return;
 	mark_threads(r);
 	drain(r);
 	mark_regions(r);

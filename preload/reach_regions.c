@@ -89,9 +89,7 @@ static void add_region(struct reach *r, struct text t)
 		skip(&t, ' ');
 	g->flags |= kind_of(&t);
 	if (inside(g, (uint64_t)s->base, (uint64_t)s->base + s->map_size) ||
-	    inside(g, s->self_start, s->self_end) ||
-	    inside(g, (uint64_t)s, (uint64_t)s + s->size) ||
-	    inside(g, (uint64_t)s->slot, (uint64_t)s->slot + s->slots_bytes))
+	    inside(g, s->self_start, s->self_end))
 		g->flags |= REACH_IGNORE;
 	if (inside(g, s->libc_start, s->libc_end))
 		g->flags |= REACH_LIBC;

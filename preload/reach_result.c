@@ -197,6 +197,11 @@ static uint8_t *compress_list(struct reach *r, uint64_t room)
 	if (most > UINT32_MAX / 2)
 		most = UINT32_MAX / 2;
 	list = reach_memory(r, most);
+	n = list ? make_list(r, list, most) : 0;
+	if (n && n <= REACH_FRAME_MOST && n + REACH_FRAME_MORE <= room) {
+		r->result.raw_size = (uint32_t)n;
+		return reach_frame(r, list, n, &r->result.comp_size);
+	}
 	c = list ? compressor(r, most, &to, &bound) : NULL;
 	if (!c)
 		return NULL;
@@ -244,8 +249,9 @@ void reach_write(struct reach *r)
 		return;
 	if (frame && r->result.comp_size)
 		memcpy(area + sizeof(r->result), frame, r->result.comp_size);
-	r->result.pause_ns = atomic_load(&r->s->shared->pause_ns);
 	r->result.duration_ns = now_ns() - r->s->begin_ns;
+	r->result.pause_ns =
+		r->s->inplace ? r->result.duration_ns : atomic_load(&r->s->shared->pause_ns);
 	area_commit(area, &r->result);
 	r->area = area;
 	r->area_size = area_size(s);
@@ -255,8 +261,11 @@ uint8_t *reach_compress(struct reach *r, const uint8_t *from, size_t size, uint3
 {
 	uint8_t *to;
 	size_t bound, n;
-	ZSTD_CCtx *c = compressor(r, size, &to, &bound);
+	ZSTD_CCtx *c;
 
+	if (size <= REACH_FRAME_MOST)
+		return reach_frame(r, from, size, compressed);
+	c = compressor(r, size, &to, &bound);
 	n = c ? ZSTD_compress2(c, to, bound, from, size) : 0;
 	if (!n || ZSTD_isError(n))
 		return NULL;

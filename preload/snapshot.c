@@ -17,11 +17,13 @@
 #include "hook.h"
 #include "reach.h"
 #include "recorder.h"
+#include "snapshot_inplace.h"
 #include "snapshot_stop.h"
 #include "sys.h"
 #include "tracefile.h"
 
 #define TRACER_STACK	(64u << 10)
+#define SCAN_STACK	(256u << 10)
 #define SAVED_WORDS	7 /* the return address, rbp and five more */
 #define LIBC_FRAMES	16
 #define LIBC_FRAME_MOST (64u << 10)
@@ -42,35 +44,38 @@ static uint64_t now_ns(void)
 
 /* ---- what the scan needs to know ---- */
 
-static struct snapshot *snapshot_new(uint32_t threads)
+static struct snapshot *snapshot_new(uint32_t threads, bool inplace)
 {
-	uint32_t room = threads + threads / 4 + THREADS_MORE;
-	uint64_t head =
-		(sizeof(struct snapshot) + room * sizeof(struct snapshot_thread) + 4095) & ~4095ull;
-	struct snapshot *s = sys_mmap(NULL, head + TRACER_STACK, PROT_READ | PROT_WRITE,
+	uint32_t room = inplace ? 1 : threads + threads / 4 + THREADS_MORE;
+	uint64_t at = sizeof(struct snapshot) + room * sizeof(struct snapshot_thread);
+	uint64_t head = (at + sizeof(struct snapshot_shared) + 4095) & ~4095ull;
+	uint64_t stack = inplace ? SCAN_STACK : TRACER_STACK;
+	struct snapshot *s = sys_mmap(NULL, head + stack, PROT_READ | PROT_WRITE,
 				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	void *shared;
+	void *shared = (uint8_t *)s + at;
 
 	if (sys_failed((long)s))
 		return NULL;
-	shared = sys_mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!inplace)
+		shared = sys_mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed((long)shared)) {
-		sys_munmap(s, head + TRACER_STACK);
+		sys_munmap(s, head + stack);
 		return NULL;
 	}
+	s->inplace = inplace;
 	s->shared = shared;
-	s->size = head + TRACER_STACK;
+	s->size = head + stack;
 	s->room = room;
 	s->stack = (uint8_t *)s + head;
-	s->stack_size = TRACER_STACK;
+	s->stack_size = stack;
 	return s;
 }
 
 static void snapshot_free(struct snapshot *s)
 {
-	sys_munmap(s->shared, sizeof(*s->shared));
+	if (!s->inplace)
+		sys_munmap(s->shared, sizeof(*s->shared));
 	sys_munmap(s, s->size);
 }
 
@@ -233,6 +238,15 @@ static uint32_t threads_now(void)
 	return n ? n : 2;
 }
 
+static void describe_moment(struct snapshot *s)
+{
+	describe_stacks(s);
+	describe_arguments(s);
+	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
+							 : lar->header->ring_head;
+	s->ticks = lar_ticks();
+}
+
 /* The snapshot's process, or 0 when there is none: said in the trace. */
 static uint32_t take(struct snapshot *s, uint32_t threads)
 {
@@ -249,11 +263,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 			return 0;
 		}
 	}
-	describe_stacks(s);
-	describe_arguments(s);
-	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
-							 : lar->header->ring_head;
-	s->ticks = lar_ticks();
+	describe_moment(s);
 	pid = snapshot_copy_slots(s) ? fork_quietly() : -ENOMEM;
 	if (!pid)
 		reach_run(s);
@@ -265,6 +275,17 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 		return (uint32_t)pid;
 	say(s, LAR_LEAKSCAN_FORK, (uint64_t)-pid);
 	return 0;
+}
+
+/* The same without a copy: it is the program that waits. False: with one after all. */
+static bool take_inplace(struct snapshot *s)
+{
+	bool done;
+
+	describe_moment(s);
+	done = snapshot_copy_slots(s) && snapshot_inplace(s);
+	snapshot_free_slots(s);
+	return done || reach_last_seq(lar->base) >= s->seq;
 }
 
 /* Why there can be no scan, whatever the moment. */
@@ -343,14 +364,15 @@ static bool scan_possible(void)
 	       tracefile_section(LAR_SECTION_LEAKS);
 }
 
+/* inplace: in the process's own memory, if it has but one thread. */
 static struct snapshot *begin(uint32_t flags, uint64_t sp, const uint64_t *registers,
-			      unsigned count, uint32_t *threads)
+			      unsigned count, bool inplace, uint32_t *threads)
 {
 	uint64_t start = now_ns();
 	struct snapshot *s;
 
 	*threads = threads_now();
-	s = snapshot_new(*threads);
+	s = snapshot_new(*threads, inplace && *threads == 1);
 	if (!s)
 		return NULL;
 	s->begin_ns = start;
@@ -402,7 +424,7 @@ void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count)
 	lar->header->scan_taken = lar->header->scan_request;
 	status = hindrance();
 	if (asked_over(false) && atomic_compare_exchange_strong(&asked.owner, &none, lar->pid)) {
-		s = begin(0, sp, registers, count, &threads);
+		s = begin(0, sp, registers, count, false, &threads);
 		if (s && status == LAR_LEAKSCAN_DONE)
 			asked.child = take(s, threads);
 		else if (s)
@@ -432,12 +454,31 @@ bool snapshot_asked(void)
 	return atomic_exchange(&seen, request) != request && request != lar->header->scan_taken;
 }
 
+/* False: once more, in a copy. */
+static bool try_at_exit(enum lar_leakscan_status status, bool inplace, uint64_t frame,
+			const uint64_t *registers, uint64_t mask)
+{
+	uint32_t threads;
+	struct snapshot *s = begin(LAR_LEAKSCAN_AT_EXIT, frame, registers, 6, inplace, &threads);
+	bool done = true;
+
+	if (!s)
+		return !inplace;
+	leave_libc(s, frame);
+	if (status != LAR_LEAKSCAN_DONE)
+		say(s, status, 0);
+	else if (s->inplace)
+		done = take_inplace(s);
+	else
+		scan_and_wait(s, threads, mask);
+	snapshot_free(s);
+	return done;
+}
+
 void snapshot_at_exit(uint64_t frame)
 {
 	enum lar_leakscan_status status;
 	uint64_t registers[6], mask;
-	uint32_t threads;
-	struct snapshot *s;
 
 	CALLEE_SAVED(registers);
 	if (!scan_possible() || lar->config.leak_scan == CONFIG_LEAK_SCAN_OFF)
@@ -450,14 +491,7 @@ void snapshot_at_exit(uint64_t frame)
 	if (status == LAR_LEAKSCAN_DONE && lar->config.leak_scan == CONFIG_LEAK_SCAN_MAIN &&
 	    lar->header->parent_start_ns)
 		status = LAR_LEAKSCAN_FORKED;
-	s = begin(LAR_LEAKSCAN_AT_EXIT, frame, registers, 6, &threads);
-	if (s)
-		leave_libc(s, frame);
-	if (s && status == LAR_LEAKSCAN_DONE)
-		scan_and_wait(s, threads, mask);
-	else if (s)
-		say(s, status, 0);
-	if (s)
-		snapshot_free(s);
+	if (!snapshot_may_stay() || !try_at_exit(status, true, frame, registers, mask))
+		try_at_exit(status, false, frame, registers, mask);
 	sys_restore_signals(&mask);
 }

@@ -52,6 +52,7 @@ struct snapshot {
 	uint64_t own_tls;	       /* our pointers to blocks, less the thread pointer */
 	uint64_t own_tls_size;
 	uint64_t begin_ns; /* CLOCK_MONOTONIC */
+	bool inplace;	   /* the scan runs in the process itself: nothing is copied */
 	struct snapshot_shared *shared;
 	struct snapshot_slot *slot; /* by index; a mapping with what they point to */
 	uint32_t slots;
@@ -90,7 +91,8 @@ void snapshot_at_exit(uint64_t frame);
  */
 void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count);
 
-/* Copies what buffers hold, while nobody writes; false when there is no memory. */
+/* Copies what buffers hold, while nobody writes; only says where it is when the scan is in place.
+ * False when there is no memory. */
 bool snapshot_copy_slots(struct snapshot *s);
 void snapshot_free_slots(struct snapshot *s);
 

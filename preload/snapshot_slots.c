@@ -10,6 +10,7 @@
 #include "snapshot.h"
 #include "sys.h"
 #include "thread.h"
+#include "tracefile.h"
 
 static uint64_t head_of(const struct lar_slot *slot)
 {
@@ -28,18 +29,20 @@ static const struct lar_slot *slot_in_use(uint32_t index)
 
 bool snapshot_copy_slots(struct snapshot *s)
 {
-	uint64_t size = lar->slot_count * sizeof(*s->slot), at = size;
+	uint32_t slots = (uint32_t)tracefile_section(LAR_SECTION_STAGING)->used;
+	uint64_t size = slots * sizeof(*s->slot), at = size;
 
-	for (uint32_t i = 0; i < lar->slot_count; i++)
-		if (slot_in_use(i))
+	for (uint32_t i = 0; i < slots; i++)
+		if (slot_in_use(i) && !s->inplace)
 			size += head_of(slot_in_use(i));
+	size = size ? size : 1;
 	s->slot = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (sys_failed((long)s->slot)) {
 		s->slot = NULL;
 		return false;
 	}
-	s->slots = lar->slot_count;
+	s->slots = slots;
 	s->slots_bytes = size;
 	for (uint32_t i = 0; i < s->slots; i++) {
 		const struct lar_slot *slot = slot_in_use(i);
@@ -49,9 +52,12 @@ bool snapshot_copy_slots(struct snapshot *s)
 		s->slot[i].used = true;
 		s->slot[i].fill = (uint32_t)(slot->state >> 32);
 		s->slot[i].words = (uint32_t)(head_of(slot) / 8);
+		s->slot[i].record =
+			(const uint64_t *)((const uint8_t *)slot + LAR_SLOT_HEADER_SIZE);
+		if (s->inplace)
+			continue;
+		memcpy((uint8_t *)s->slot + at, s->slot[i].record, head_of(slot));
 		s->slot[i].record = (const uint64_t *)((uint8_t *)s->slot + at);
-		memcpy((uint8_t *)s->slot + at, (const uint8_t *)slot + LAR_SLOT_HEADER_SIZE,
-		       head_of(slot));
 		at += head_of(slot);
 	}
 	return true;

@@ -80,9 +80,19 @@ swapped 0/0 0/0
 waiting 46/1 0/0
 unjoined 41/1 0/0 ours
 closed_to_itself 47/1 0/0 ours
+pending 49/1 0/0 ours
 cycle 101/1 205/2 ours
 mapped 48/1 0/0 ours
 END
+
+# What stops the scan does nothing to the program.
+record guarded "$corpus" guarded
+same "guarded: status" 7 "$(status_of guarded)"
+if [ "$(cat "$work/guarded.out")" = guarded ]; then
+	same "guarded" 'no scan: it ended early (wait status 11)' "$(classes "$(trace_of guarded)")"
+else
+	echo "left out: pages cannot be guarded here"
+fi
 
 # Threads that do not rest: the result is that of one moment, and always the same.
 for i in $(seq 12); do

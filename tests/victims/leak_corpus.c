@@ -535,6 +535,33 @@ static void closed_to_itself(void)
 	_exit(0);
 }
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* A page of a block that no list of mappings says cannot be read; what waits in the stream's buffer
+ * is written when all else is over. */
+static void guarded(void)
+{
+	char *p = filled(100000), *page = (char *)(((uintptr_t)p + 8191) & ~4095ul);
+
+	bss_root = p;
+	printf("%s", madvise(page, 4096, MADV_GUARD_INSTALL) ? "no such thing" : "guarded");
+	exit(7);
+}
+
+/* A signal that the scan has a handler of its own for meanwhile, and that is not to come. */
+static void pending(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGBUS);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	kill(getpid(), SIGBUS);
+	lose(49);
+}
+
 /* ---- running on ---- */
 
 static void *wait_on_pipe(void *unused)
@@ -650,6 +677,8 @@ static const struct {
 	CASE(forked),
 	CASE(waiting),
 	CASE(closed_to_itself),
+	CASE(guarded),
+	CASE(pending),
 	CASE(idle),
 	CASE(active),
 	CASE(slow),
