@@ -153,6 +153,8 @@ lar_cold void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, 
 
 	if (!t)
 		return;
+	if (!t->held.count && t->head > t->early)
+		seal_early(t);
 	l->cell = cell_now(t, l);
 	if (!(way & (LOCK_TRY | LOCK_NO_HOLD)) && l->cell != LOCKCELL_NONE &&
 	    !held_order_known(t, l->cell))

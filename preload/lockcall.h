@@ -80,7 +80,8 @@ static always_inline void lock_enter(struct lock_call *l, bool taken, uint32_t o
 		l->cell = lockcell_find(t, l->addr, l->caller, l->call);
 		if (likely(l->cell != LOCKCELL_NONE && held_order_known(t, l->cell) &&
 			   locklife_same(&t->held.life[l->cell],
-					 !(way & (LOCK_SHARED | LOCK_NO_HOLD)))))
+					 !(way & (LOCK_SHARED | LOCK_NO_HOLD))) &&
+			   t->head <= t->early))
 			return;
 	}
 	if (likely(hook_wants(LAR_RECORD_LOCKS)))

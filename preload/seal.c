@@ -282,7 +282,7 @@ bool seal_grow(struct thread *t)
 	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
 		return false;
 	FAULT_POINT(slot_grown);
-	t->limit = thread_limit(t);
+	thread_set_limit(t);
 	return true;
 }
 
@@ -311,6 +311,18 @@ bool seal_make_room(struct thread *t, uint32_t words)
 		lar_lost_add(LAR_LOST_RING_BUSY, 1);
 	sys_restore_signals(&mask);
 	return room;
+}
+
+void seal_early(struct thread *t)
+{
+	uint64_t mask;
+
+	if (seal_is_hopeless())
+		return;
+	sys_block_signals(&mask);
+	while (t->head > t->early && (seal_grow(t) || (t->head > t->buffer + 5 && seal(t))))
+		;
+	sys_restore_signals(&mask);
 }
 
 /* The first frame of the stack without a node in this buffer. */
@@ -388,5 +400,5 @@ void seal_finish(struct thread *t)
 	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
 	FAULT_POINT(finish_released);
 	t->ready = SLOT_STEP;
-	t->limit = thread_limit(t);
+	thread_set_limit(t);
 }

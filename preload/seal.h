@@ -21,6 +21,10 @@ bool seal_make_room(struct thread *t, uint32_t words);
  */
 bool seal_make_nodes(struct thread *t, uint32_t words);
 
+/* Seals, or takes more of the slot, before there is need: the thread is about to take a lock, and
+ * must not do that while it holds it. t's records end behind t->early. */
+void seal_early(struct thread *t);
+
 /* Sets the address space aside that the first seal needs, should none be had later. */
 void seal_prepare(void);
 

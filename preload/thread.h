@@ -162,6 +162,7 @@ struct thread {
 	uint32_t gate;
 	uint32_t index;		/* of its slot */
 	uint64_t *head, *limit; /* in the slot's buffer */
+	uint64_t *early;	/* from here on it is sealed where no lock is about to be held */
 	struct lar_slot *slot;
 	uint64_t *buffer;
 	uint64_t slot_seq;   /* shifted into the high half: what `state` needs */
@@ -194,11 +195,17 @@ struct thread {
 	size_t map_size;
 };
 
+#define THREAD_RESERVE 1024 /* words, for what is recorded while locks are held */
+
 /* Up to where records go: behind it is room for the events of the cells when the slot is sealed. */
-static inline uint64_t *thread_limit(const struct thread *t)
+static inline void thread_set_limit(struct thread *t)
 {
-	return (uint64_t *)((uint8_t *)t->slot + t->ready) -
-	       LAR_SLOT_STDIO_CELLS * STDIO_CELL_WORDS;
+	uint64_t room;
+
+	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready) -
+		   LAR_SLOT_STDIO_CELLS * STDIO_CELL_WORDS;
+	room = (uint64_t)(t->limit - t->buffer);
+	t->early = t->limit - (room / 4 < THREAD_RESERVE ? room / 4 : THREAD_RESERVE);
 }
 
 /* The owner of slots that several threads share: no thread's id. */

@@ -126,4 +126,9 @@ for state in live killed; do
 	[ $state = killed ] || { kill -TERM $pid && quietly wait $pid; }
 done
 same "words of the deadlock" 1 "$("$lariat" locks "$work/dead.lariat" | grep -c 'Deadlock: 3 threads wait for')"
+
+# What a thread has recorded is written before it takes a lock, not while others may wait for it.
+LARIAT_OUTPUT=$work/seals.lariat LD_PRELOAD=$lib "$victims/lock_seals" "$work/seals.lariat" >seals
+read -r inside outside <seals
+same "blocks while a lock is held" "0 true" "$inside $([ "$outside" -gt 10 ] && echo true)"
 finish
