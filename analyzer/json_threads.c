@@ -55,6 +55,19 @@ static json_t *others_json(const struct analysis *a)
 	return o;
 }
 
+/* Where the threads of a pool wait for work. */
+static json_t *idle_json(struct analysis *a, const struct thread_pool *p)
+{
+	json_t *o;
+
+	if (!p->idle.weight)
+		return json_null();
+	o = json_object();
+	json_set(o, "call", json_string(call_name(p->idle.call)));
+	json_set_stack(a, o, p->idle.where);
+	return o;
+}
+
 /* Threads by where they were created; the number that lived for a short time only. */
 static uint64_t set_pools(struct analysis *a, json_t *o)
 {
@@ -73,7 +86,10 @@ static uint64_t set_pools(struct analysis *a, json_t *o)
 		json_set_u64(one, "ended", p->ended);
 		json_set_u64(one, "short_lived", p->brief);
 		json_set_ticks(a, one, "life_ns", p->life_ticks);
+		json_set_ticks(a, one, "busy_ns", p->busy_ticks);
 		json_set_ticks(a, one, "idle_ns", p->idle_ticks);
+		json_set_u64(one, "idle_times", p->idle.waits);
+		json_set(one, "idle_mostly", idle_json(a, p));
 		json_set_ticks(a, one, "lock_wait_ns", p->lock_wait_ticks);
 		json_set_ticks(a, one, "io_time_ns", p->io_ticks);
 		json_set_u64(one, "cpu_ns", p->cpu_ns);

@@ -217,9 +217,8 @@ static int load_pairs(struct load *l)
 			return -ENOMEM;
 		pair->open = true;
 		pair->stack = checkpoint_stack(l->c, v[PAIR_NODE]);
-		pair->lock = lock_of(l, v[PAIR_LOCK]);
-		if (pair->lock == KEYMAP_NONE)
-			return -ENOMEM;
+		/* those of signals are of none */
+		pair->lock = v[PAIR_LOCK] < l->locks ? l->lock[v[PAIR_LOCK]] : KEYMAP_NONE;
 	}
 	return 0;
 }

@@ -12,6 +12,16 @@ static bool is_first(const struct event *e)
 	return (e->flags & (LAR_LOCK_FIRST | LAR_LOCK_CONTENDED)) == LAR_LOCK_FIRST;
 }
 
+/* What an event is about; a futex call wakes others where it made a cell, else it waits. */
+static enum lar_operation operation(const struct event *e)
+{
+	bool wakes = e->kind != LAR_EV_LOCK || e->flags & (LAR_LOCK_FIRST | LAR_LOCK_NO_CELL);
+
+	if (e->call == LAR_CALL_syscall)
+		return wakes ? LAR_OP_SIGNAL : LAR_OP_CONDWAIT;
+	return call_operation(e->call);
+}
+
 static int pair_open(struct lock_model *m, const struct event *e)
 {
 	struct lock_pair *pair = lock_model_pair(m, e->thread, e->field[2], e->field[3]);
@@ -20,6 +30,9 @@ static int pair_open(struct lock_model *m, const struct event *e)
 		return -ENOMEM;
 	pair->open = true;
 	pair->stack = e->stack;
+	pair->lock = KEYMAP_NONE;
+	if (operation(e) == LAR_OP_SIGNAL)
+		return 0; /* its sum is of no lock */
 	pair->lock = lock_model_life(m, e->field[2], (uint32_t)e->field[1], e->call);
 	return pair->lock == KEYMAP_NONE ? -ENOMEM : 0;
 }
@@ -130,27 +143,24 @@ static void holds_add(struct lock_figures *f, const struct event *e)
 	}
 }
 
+/* The lock that a cell was made for. */
+static uint32_t pair_lock(struct lock_model *m, const struct lock_pair *pair, uint64_t address,
+			  unsigned call)
+{
+	return pair && pair->lock != KEYMAP_NONE ? pair->lock : lock_model_lock(m, address, call);
+}
+
 /* The lock and site of a cell's figures. */
 static int cell_site(struct lock_model *m, const struct event *e, uint64_t address, uint64_t caller,
 		     uint32_t *lock, uint32_t *site)
 {
 	const struct lock_pair *pair = lock_model_pair_find(m, e->thread, address, caller);
 
-	*lock = pair ? pair->lock : lock_model_lock(m, address, e->call);
+	*lock = pair_lock(m, pair, address, e->call);
 	if (*lock == KEYMAP_NONE)
 		return -ENOMEM;
 	*site = lock_model_site(m, pair ? pair->stack : 0, e->thread, *lock);
 	return *site == SITE_NONE ? -ENOMEM : 0;
-}
-
-/* What an event is about; a futex call wakes others where it made a cell, else it waits. */
-static enum lar_operation operation(const struct event *e)
-{
-	bool wakes = e->kind != LAR_EV_LOCK || e->flags & (LAR_LOCK_FIRST | LAR_LOCK_NO_CELL);
-
-	if (e->call == LAR_CALL_syscall)
-		return wakes ? LAR_OP_SIGNAL : LAR_OP_CONDWAIT;
-	return call_operation(e->call);
 }
 
 static int take_signals(struct lock_model *m, const struct event *e)
@@ -299,8 +309,7 @@ static int take_order(struct lock_model *m, const struct event *e)
 	const struct lock_pair *pair = lock_model_pair_find(m, e->thread, e->field[2], e->field[3]);
 	struct lock_edge edge = { .thread = e->thread,
 				  .to = lock_model_lock(m, e->field[1], e->call),
-				  .from = pair ? pair->lock
-					       : lock_model_lock(m, e->field[2], e->call),
+				  .from = pair_lock(m, pair, e->field[2], e->call),
 				  .stack = e->stack,
 				  .held_stack = pair ? pair->stack : 0,
 				  .ticks = e->ticks };

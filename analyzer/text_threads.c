@@ -61,10 +61,23 @@ static void thread_row(struct analysis *a, struct table *t, uint32_t i, bool bri
 		table_words(t, fate);
 }
 
+/* Where the threads of a pool wait for work. */
+static void say_idle(struct analysis *a, struct table *t, const struct thread_pool *p)
+{
+	char n[FORMAT_SIZE], line[160];
+
+	if (!p->idle.waits || !p->idle.weight)
+		return;
+	snprintf(line, sizeof(line), "idle %s, mostly in %s",
+		 format_things(n, p->idle.waits, "time"), call_name(p->idle.call));
+	table_words(t, line);
+	text_callers(a, t, p->idle.where, 2);
+}
+
 static void print_pools(struct analysis *a)
 {
-	static const char *const titles[] = { "THREADS", "LIFE",  "IDLE",    "LOCK WAIT", "I/O",
-					      "CPU",	 "STACK", "< 10 MS", NULL };
+	static const char *const titles[] = { "THREADS", "LIFE", "BUSY",  "IDLE",    "LOCK WAIT",
+					      "I/O",	 "CPU",	 "STACK", "< 10 MS", NULL };
 	uint32_t count, shown;
 	struct thread_pool *pool = analysis_pools(a, &count);
 	struct table *t;
@@ -79,6 +92,7 @@ static void print_pools(struct analysis *a)
 			table_row(t);
 			cell_count(t, p->threads);
 			cell_ticks(a, t, p->life_ticks);
+			cell_ticks(a, t, p->busy_ticks);
 			cell_ticks(a, t, p->idle_ticks);
 			cell_ticks(a, t, p->lock_wait_ticks);
 			cell_ticks(a, t, p->io_ticks);
@@ -86,10 +100,11 @@ static void print_pools(struct analysis *a)
 			cell_bytes(t, p->stack_used);
 			cell_count(t, p->brief);
 			text_stack(a, t, p->stack, 1);
+			say_idle(a, t, p);
 		}
-		table_drop_empty(t, 7);
+		table_drop_empty(t, 8);
+		table_drop_empty(t, 5);
 		table_drop_empty(t, 4);
-		table_drop_empty(t, 3);
 		table_print(t);
 	}
 	free(pool);

@@ -41,6 +41,10 @@ enum thread_column {
 	THREAD_IN_IO,
 	THREAD_IN_IDLE,
 	THREAD_CPU_BEFORE,
+	THREAD_IDLE_WAITS,
+	THREAD_IDLE_WEIGHT,
+	THREAD_IDLE_NODE,
+	THREAD_IDLE_CALL,
 };
 enum { FLAG_CREATED = 1, FLAG_STARTED = 2, FLAG_ENDED = 4, FLAG_JOINED = 8, FLAG_DETACHED = 16 };
 
@@ -80,7 +84,7 @@ static void load_life(struct thread_figures *t, const struct checkpoint *c, cons
 	t->stack_used = v[THREAD_STACK_USED];
 }
 
-static void load_work(struct thread_figures *t, const uint64_t *v)
+static void load_work(struct thread_figures *t, const struct checkpoint *c, const uint64_t *v)
 {
 	t->allocations = v[THREAD_ALLOCATIONS];
 	t->allocated_bytes = v[THREAD_ALLOCATED];
@@ -96,6 +100,10 @@ static void load_work(struct thread_figures *t, const uint64_t *v)
 	t->in_locks = v[THREAD_IN_LOCKS];
 	t->in_io = v[THREAD_IN_IO];
 	t->in_idle = v[THREAD_IN_IDLE];
+	t->idle = (struct lar_idle){ .waits = v[THREAD_IDLE_WAITS],
+				     .weight = v[THREAD_IDLE_WEIGHT],
+				     .where = checkpoint_stack(c, v[THREAD_IDLE_NODE]),
+				     .call = (uint32_t)v[THREAD_IDLE_CALL] };
 }
 
 /* Waits that were not over, as far as the thread has done nothing since. */
@@ -134,7 +142,7 @@ int thread_load(struct thread_model *m, const struct checkpoint *c, bool sums)
 			return -ENOMEM;
 		load_life(t, c, v);
 		if (sums)
-			load_work(t, v);
+			load_work(t, c, v);
 	}
 	m->last_ticks = c->header.last_ticks;
 	if (sums)

@@ -194,6 +194,13 @@ static uint64_t samples_in(const struct thread_figures *t, const struct event *e
 	return lar_recent_since(&t->recent, e->ticks - e->field[1]);
 }
 
+static void count_idle(struct thread_figures *t, const struct event *e)
+{
+	t->idle_ticks += e->field[1];
+	t->in_idle += samples_in(t, e);
+	lar_idle_add(&t->idle, e->stack, e->call, 1, e->field[1]);
+}
+
 static void count_work(const struct thread_model *m, struct thread_figures *t,
 		       const struct event *e)
 {
@@ -208,10 +215,8 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 		break;
 	case LAR_EV_IO:
 		op = call_operation(e->call);
-		if (op == LAR_OP_WAIT) {
-			t->idle_ticks += e->field[1];
-			t->in_idle += samples_in(t, e);
-		}
+		if (op == LAR_OP_WAIT)
+			count_idle(t, e);
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
 		t->in_io += samples_in(t, e);
@@ -223,15 +228,12 @@ static void count_work(const struct thread_model *m, struct thread_figures *t,
 	case LAR_EV_THREAD_JOIN:
 		if (call_operation(e->call) != LAR_OP_JOIN)
 			break;
-		t->idle_ticks += e->field[1];
-		t->in_idle += samples_in(t, e);
+		count_idle(t, e);
 		break;
 	case LAR_EV_LOCK:
 		op = call_operation(e->call);
-		if (lar_lock_idles(e->flags, e->call, op)) {
-			t->idle_ticks += e->field[1];
-			t->in_idle += samples_in(t, e);
-		}
+		if (lar_lock_idles(e->flags, e->call, op))
+			count_idle(t, e);
 		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
@@ -348,7 +350,7 @@ uint64_t thread_model_unjoined(const struct thread_model *m)
 
 static void pool_add(struct thread_pool *p, const struct thread_figures *t, uint64_t brief_ticks)
 {
-	uint64_t life = t->end_ticks > t->start_ticks ? t->end_ticks - t->start_ticks : 0;
+	uint64_t life = t->end_ticks > t->start_ticks ? t->end_ticks - t->start_ticks : 0, waits;
 
 	p->stack = t->stack;
 	p->threads++;
@@ -358,6 +360,9 @@ static void pool_add(struct thread_pool *p, const struct thread_figures *t, uint
 	p->idle_ticks += t->idle_ticks;
 	p->lock_wait_ticks += t->lock_wait_ticks;
 	p->io_ticks += t->io_ticks;
+	waits = t->idle_ticks + t->lock_wait_ticks + t->io_ticks;
+	p->busy_ticks += life > waits ? life - waits : 0;
+	lar_idle_add(&p->idle, t->idle.where, t->idle.call, t->idle.waits, t->idle.weight);
 	p->cpu_ns += t->cpu_ns;
 	if (t->stack_used > p->stack_used)
 		p->stack_used = t->stack_used;

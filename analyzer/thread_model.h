@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../preload/format/idle.h"
 #include "../preload/format/recent.h"
 #include "keymap.h"
 #include "sampling.h"
@@ -32,9 +33,10 @@ struct thread_figures {
 	uint64_t samples, missed, in_recorder;
 	uint64_t in_locks, in_io, in_idle; /* samples in calls that count as such */
 	struct lar_recent recent;
-	uint64_t wait_ticks; /* a wait began then, 0 = it is over; in the end: it never was */
-	bool wait_idle;	     /* ... without work, else for a lock */
-	bool wait_io;	     /* ... in a call of I/O that is not over */
+	struct lar_idle idle; /* where it waits without work, when that is over */
+	uint64_t wait_ticks;  /* a wait began then, 0 = it is over; in the end: it never was */
+	bool wait_idle;	      /* ... without work, else for a lock */
+	bool wait_io;	      /* ... in a call of I/O that is not over */
 };
 
 struct thread_model {
@@ -99,7 +101,9 @@ struct thread_pool {
 	uint32_t stack;
 	uint64_t threads, ended, brief; /* brief: of the ended, those that lived less than 10 ms */
 	uint64_t life_ticks, idle_ticks, lock_wait_ticks, io_ticks, cpu_ns;
-	uint64_t stack_used; /* the most of one */
+	uint64_t busy_ticks;  /* life without the three */
+	struct lar_idle idle; /* where they wait for work; when that is over */
+	uint64_t stack_used;  /* the most of one */
 };
 
 #define THREAD_BRIEF_NS 10000000u

@@ -138,9 +138,8 @@ const struct fold_pair *fold_pair_find(const struct fold_pairs *p, uint32_t thre
 }
 
 /* There are as many as cells in use. Where there is no room, what the cell counts has no stack. */
-static void pair_put(struct fold *f, struct locks *l, const struct fold_event *e)
+static void pair_put(struct fold *f, struct locks *l, const struct fold_event *e, uint32_t lock)
 {
-	uint32_t lock = lock_life(f, l, e->field[2], (uint32_t)e->field[1], e->call);
 	struct fold_pairs *p = &l->pairs;
 	uint64_t key = pair_key(e->thread, e->field[2], e->field[3]);
 	uint32_t n = fold_index_get(&p->index, key);
@@ -227,7 +226,7 @@ static void take_lock(struct fold *f, struct locks *l, const struct fold_event *
 	struct lock *lock;
 
 	if (e->flags & LAR_LOCK_FIRST && !(e->flags & LAR_LOCK_CONTENDED)) {
-		pair_put(f, l, e);
+		pair_put(f, l, e, lock_life(f, l, e->field[2], (uint32_t)e->field[1], e->call));
 		acquired = true;
 	}
 	number = lock_number(f, l, e->field[2], e->call);
@@ -266,6 +265,13 @@ static void holds_add(struct fold *f, struct lock_figures *g, const struct fold_
 		if (n)
 			fold_histogram_add_many(f, &g->held, lar_hold_middle(first + i), n);
 	}
+}
+
+/* The lock that a cell was made for. */
+static uint32_t pair_lock(struct fold *f, struct locks *l, const struct fold_pair *pair,
+			  uint64_t address, unsigned call)
+{
+	return pair && pair->lock != LOCK_OTHERS ? pair->lock : lock_number(f, l, address, call);
 }
 
 /* Where the figures of a cell belong. */
@@ -308,7 +314,7 @@ static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e
 		if (!holds)
 			take_signals(f, l, e, pair);
 	} else {
-		number = pair ? pair->lock : lock_number(f, l, e->field[1], e->call);
+		number = pair_lock(f, l, pair, e->field[1], e->call);
 		site = site_of_cell(f, l, pair, number);
 		if (holds) {
 			holds_add(f, &lock_at(l, number)->f, e);
@@ -329,7 +335,7 @@ static void take_hold(struct fold *f, struct locks *l, const struct fold_event *
 {
 	const struct fold_pair *pair =
 		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
-	uint32_t number = pair ? pair->lock : lock_number(f, l, e->field[2], e->call);
+	uint32_t number = pair_lock(f, l, pair, e->field[2], e->call);
 
 	figures_add(f, &lock_at(l, number)->f, e, true);
 	figures_add(f, &site_of_cell(f, l, pair, number)->f, e, true);
@@ -356,7 +362,7 @@ static void take_signal(struct fold *f, struct locks *l, const struct fold_event
 	struct condition *c;
 
 	if (e->flags & LAR_LOCK_FIRST) {
-		pair_put(f, l, e);
+		pair_put(f, l, e, LOCK_OTHERS); /* its sum is of no lock */
 		return;
 	}
 	c = condition_get(f, l, e->node, e->call);
@@ -371,8 +377,7 @@ static void take_order(struct fold *f, struct locks *l, const struct fold_event 
 	const struct fold_pair *pair =
 		fold_pair_find(&l->pairs, e->thread, e->field[2], e->field[3]);
 	struct fold_order o = { .lock = lock_name(lock_number(f, l, e->field[1], e->call)),
-				.held = lock_name(pair ? pair->lock
-						       : lock_number(f, l, e->field[2], e->call)),
+				.held = lock_name(pair_lock(f, l, pair, e->field[2], e->call)),
 				.node = e->node,
 				.held_node = pair ? pair->node : 0,
 				.thread = e->thread,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fold_rows.h"
+#include "format/idle.h"
 #include "format/recent.h"
 #include "format/weight.h"
 #include "recorder.h"
@@ -25,6 +26,7 @@ struct figures {
 	uint64_t samples, missed, in_recorder; /* of its CPU time */
 	uint64_t in_locks, in_io, in_idle;     /* samples in calls that count as such */
 	struct lar_recent recent;
+	struct lar_idle idle;
 };
 
 struct threads {
@@ -56,6 +58,7 @@ static void add_up(struct figures *to, const struct figures *from)
 	to->in_locks += from->in_locks;
 	to->in_io += from->in_io;
 	to->in_idle += from->in_idle;
+	to->idle.waits += from->idle.waits;
 }
 
 static bool is_unjoined(const struct figures *t)
@@ -252,6 +255,13 @@ static uint64_t samples_in(const struct figures *t, const struct fold_event *e)
 	return lar_recent_since(&t->recent, e->ticks - e->field[1]);
 }
 
+static void count_idle(struct figures *t, const struct fold_event *e)
+{
+	t->idle_ticks += e->field[1];
+	t->in_idle += samples_in(t, e);
+	lar_idle_add(&t->idle, e->node, e->call, 1, e->field[1]);
+}
+
 static void count_work(struct figures *t, const struct fold_event *e)
 {
 	unsigned op;
@@ -265,10 +275,8 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		break;
 	case LAR_EV_IO:
 		op = fold_operation(e->call);
-		if (op == LAR_OP_WAIT) {
-			t->idle_ticks += e->field[1];
-			t->in_idle += samples_in(t, e);
-		}
+		if (op == LAR_OP_WAIT)
+			count_idle(t, e);
 		if (op == LAR_OP_WAIT || lar_io_is_stdio(op))
 			break;
 		t->in_io += samples_in(t, e);
@@ -280,8 +288,7 @@ static void count_work(struct figures *t, const struct fold_event *e)
 	case LAR_EV_THREAD_JOIN:
 		if (fold_operation(e->call) != LAR_OP_JOIN)
 			break;
-		t->idle_ticks += e->field[1];
-		t->in_idle += samples_in(t, e);
+		count_idle(t, e);
 		break;
 	case LAR_EV_THREAD_STACK:
 		t->stack_bytes = e->field[2];
@@ -289,10 +296,8 @@ static void count_work(struct figures *t, const struct fold_event *e)
 		break;
 	case LAR_EV_LOCK:
 		op = fold_operation(e->call);
-		if (lar_lock_idles(e->flags, e->call, op)) {
-			t->idle_ticks += e->field[1];
-			t->in_idle += samples_in(t, e);
-		}
+		if (lar_lock_idles(e->flags, e->call, op))
+			count_idle(t, e);
 		if (!(e->flags & LAR_LOCK_CONTENDED) || !lar_op_locks(op))
 			break;
 		t->lock_waits++;
@@ -361,12 +366,13 @@ void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
 static void put_thread(struct fold_out *o, const struct figures *t, uint64_t *number,
 		       uint64_t *start)
 {
-	uint64_t columns[] = { t->cpu_ns,      t->allocations,	   t->allocated_bytes,
-			       t->io_calls,    t->io_bytes,	   t->io_ticks,
-			       t->lock_waits,  t->lock_wait_ticks, t->idle_ticks,
-			       t->stack_bytes, t->stack_used,	   t->samples,
-			       t->missed,      t->in_recorder,	   t->in_locks,
-			       t->in_io,       t->in_idle,	   t->cpu_before };
+	uint64_t columns[] = {
+		t->cpu_ns,     t->allocations, t->allocated_bytes, t->io_calls,	   t->io_bytes,
+		t->io_ticks,   t->lock_waits,  t->lock_wait_ticks, t->idle_ticks,  t->stack_bytes,
+		t->stack_used, t->samples,     t->missed,	   t->in_recorder, t->in_locks,
+		t->in_io,      t->in_idle,     t->cpu_before,	   t->idle.waits,  t->idle.weight,
+		t->idle.where, t->idle.call
+	};
 
 	fold_put_site(o, t->number, number);
 	fold_put(o, t->flags);
@@ -390,7 +396,7 @@ void fold_thread_write(struct fold_out *o, void *state)
 	fold_table(o, LAR_TABLE_THREAD_TOTALS, 1, sizeof(totals) / sizeof(*totals));
 	for (unsigned i = 0; i < sizeof(totals) / sizeof(*totals); i++)
 		fold_put(o, totals[i]);
-	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 25);
+	fold_table(o, LAR_TABLE_THREADS, m->rows.count + (m->gone != 0), 29);
 	for (uint32_t i = 0; i < m->rows.count; i++)
 		put_thread(o, &m->row[i], &number, &start);
 	if (m->gone)

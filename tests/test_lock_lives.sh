@@ -20,6 +20,8 @@ for how in "" wrap; do
 	same "$name: at one address" '[[[1,4],[2,4]],[[1,15],[2,27]],[[1,150],[2,270]]]' "$(field "$name" \
 		'.locks.locks | group_by(.lock) | map(sort_by(.instance) | map([.instance, .acquisitions]) |
 		select(length > 1)) | sort_by(.[0][1]) | tojson')"
+	# four that stay, three addresses with two each, two that are not given back
+	same "$name: no condition among them" 12 "$(field "$name" '.locks.locks | length')"
 	same "$name: changes of these" '[0,0,1,1,1,1]' "$(field "$name" \
 		'[.locks.locks | group_by(.lock)[] | select(length > 1)[] | .owner_changes] | sort | tojson')"
 	same "$name: all are known" '[true]' "$(field "$name" '[.locks.locks[].owner_known] | unique | tojson')"

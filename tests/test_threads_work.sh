@@ -18,6 +18,9 @@ trace=$(find "$work" -name '*.lariat' -size +0 | sort | head -n 1)
 is "pools" '.threads.pools | map([.function, .threads])' '[["pool",3],["brief",200]]'
 # Three threads wait nearly all of their life.
 is "the pool is idle" '.threads.pools[0] | [.idle_ns > .life_ns / 2, .idle_ns <= .life_ns]' '[true,true]'
+is "where it waits for work" '.threads.pools[0] | [.idle_times, .idle_mostly.call, .idle_mostly.function,
+	(.busy_ns + .idle_ns + .lock_wait_ns + .io_time_ns - .life_ns | fabs < 100)]' \
+	'[3,"pthread_cond_wait","worker",true]'
 is "those of a moment" '.threads.pools[1] | .short_lived > 100 and .short_lived <= .threads' true
 is "the deep stack" '.threads.list | map(select(.name == "deep-one")) | length as $n |
 	[$n, (.[0].stack_used_bytes | . >= 1048576 and . < 1200000), .[0].stack_bytes >= 1200000]' \

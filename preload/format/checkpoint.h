@@ -100,7 +100,8 @@ enum lar_table {
 	 * bytes, I/O calls, bytes, ticks, waits for locks, ticks waited, ticks without work, bytes
 	 * of its stack, bytes of it that were used; CPU samples, missed ones, those in the
 	 * recorder; samples in waits for locks, in I/O, in waits without work; CPU ns
-	 * before its first CPU event, where that is no sample */
+	 * before its first CPU event, where that is no sample; waits without work, and of
+	 * the stack that may have most of their time (format/idle.h): weight, node, call */
 	LAR_TABLE_THREADS = 9,
 	/* operation (LAR_IO_OPS), figures with a column more: the bytes that the kernel counts */
 	LAR_TABLE_IO = 10,

@@ -284,6 +284,10 @@ static void same_work(const struct thread_figures *a, const struct thread_figure
 	SAME(lock_waits);
 	SAME(lock_wait_ticks);
 	SAME(idle_ticks);
+	SAME(idle.waits);
+	SAME(idle.weight);
+	SAME(idle.where);
+	SAME(idle.call);
 	SAME(stack_used);
 	SAME(samples);
 	SAME(missed);
