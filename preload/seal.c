@@ -32,6 +32,9 @@
 #endif
 
 #define SEAL_LEVEL	  1
+#define SEAL_HASH_LOG	  12 /* 16 KiB, which finds as much as more, and leaves the cache alone */
+#define SEAL_MIN_MATCH	  5
+#define FRAME_MOST	  1024 /* bytes that compressing in one more part can take more */
 #define SEAL_MAX_CONTEXTS 64
 #define SEAL_RETRY	  1000000000ull /* ns, when the disk is full */
 #define SEAL_PATIENCE	  1000		/* times to let others run */
@@ -61,7 +64,7 @@ static size_t context_parts(size_t at[6])
 	at[1] = at[0] + round_page(sizeof(struct lar_encoder));
 	at[2] = at[1] + round_page(region * LAR_ENC_REGIONS);
 	at[3] = at[2] + round_page(bound);
-	at[4] = at[3] + round_page(ZSTD_compressBound(bound));
+	at[4] = at[3] + round_page(ZSTD_compressBound(bound) + LAR_ENC_PARTS * FRAME_MOST);
 	at[5] = at[4] + ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
 	at[5] = round_page(at[5]);
 	return region;
@@ -103,6 +106,8 @@ static struct seal_context *context_new(void)
 	sys_madvise(c->encoder, sizeof(*c->encoder), MADV_POPULATE_WRITE);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, SEAL_LEVEL);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_hashLog, SEAL_HASH_LOG);
+	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_minMatch, SEAL_MIN_MATCH);
 	return c;
 }
 
@@ -161,6 +166,32 @@ static uint32_t count_records(const struct thread *t)
 	return n;
 }
 
+/* A frame for each part; 0 when one does not fit. In the parts behind the first no match is sought.
+ */
+static size_t compress(struct seal_context *c)
+{
+	const struct lar_encoder *enc = c->encoder;
+	size_t from = 0, size = 0;
+
+	for (uint32_t i = 0; i < enc->parts; i++) {
+		size_t n;
+
+		if (i < 2) {
+			ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_targetLength,
+					       i ? ZSTD_TARGETLENGTH_MAX : 0);
+			ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_literalCompressionMode,
+					       i ? ZSTD_ps_enable : ZSTD_ps_auto);
+		}
+		n = ZSTD_compress2(c->zstd, c->compressed + size, c->compressed_size - size,
+				   c->encoded + from, enc->part[i] - from);
+		if (ZSTD_isError(n))
+			return 0;
+		size += n;
+		from = enc->part[i];
+	}
+	return size;
+}
+
 static bool block_write(struct thread *t, struct seal_context *c)
 {
 	struct lar_block block;
@@ -172,8 +203,8 @@ static bool block_write(struct thread *t, struct seal_context *c)
 	if (!encoded)
 		return false;
 	FAULT_POINT(seal_encoded);
-	size = ZSTD_compress2(c->zstd, c->compressed, c->compressed_size, c->encoded, encoded);
-	if (ZSTD_isError(size))
+	size = compress(c);
+	if (!size)
 		return false;
 	block.raw_size = (uint32_t)(words * 8);
 	block.encoded_size = (uint32_t)encoded;

@@ -71,6 +71,7 @@ static inline uint64_t lar_chunk_size(uint64_t size)
 #define LAR_ENC_RA_SLOTS 16384 /* hash of the distinct return addresses of a block */
 #define LAR_ENC_SHAPES	 1024  /* distinct shapes a block can have */
 #define LAR_ENC_REGIONS	 96    /* streams a block can use at once */
+#define LAR_ENC_PARTS	 3
 #define LAR_ENC_WAYS	 4
 #define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
 
@@ -93,6 +94,7 @@ struct lar_encoder {
 	uint32_t shape_count;
 	uint32_t region_count;
 	uint32_t victim;
+	uint32_t parts, part[LAR_ENC_PARTS]; /* of the last block: where each ends */
 	struct {
 		uint64_t ra;
 		uint32_t generation;
@@ -119,6 +121,11 @@ size_t lar_encode_bound(size_t words);
  * Returns the number of bytes written to `out`, or 0 when the records are not whole, the buffers
  * are too small or the block has more shapes than fit (the caller keeps the records raw).
  * *events gets the number of records that are events, PATH records left out.
+ *
+ * enc->part[0..enc->parts) tells where what has been written may be cut before it is compressed,
+ * the end included. In the first part there are repetitions to be found; the others are times,
+ * which are noise: looking for matches in them costs more than in all the rest, and what is found
+ * makes them larger.
  */
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events);

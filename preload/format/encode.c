@@ -161,32 +161,66 @@ static void encoder_reset(struct lar_encoder *enc)
 		stream_open(enc, s);
 }
 
-/* The directory (stream, bytes)..., then the streams. */
+#define PART_LEAST 256 /* bytes of times that are worth a part of their own */
+
+/* The part that a stream goes to. The times of frees differ from those of other events. */
+static unsigned part_of(unsigned stream)
+{
+	unsigned kind = (stream - LAR_STREAM_FIELD) / 8;
+
+	if (stream < LAR_STREAM_FIELD || stream % 8)
+		return 0;
+	return kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED ? 2 : 1;
+}
+_Static_assert(LAR_STREAM_FIELD % 8 == 0, "what part_of() takes for the first field");
+
+static size_t stream_size(const struct lar_encoder *enc, unsigned stream)
+{
+	return (size_t)(enc->end[stream] - enc->start[stream]);
+}
+
+static uint8_t *part_put(struct lar_encoder *enc, unsigned part, uint8_t *p)
+{
+	for (uint32_t i = 0; i < enc->region_count; i++) {
+		unsigned s = enc->used_stream[i];
+
+		if (part_of(s) != part)
+			continue;
+		memcpy(p, enc->start[s], stream_size(enc, s));
+		p += stream_size(enc, s);
+	}
+	return p;
+}
+
+/* The directory (stream, bytes)..., then the streams, part by part. */
 static size_t streams_gather(struct lar_encoder *enc, uint8_t *out, size_t out_size)
 {
 	size_t total = MAX_VARINT;
 	uint8_t *p = out;
 
-	for (uint32_t i = 0; i < enc->region_count; i++) {
-		unsigned s = enc->used_stream[i];
-
-		total += (size_t)(enc->end[s] - enc->start[s]) + 2 * MAX_VARINT;
-	}
+	for (uint32_t i = 0; i < enc->region_count; i++)
+		total += stream_size(enc, enc->used_stream[i]) + 2 * MAX_VARINT;
 	if (total > out_size)
 		return 0;
 	p = put_varint(p, enc->region_count);
-	for (uint32_t i = 0; i < enc->region_count; i++) {
-		unsigned s = enc->used_stream[i];
+	for (unsigned part = 0; part < LAR_ENC_PARTS; part++)
+		for (uint32_t i = 0; i < enc->region_count; i++) {
+			unsigned s = enc->used_stream[i];
 
-		p = put_varint(p, s);
-		p = put_varint(p, (uint64_t)(enc->end[s] - enc->start[s]));
-	}
-	for (uint32_t i = 0; i < enc->region_count; i++) {
-		unsigned s = enc->used_stream[i];
-		size_t n = (size_t)(enc->end[s] - enc->start[s]);
+			if (part_of(s) != part)
+				continue;
+			p = put_varint(p, s);
+			p = put_varint(p, stream_size(enc, s));
+		}
+	enc->parts = 0;
+	for (unsigned part = 0; part < LAR_ENC_PARTS; part++) {
+		uint8_t *end = part_put(enc, part, p);
 
-		memcpy(p, enc->start[s], n);
-		p += n;
+		/* a small one goes with the part in front of it */
+		if (!part || end - p >= PART_LEAST)
+			enc->parts++;
+		enc->part[enc->parts - 1] = (uint32_t)(end - out);
+		p = end;
 	}
 	return (size_t)(p - out);
 }

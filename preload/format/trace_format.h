@@ -276,7 +276,7 @@ static inline uint64_t lar_hold_middle(uint32_t bucket)
 }
 
 /*
- * A sealed block's header, followed by comp_size bytes: one zstd frame with content checksum.
+ * A sealed block's header, followed by comp_size bytes: zstd frames with content checksums.
  * The block takes total_size bytes of the ring. `magic` is the commit word.
  */
 struct lar_block {

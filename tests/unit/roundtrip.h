@@ -30,6 +30,11 @@ static inline uint8_t *encode_all(struct lar_encoder *enc, const struct tb_recor
 	*size = lar_encode(enc, r->words, r->count, shift, bytes, bound, &events);
 	assert_true(*size > 0 && *size <= bound);
 	assert_int_equal(events, r->events);
+	/* the parts to compress, one behind another, are all of it */
+	assert_in_range(enc->parts, 1, LAR_ENC_PARTS);
+	assert_int_equal(enc->part[enc->parts - 1], *size);
+	for (uint32_t i = 1; i < enc->parts; i++)
+		assert_true(enc->part[i - 1] < enc->part[i]);
 	return bytes;
 }
 

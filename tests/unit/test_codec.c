@@ -140,12 +140,14 @@ static void test_known_bytes(void **state)
 	static const uint8_t expected[] = { 17, /* streams */
 					    /* fixed streams and their bytes */
 					    0, 10, 1, 4, 2, 4, 3, 1, 4, 1, 5, 2, 6, 2, 7, 1,
-					    /* THREAD: time, tid, number, creator */
-					    16, 2, 17, 1, 18, 1, 19, 1,
-					    /* ALLOC: time, address, size */
-					    24, 2, 25, 1, 26, 1,
-					    /* FREE: time, address */
-					    32, 2, 33, 1,
+					    /* THREAD: tid, number, creator */
+					    17, 1, 18, 1, 19, 1,
+					    /* ALLOC: address, size */
+					    25, 1, 26, 1,
+					    /* FREE: address */
+					    33, 1,
+					    /* times: THREAD, ALLOC; FREE */
+					    16, 2, 24, 2, 32, 2,
 					    /* shapes */
 					    1, 4, 0x82, 0x80, 0x04, 0x80 | 3, 0x83, 0x80, 0x14, 2,
 					    /* sequence: THREAD, PATH, ALLOC, FREE */
@@ -156,12 +158,14 @@ static void test_known_bytes(void **state)
 					    0, 2, 0, 1,
 					    /* 0x1000 / 8 * 4; the ALLOC's node */
 					    0x80, 0x10, 2,
-					    /* time 100; tid; number; creator */
-					    0xc8, 0x01, 7, 1, 0,
-					    /* 100 later; no reference; size */
-					    0xc8, 0x01, 0, 16,
-					    /* 100 later; allocation 0 */
-					    0xc8, 0x01, 2 };
+					    /* tid; number; creator */
+					    7, 1, 0,
+					    /* no reference; size */
+					    0, 16,
+					    /* allocation 0 */
+					    2,
+					    /* time 100; 100 later; 100 later */
+					    0xc8, 0x01, 0xc8, 0x01, 0xc8, 0x01 };
 
 	(void)state;
 	assert_int_equal(size, sizeof(expected));

@@ -240,19 +240,32 @@ static inline void tb_encoder_free(struct lar_encoder *enc)
 	free(enc);
 }
 
+/* Two frames, as a frame may end anywhere. Returns their bytes. */
+static inline uint32_t tb_compress(uint8_t *to, size_t room, const uint8_t *encoded, size_t size)
+{
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+	size_t first, second;
+
+	assert(z);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+	first = ZSTD_compress2(z, to, room, encoded, size / 2);
+	assert(!ZSTD_isError(first));
+	second = ZSTD_compress2(z, to + first, room - first, encoded + size / 2, size - size / 2);
+	assert(!ZSTD_isError(second));
+	ZSTD_freeCCtx(z);
+	return (uint32_t)(first + second);
+}
+
 /* Compresses what b->encoded_size bytes at `encoded` hold into a block at the ring's head, as the
  * recorder does; returns its offset. *b has encoded_size, events, raw_size, times and slot set. */
 static inline size_t tb_append_block(struct tb *tb, struct lar_block *b, const uint8_t *encoded)
 {
-	size_t bound = ZSTD_compressBound(b->encoded_size), at = tb->header->ring_head;
+	size_t bound = 2 * ZSTD_compressBound(b->encoded_size), at = tb->header->ring_head;
 	struct lar_header *h = tb->header;
 	uint8_t *frame = malloc(bound);
-	ZSTD_CCtx *z = ZSTD_createCCtx();
 
-	assert(frame && z);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-	b->comp_size = (uint32_t)ZSTD_compress2(z, frame, bound, encoded, b->encoded_size);
-	assert(!ZSTD_isError(b->comp_size));
+	assert(frame);
+	b->comp_size = tb_compress(frame, bound, encoded, b->encoded_size);
 	b->magic = LAR_BLOCK_MAGIC;
 	b->total_size = (uint32_t)((sizeof(*b) + b->comp_size + 31) & ~31u);
 	b->seq = h->ring_blocks++;
@@ -273,7 +286,6 @@ static inline size_t tb_append_block(struct tb *tb, struct lar_block *b, const u
 	memcpy(tb->ring + at, b, sizeof(*b));
 	memcpy(tb->ring + at + sizeof(*b), frame, b->comp_size);
 	h->ring_head = at + b->total_size;
-	ZSTD_freeCCtx(z);
 	free(frame);
 	return at;
 }
