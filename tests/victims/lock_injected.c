@@ -152,9 +152,10 @@ WAITER(wait_futex_pi,
 
 /* How the main thread takes what is waited for, and lets it go. */
 #define MAIN(name, ...)                                                                            \
-	static void name(void)                                                                     \
+	static void __attribute__((noinline)) name(void)                                           \
 	{                                                                                          \
 		__VA_ARGS__                                                                        \
+		__asm__ volatile("");                                                              \
 	}
 
 MAIN(nothing, )
