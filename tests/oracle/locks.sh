@@ -52,7 +52,7 @@ watch() { # NAME CMD...
 sum_of() { # NAME WHO FUNCTION...
 	local name=$1 who=$2
 	shift 2
-	jq --arg names "$*" "[.$who[\$names | split(\" \")[]] // 0] | add" "$work/$name.calls"
+	jq --arg names "$*" "[.${who}[\$names | split(\" \")[]] // 0] | add" "$work/$name.calls"
 }
 
 # Spinlocks are left out: an instruction with a lock prefix cannot be probed. A thread's start may
