@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mutexes, those of POSIX and those of C11, which have the same form. See lockcall.h. */
 #include <linux/futex.h>
+#include <sys/single_threaded.h>
 #include <threads.h>
 
 #include "lockcall.h"
@@ -67,30 +68,68 @@ static int c11_error(int result)
 					 : EINVAL;
 }
 
-#define MUTEX_LOCK(symbol, way, error, parameters, arguments)                                      \
+#define KIND_MASK 0x17f /* type, robust, protocol, elision; not shared */
+
+/*
+ * Whether trying first is the same as locking at once: it tells whether another thread was faster
+ * since the look at the word. Not where the type has its own ways, nor in a process of one thread,
+ * where nobody is and where libc's lock is the cheaper one.
+ */
+static always_inline bool mutex_may_try(const pthread_mutex_t *m)
+{
+	return likely(!__libc_single_threaded && (*(const volatile int *)&m->__data.__kind &
+						  KIND_MASK) <= PTHREAD_MUTEX_RECURSIVE_NP);
+}
+
+#define MUTEX_LOCK(symbol, try, error, parameters, arguments)                                      \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
 		pthread_mutex_t *mutex = (pthread_mutex_t *)m;                                     \
 		struct lock_call l = LOCK_CALL(symbol, m);                                         \
-		unsigned how = way | mutex_way(mutex);                                             \
-		int result;                                                                        \
+		bool waits = mutex_taken(mutex);                                                   \
+		unsigned how = mutex_way(mutex);                                                   \
+		int result = 0;                                                                    \
                                                                                                    \
-		lock_enter(&l, mutex_taken(mutex), mutex_owner(mutex), how);                       \
-		result = REAL(symbol) arguments;                                                   \
+		lock_enter(&l, waits, mutex_owner(mutex), how);                                    \
+		if (likely(!waits)) {                                                              \
+			waits = !mutex_may_try(mutex);                                             \
+			if (likely(!waits)) {                                                      \
+				result = REAL(try)(m);                                             \
+				waits = error(result) == EBUSY;                                    \
+				if (unlikely(waits))                                               \
+					lock_blocks(&l, mutex_owner(mutex));                       \
+			}                                                                          \
+		}                                                                                  \
+		if (unlikely(waits))                                                               \
+			result = REAL(symbol) arguments;                                           \
 		lock_leave(&l, error(result), how);                                                \
 		return result;                                                                     \
 	}
 
-MUTEX_LOCK(pthread_mutex_lock, LOCK_WAITS, mutex_error, (pthread_mutex_t * m), (m))
-MUTEX_LOCK(pthread_mutex_trylock, LOCK_TRY, mutex_error, (pthread_mutex_t * m), (m))
-MUTEX_LOCK(pthread_mutex_timedlock, LOCK_WAITS, mutex_error,
+#define MUTEX_TRYLOCK(symbol, error, type)                                                         \
+	LAR_EXPORT int symbol(type *m)                                                             \
+	{                                                                                          \
+		pthread_mutex_t *mutex = (pthread_mutex_t *)m;                                     \
+		struct lock_call l = LOCK_CALL(symbol, m);                                         \
+		unsigned how = LOCK_TRY | mutex_way(mutex);                                        \
+		int result;                                                                        \
+                                                                                                   \
+		lock_enter(&l, mutex_taken(mutex), mutex_owner(mutex), how);                       \
+		result = REAL(symbol)(m);                                                          \
+		lock_leave(&l, error(result), how);                                                \
+		return result;                                                                     \
+	}
+
+MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, mutex_error, (pthread_mutex_t * m), (m))
+MUTEX_LOCK(pthread_mutex_timedlock, pthread_mutex_trylock, mutex_error,
 	   (pthread_mutex_t * m, const struct timespec *until), (m, until))
-MUTEX_LOCK(pthread_mutex_clocklock, LOCK_WAITS, mutex_error,
+MUTEX_LOCK(pthread_mutex_clocklock, pthread_mutex_trylock, mutex_error,
 	   (pthread_mutex_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
-MUTEX_LOCK(mtx_lock, LOCK_WAITS, c11_error, (mtx_t * m), (m))
-MUTEX_LOCK(mtx_trylock, LOCK_TRY, c11_error, (mtx_t * m), (m))
-MUTEX_LOCK(mtx_timedlock, LOCK_WAITS, c11_error, (mtx_t * m, const struct timespec *until),
+MUTEX_LOCK(mtx_lock, mtx_trylock, c11_error, (mtx_t * m), (m))
+MUTEX_LOCK(mtx_timedlock, mtx_trylock, c11_error, (mtx_t * m, const struct timespec *until),
 	   (m, until))
+MUTEX_TRYLOCK(pthread_mutex_trylock, mutex_error, pthread_mutex_t)
+MUTEX_TRYLOCK(mtx_trylock, c11_error, mtx_t)
 
 /* The hold ends where the unlock begins; the figures are entered after it. */
 #define MUTEX_UNLOCK(symbol, error, parameters)                                                    \

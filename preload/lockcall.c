@@ -224,7 +224,7 @@ lar_cold void lock_released_other(struct thread *t, uint64_t addr, unsigned call
 		lock_hold_end(t, cell, now, call, frame);
 }
 
-void lock_wait_begin(struct lock_call *l)
+void lock_blocks(struct lock_call *l, uint32_t owner)
 {
 	struct thread *t;
 
@@ -233,7 +233,7 @@ void lock_wait_begin(struct lock_call *l)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	lock_will_wait(t, l, LOCK_NO_OWNER);
+	lock_will_wait(t, l, owner);
 	span_close(t);
 }
 

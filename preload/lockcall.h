@@ -24,6 +24,9 @@ struct lock_call {
 	uint64_t before; /* a wait began then; 0 = none did */
 };
 
+/* After lock_enter(): another thread, known or not (as there), was faster. */
+void lock_blocks(struct lock_call *l, uint32_t owner);
+
 /* How a lock is taken. */
 enum lock_way {
 	LOCK_WAITS = 0,
@@ -205,7 +208,11 @@ static always_inline void lock_released(unsigned call, uint64_t addr, uint64_t n
 }
 
 /* One of few words for calls whose waits are events: no cell, no hold. */
-void lock_wait_begin(struct lock_call *l);
+static always_inline void lock_wait_begin(struct lock_call *l)
+{
+	lock_blocks(l, LOCK_NO_OWNER);
+}
+
 void lock_wait_end(struct lock_call *l, int result);
 
 /* A signal, a broadcast, a post: counted in a cell. nobody: no thread waited for it. */
