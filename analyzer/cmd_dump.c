@@ -273,8 +273,8 @@ static int take_event(void *arg, const struct event *e)
 
 	if (!d->left)
 		return 1;
-	/* no event: the thread is in that call */
-	if (e->kind == LAR_EV_LOCKWAIT && e->flags & TRACE_FROM_CELL)
+	/* no events: what a thread is in, its CPU time so far */
+	if ((e->kind == LAR_EV_LOCKWAIT || e->kind == LAR_EV_CPU) && e->flags & TRACE_FROM_CELL)
 		return 0;
 	if (e->time_ns < c->since_ns || e->time_ns > c->until_ns)
 		return 0;

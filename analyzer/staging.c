@@ -245,7 +245,8 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 		rc = copy_locks(&s, &header, has_holds ? &holds : NULL);
 	if (!rc)
 		copy_call(&s, &header);
-	if (!rc && (s.word_count || s.lock_count || s.call)) {
+	s.cpu_ns = header.owner_tid ? header.cpu_ns : 0;
+	if (!rc && (s.word_count || s.lock_count || s.call || s.cpu_ns)) {
 		rc = append(st, &s);
 		if (!rc) {
 			*total += head;

@@ -88,6 +88,28 @@ static int deliver_locks(struct taker *s)
 	return rc;
 }
 
+/* CPU time of threads that have not ended. */
+static int deliver_cpu(struct taker *s)
+{
+	const struct staging *staging = &s->t->staging;
+	struct event e = { .kind = LAR_EV_CPU,
+			   .flags = LAR_CPU_CLOCK | TRACE_FROM_CELL,
+			   .ticks = s->t->last_ticks };
+	int rc = 0;
+
+	e.time_ns = tickclock_ns(&s->t->clock, e.ticks);
+	e.field[0] = e.ticks;
+	for (size_t i = 0; i < staging->count && !rc; i++) {
+		if (!staging->slots[i].cpu_ns)
+			continue;
+		e.thread = staging->slots[i].thread;
+		e.tid = staging->slots[i].tid;
+		e.field[1] = staging->slots[i].cpu_ns;
+		rc = deliver_made(s, &e);
+	}
+	return rc;
+}
+
 /* Calls that are not over: as if their threads had begun to wait. */
 static int deliver_calls(struct taker *s)
 {
@@ -166,5 +188,7 @@ int stream_cells(struct trace *t, struct event **place, trace_event_fn *fn, void
 
 	if (!rc)
 		rc = deliver_locks(&s);
-	return rc ? rc : deliver_calls(&s);
+	if (!rc)
+		rc = deliver_calls(&s);
+	return rc ? rc : deliver_cpu(&s);
 }

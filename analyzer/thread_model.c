@@ -263,10 +263,24 @@ static void note_wait(const struct thread_model *m, struct thread_figures *t, co
 	}
 }
 
+/* Of a thread that has not ended, by the way. */
+static int take_cpu(struct thread_model *m, const struct event *e)
+{
+	struct thread_figures *t = thread_get(m, e->thread);
+
+	if (!t)
+		return -ENOMEM;
+	if (t != &m->others && !t->ended && e->field[1] > t->cpu_ns)
+		t->cpu_ns = e->field[1];
+	return 0;
+}
+
 int thread_model_event(struct thread_model *m, const struct event *e)
 {
 	struct thread_figures *t = NULL;
 
+	if (e->kind == LAR_EV_CPU && e->flags & TRACE_FROM_CELL)
+		return take_cpu(m, e);
 	if (e->ticks > m->last_ticks)
 		m->last_ticks = e->ticks;
 

@@ -251,6 +251,7 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	if (t->head > t->buffer)
 		stdiocell_flush(t, NULL);
 	t->slot->call_now = 0;
+	t->slot->cpu_ns = 0;
 	lockcell_leave(t);
 	FAULT_POINT(enter_flushed);
 	t->tid = tid;
@@ -435,6 +436,19 @@ void thread_prepare(void)
 	t->gate = GATE_OPEN;
 }
 
+/* CLOCK_THREAD_CPUTIME_ID of any thread of the process. */
+static clockid_t cpu_clock(uint32_t tid)
+{
+	return (clockid_t)(~tid << 3 | 6);
+}
+
+/* How long it was on a processor; only threads that end say so themselves. */
+static void note_cpu(struct lar_slot *slot, uint32_t owner)
+{
+	if (owner && owner < THREAD_SHARED)
+		slot->cpu_ns = sys_clock_ns(cpu_clock(owner));
+}
+
 void thread_seal_all(void)
 {
 	uint32_t used = lar ? atomic_load(&lar->slots_used) : 0, me = (uint32_t)sys_gettid();
@@ -445,6 +459,7 @@ void thread_seal_all(void)
 		uint32_t owner = __atomic_load_n(&slot_at(i)->owner_tid, __ATOMIC_ACQUIRE);
 		struct thread *t = lar->thread[i];
 
+		note_cpu(slot_at(i), owner);
 		if (owner == me) {
 			if (t && t == lar_self && t->gate == GATE_OPEN) {
 				t->gate = GATE_BUSY;

@@ -27,6 +27,8 @@ same "joins" read "$(field ends '(.locks.waiting[] | select(.call == "pthread_jo
 same "until the end" '[["accept","io"],["epoll_wait","idle"],["nanosleep","idle"],["poll","idle"],["pthread_join","idle"],["read","io"],["recv","io"],["stdio_read","io"],["waitpid","idle"],["works","none"]]' \
 	"$(field ends '[.threads.list[] | select(.number > 1) |
 		[.name, if .idle_ns > 15e6 then "idle" elif .io_time_ns > 15e6 then "io" else "none" end]] | sort | tojson')"
+same "CPU time of those that have not ended" '[true,true,["works"]]' "$(field ends '.threads.list |
+	[all(.cpu_ns > 0), (map(.cpu_ns) | add) < 10e9, map(select(.cpu_ns > 30e6) | .name)] | tojson')"
 same "in words" 1 "$("$lariat" locks "$(trace_of ends)" | grep -c 'in read of descriptor [0-9]*, pipe:')"
 same "whom it joins" 1 "$("$lariat" locks "$(trace_of ends)" | grep -c 'in pthread_join of thread [0-9]* read')"
 

@@ -210,7 +210,8 @@ struct lar_slot {
 	uint32_t call_target;
 	uint32_t call_now; /* commit word: number in calls.def, 0 = none */
 	uint32_t reserved1;
-	uint64_t reserved[22];
+	uint64_t cpu_ns; /* of the owner, when it was asked last; 0 = it was not */
+	uint64_t reserved[21];
 	struct lar_lock_cell locks[LAR_SLOT_LOCK_CELLS];
 };
 _Static_assert(sizeof(struct lar_slot) == 4096, "slot header's first part is one page");
