@@ -29,7 +29,7 @@ const char *config_get(char **env, const char *name)
 	size_t n = strlen(name);
 
 	for (; env && *env; env++)
-		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+		if (**env == *name && !strncmp(*env, name, n) && (*env)[n] == '=')
 			return *env + n + 1;
 	return NULL;
 }

@@ -82,11 +82,14 @@ uint64_t lar_ticks_slow(void)
  * The counter runs evenly on all cores: the kernel takes its own time from it. Asking the processor
  * as well would tell nothing more and is slow in virtual machines, some 20 us.
  */
-static bool tsc_usable(void)
+static bool tsc_usable(bool child)
 {
+	static bool usable; /* of the parent: it is the same machine */
 	char source[8] = "";
 	int fd;
 
+	if (child)
+		return usable;
 	fd = sys_openat(AT_FDCWD,
 			"/sys/devices/system/clocksource/clocksource0/current_clocksource",
 			O_RDONLY | O_CLOEXEC, 0);
@@ -94,8 +97,12 @@ static bool tsc_usable(void)
 		return false;
 	sys_read(fd, source, sizeof(source) - 1);
 	sys_close(fd);
-	return !strncmp(source, "tsc", 3);
+	usable = !strncmp(source, "tsc", 3);
+	return usable;
 }
+
+/* The loader's note of where the program's arguments stand on its first stack. */
+extern void *__libc_stack_end;
 
 /* Text with its NUL behind what is there; cut when it does not fit. */
 static size_t put_text(char *buf, size_t at, size_t size, const char *s, size_t n)
@@ -117,6 +124,35 @@ static size_t put_link(char *buf, size_t at, size_t size, const char *link)
 	return put_text(buf, at, size, target, n > 0 ? (size_t)n : 0);
 }
 
+/* Like /proc/self/cwd, which takes the system longer. */
+static size_t put_cwd(char *buf, size_t at, size_t size)
+{
+	char path[1024];
+	long n = sys_call3(SYS_getcwd, (long)path, sizeof(path), 0);
+
+	if (n <= 0 || path[0] != '/')
+		return put_link(buf, at, size, "/proc/self/cwd");
+	return put_text(buf, at, size, path, (size_t)n - 1);
+}
+
+/* The arguments of a program that has not run yet lie where the kernel put them, one behind
+ * another. */
+static size_t put_fresh_args(char *buf, size_t at, size_t size)
+{
+	const uint64_t *argc = __libc_stack_end;
+	char *const *argv = (char *const *)(argc + 1);
+	const char *end;
+
+	if (!argc || !*argc || !argv[0])
+		return at;
+	end = argv[*argc - 1];
+	end += strlen(end) + 1;
+	if (end < argv[0] || (size_t)(end - argv[0]) > size - at)
+		return at;
+	memcpy(buf + at, argv[0], (size_t)(end - argv[0]));
+	return at + (size_t)(end - argv[0]);
+}
+
 /* The process's name; the system tells a thread its own in a shorter way. */
 static void read_command(char *comm)
 {
@@ -136,21 +172,36 @@ static void read_command(char *comm)
 	sys_close(fd);
 }
 
-static void describe_process(void)
+static size_t put_args(char *buf, size_t at, size_t size, bool fresh)
 {
-	static const char args_path[] = "/proc/self/cmdline";
-	struct {
-		struct lar_dict_process p;
-		char text[ARGS_MOST + 4096];
-	} *record = pool_map(sizeof(*record));
-	size_t at = 0, size, start;
-	struct utsname host;
-	char comm[COMM_SIZE];
+	size_t start = at;
 	ssize_t n;
 	int fd;
 
-	if (!record)
-		return;
+	if (fresh && (at = put_fresh_args(buf, at, size)) > start)
+		return at;
+	fd = sys_openat(AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
+	while (fd >= 0 && at < size && (n = sys_read(fd, buf + at, size - at)) > 0)
+		at += (size_t)n;
+	if (fd >= 0)
+		sys_close(fd);
+	if (at > start)
+		buf[at - 1] = 0;
+	return at;
+}
+
+/* fresh: the program has not run yet. */
+static void describe_process(bool fresh)
+{
+	static struct {
+		struct lar_dict_process p;
+		char text[ARGS_MOST + 4096];
+	} description, *record = &description;
+	size_t at = 0, size, start;
+	struct utsname host;
+	char comm[COMM_SIZE];
+
+	record->p = (struct lar_dict_process){ 0 };
 	size = sizeof(record->text);
 	read_command(comm);
 	at = put_text(record->text, at, size, comm, strlen(comm));
@@ -158,20 +209,13 @@ static void describe_process(void)
 	memset(&host, 0, sizeof(host));
 	sys_call3(SYS_uname, (long)&host, 0, 0);
 	at = put_text(record->text, at, size, host.nodename, strlen(host.nodename));
-	at = put_link(record->text, at, size, "/proc/self/cwd");
+	at = put_cwd(record->text, at, size);
 	start = at;
-	fd = sys_openat(AT_FDCWD, args_path, O_RDONLY | O_CLOEXEC, 0);
-	while (fd >= 0 && at < size && (n = sys_read(fd, record->text + at, size - at)) > 0)
-		at += (size_t)n;
-	if (fd >= 0)
-		sys_close(fd);
-	if (at > start)
-		record->text[at - 1] = 0;
+	at = put_args(record->text, at, size, fresh);
 	for (size_t i = start; i < at; i++)
 		record->p.argc += !record->text[i];
 	record->p.uid = (uint32_t)sys_call3(SYS_getuid, 0, 0, 0);
 	dict_append(LAR_DICT_PROCESS, 0, record, sizeof(record->p) + at);
-	pool_unmap(record, sizeof(*record));
 }
 
 static void describe_notes(void)
@@ -241,9 +285,6 @@ static void environment_leave(char **env)
 			env[0] = env[1];
 }
 
-/* The loader's note of where the program's arguments stand on its first stack. */
-extern void *__libc_stack_end;
-
 /*
  * Before libc's own constructor has run (the program allocates in .preinit_array) environ is not
  * set; the environment is then found where the kernel put it: behind argc, argv and its NULL.
@@ -283,7 +324,7 @@ static bool start(bool child)
 		environment_leave(environment());
 	}
 	lar->pid = (uint32_t)sys_getpid();
-	lar->tsc = tsc_usable();
+	lar->tsc = tsc_usable(child);
 	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;
 	result = tracefile_create(&what);
 	if (result) {
@@ -295,7 +336,7 @@ static bool start(bool child)
 	inherited_start_ns = lar->header->start_unix_ns;
 	inherited_base = lar->base;
 	inherited_size = lar->map_size;
-	describe_process();
+	describe_process(!child);
 	tracefile_publish();
 	seal_prepare();
 	describe_notes();

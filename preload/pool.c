@@ -11,7 +11,10 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-#define MAPS_MOST 256u
+#define PAGE	    4096ull
+#define MAPS_MOST   256u
+#define CHUNK_PAGES 384ull /* too few for a huge page, which would take more than it is worth */
+#define PIECE_PAGES 192ull
 
 /* The mappings. A forked child keeps its parent's, wiped. */
 static struct {
@@ -34,14 +37,15 @@ static void map_enter(uint64_t start, uint64_t end)
 	atomic_store(&maps_lost, true);
 }
 
-static void map_leave(uint64_t start)
+static void map_drop(void *p, size_t size)
 {
 	for (uint32_t i = 0; i < MAPS_MOST; i++) {
-		uint64_t same = start;
+		uint64_t same = (uint64_t)p;
 
 		if (atomic_compare_exchange_strong(&map[i].start, &same, 0))
-			return;
+			break;
 	}
+	sys_munmap(p, size);
 }
 
 bool pool_each(void (*fn)(void *arg, uint64_t start, uint64_t end), void *arg)
@@ -52,7 +56,8 @@ bool pool_each(void (*fn)(void *arg, uint64_t start, uint64_t end), void *arg)
 	return !atomic_load(&maps_lost);
 }
 
-void *pool_map(size_t size)
+/* Page-aligned, and wiped in a child. */
+static void *map_new(size_t size)
 {
 	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -64,16 +69,53 @@ void *pool_map(size_t size)
 		return NULL;
 	}
 	sys_madvise(p, size, MADV_DONTDUMP);
-	map_enter((uint64_t)p, ((uint64_t)p + size + 4095) & ~4095ull);
+	map_enter((uint64_t)p, (uint64_t)p + size);
 	return p;
+}
+
+/*
+ * Most of what is asked for is small, and is cut from larger mappings: three system calls for each
+ * are much for a short program. Where the rest of the mapping begins, with its pages in the low
+ * bits. A child goes on in its parent's, which nothing was written to behind that, or is wiped.
+ */
+static _Atomic uint64_t rest;
+
+static void *piece_cut(uint64_t pages)
+{
+	uint64_t from = atomic_load(&rest), fresh;
+
+	for (;;) {
+		if ((from & (PAGE - 1)) >= pages) {
+			if (atomic_compare_exchange_weak(&rest, &from, from + pages * PAGE - pages))
+				return (void *)(from & ~(PAGE - 1));
+			continue;
+		}
+		fresh = (uint64_t)map_new(CHUNK_PAGES * PAGE);
+		if (!fresh)
+			return NULL;
+		if (atomic_compare_exchange_strong(&rest, &from, fresh + CHUNK_PAGES))
+			from = fresh + CHUNK_PAGES;
+		else
+			map_drop((void *)fresh, CHUNK_PAGES * PAGE);
+	}
+}
+
+void *pool_map(size_t size)
+{
+	uint64_t pages = (size + PAGE - 1) / PAGE;
+	void *p = pages <= PIECE_PAGES ? piece_cut(pages) : NULL;
+
+	return p ? p : map_new(pages * PAGE);
 }
 
 void pool_unmap(void *p, size_t size)
 {
-	if (!p)
-		return;
-	map_leave((uint64_t)p);
-	sys_munmap(p, size);
+	uint64_t pages = (size + PAGE - 1) / PAGE;
+
+	if (p && pages <= PIECE_PAGES) /* its addresses are not used again */
+		sys_madvise(p, pages * PAGE, MADV_DONTNEED);
+	else if (p)
+		map_drop(p, pages * PAGE);
 }
 
 /*

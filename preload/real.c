@@ -4,6 +4,8 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -268,16 +270,146 @@ bool real_operators_replaced(void)
 	return yes;
 }
 
-void real_resolve(void)
-{
-	struct search search;
-
-	search_begin(&search);
-#define CALL(sym, number, family, operation)                                                       \
-	if (!real.sym)                                                                             \
-		*(void **)&real.sym = search_for(&search, #sym);
+/* The names, and where each begins, in the order of struct real. */
+static const struct names {
+#define CALL(sym, number, family, operation) char sym[sizeof(#sym)];
 #include "format/calls.def"
 #undef CALL
+} names = {
+#define CALL(sym, number, family, operation) #sym,
+#include "format/calls.def"
+#undef CALL
+};
+static const uint16_t name_at[] = {
+#define CALL(sym, number, family, operation) offsetof(struct names, sym),
+#include "format/calls.def"
+#undef CALL
+};
+
+/* The heap's rows, which are the first. */
+enum {
+	HEAP_NAMES = 0
+#define CALL(sym, number, family, operation) +((number) < 64)
+#include "format/calls.def"
+#undef CALL
+};
+
+#define NAMES (sizeof(name_at) / sizeof(*name_at))
+#define BATCH 32u
+_Static_assert(sizeof(struct real) == NAMES * sizeof(void *), "pointers and nothing else");
+
+/* Names that are looked up together: nearly all of the time goes into waiting for the tables. */
+struct batch {
+	unsigned count;
+	struct wanted wanted[BATCH];
+	void **to[BATCH];
+};
+
+/* Fetches what find_in() is going to read, for all names step by step. */
+static void batch_fetch(const struct symbols *s, const struct batch *b)
+{
+	const uint32_t *t = s->gnu_hash, *bucket = t + 4 + t[2] * 2, *chain = bucket + t[0];
+	uint32_t at[BATCH], n = 0, kept = 0;
+
+	if (!t[0])
+		return;
+	for (unsigned i = 0; i < b->count; i++) {
+		uint32_t h = b->wanted[i].gnu_hash;
+
+		if (*b->to[i] || (t[2] && !gnu_filter_passes(t, h)))
+			continue;
+		at[n] = h % t[0];
+		__builtin_prefetch(&bucket[at[n++]]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		at[kept] = bucket[at[i]];
+		if (at[kept] >= t[1])
+			__builtin_prefetch(&chain[at[kept++] - t[1]]);
+	}
+	for (uint32_t i = 0; i < kept; i++) {
+		__builtin_prefetch(&s->symbol[at[i]]);
+		if (s->version)
+			__builtin_prefetch(&s->version[at[i]]);
+	}
+	for (uint32_t i = 0; i < kept; i++)
+		__builtin_prefetch(s->name + s->symbol[at[i]].st_name);
+}
+
+static void batch_find(const struct symbols *s, const struct batch *b)
+{
+	if (s->gnu_hash)
+		batch_fetch(s, b);
+	for (unsigned i = 0; i < b->count; i++)
+		if (!*b->to[i])
+			*b->to[i] = find_in(s, &b->wanted[i]);
+}
+
+static void batch_resolve(const struct search *search, const struct batch *b)
+{
+	for (uint32_t i = 0; i < search->count; i++)
+		batch_find(&search->table[i], b);
+	for (const struct link_map *m = search->rest; m; m = m->l_next) {
+		struct symbols s;
+
+		if (symbols_of(m, &s))
+			batch_find(&s, b);
+	}
+}
+
+/* Those of a range of rows that are still NULL. */
+static void rows_resolve(const struct search *search, size_t from, size_t to)
+{
+	for (size_t i = from; i < to && i < NAMES;) {
+		struct batch batch = { .count = 0 };
+
+		for (; batch.count < BATCH && i < to && i < NAMES; i++) {
+			void **pointer = (void **)&real + i;
+			const char *name = (const char *)&names + name_at[i];
+
+			if (*pointer)
+				continue;
+			batch.wanted[batch.count] = (struct wanted){ name, gnu_hash_of(name) };
+			batch.to[batch.count++] = pointer;
+		}
+		batch_resolve(search, &batch);
+	}
+}
+
+/*
+ * What was loaded when the first name was looked up, which is before the program runs: it stays
+ * loaded, and a name means the same whenever it is asked for.
+ */
+static const struct search *search_at_start(struct search *own)
+{
+	static struct search first;
+	static _Atomic uint32_t known; /* 1: it is being entered */
+	uint32_t none = 0;
+
+	if (atomic_load_explicit(&known, memory_order_acquire) == 2)
+		return &first;
+	search_begin(own);
+	if (atomic_compare_exchange_strong(&known, &none, 1)) {
+		first = *own;
+		atomic_store_explicit(&known, 2, memory_order_release);
+	}
+	return own;
+}
+
+void real_resolve(void)
+{
+	struct search own;
+	const struct search *search = search_at_start(&own);
+
+	/* further objects may have been loaded later, and go away while they are looked at */
+	rows_resolve(search, 0, search->rest ? NAMES : HEAP_NAMES);
+}
+
+void real_resolve_near(const void *pointer)
+{
+	size_t row = (size_t)((void *const *)pointer - (void *const *)&real) / BATCH * BATCH;
+	struct search own;
+
+	rows_resolve(search_at_start(&own), row, row + BATCH);
 }
 
 void *real_find_late(const char *symbol)

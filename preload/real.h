@@ -79,8 +79,12 @@ struct real {
 #pragma GCC diagnostic pop
 extern struct real real;
 
-/* Fills what is still NULL. Any context; calls made at the same time do the same. */
+/* Fills what a program needs from the start: the heap's rows. Any context; calls made at the same
+ * time do the same. */
 void real_resolve(void);
+
+/* Fills a pointer, and others near it that are still NULL, in the same way. */
+void real_resolve_near(const void *pointer);
 
 /*
  * Looks again for one symbol that was not there at the start: a library opened later may bring it.
@@ -107,6 +111,7 @@ const struct real_old *real_first_version(void);
 #define REAL_OLD(symbol) (real_first_version()->symbol)
 
 /* The real function, resolved even when this is the first call of the process. */
-#define REAL(symbol) (likely(real.symbol != NULL) ? real.symbol : (real_resolve(), real.symbol))
+#define REAL(symbol)                                                                               \
+	(likely(real.symbol != NULL) ? real.symbol : (real_resolve_near(&real.symbol), real.symbol))
 
 #endif

@@ -5,15 +5,15 @@
  * on at on its stack, 128 bytes below. All registers come back as they were, vectors included, so
  * that the thread goes on by itself, whatever becomes of who asked.
  */
-#include <cpuid.h>
+#include <sys/platform/x86.h>
 
 #include "recorder.h"
 #include "snapshot.h"
 
-#define XSAVE_MOST (16u << 10)
+/* Bytes that all vector and other extended registers may take. How many they do take is asked for
+ * when it is needed: virtual machines answer slowly, and most processes are never asked. */
+#define XSAVE_MOST "0x4000"
 
-/* Bytes that all vector and other extended registers take; read by the code below. */
-uint64_t lar_xsave_size __attribute__((visibility("hidden")));
 void lar_scan_entry(void) __attribute__((visibility("hidden")));
 
 __asm__(".text\n"
@@ -27,8 +27,16 @@ __asm__(".text\n"
 	"push %rbp\n\tpush %rdi\n\tpush %rsi\n\tpush %rdx\n\t"
 	"push %rcx\n\tpush %rbx\n\tpush %rax\n\t"
 	"cld\n\t"
+	"mov $0xd, %eax\n\t"
+	"xor %ecx, %ecx\n\t"
+	"cpuid\n\t"
+	"mov %ebx, %edx\n\t"
 	"mov %rsp, %rbx\n\t"
-	"sub lar_xsave_size(%rip), %rsp\n\t"
+	"test %edx, %edx\n\t"
+	"jz 1f\n\t"
+	"cmp $" XSAVE_MOST ", %edx\n\t"
+	"ja 1f\n\t"
+	"sub %rdx, %rsp\n\t"
 	"and $-64, %rsp\n\t"
 	/* its header must be zero */
 	"lea 512(%rsp), %rdi\n\t"
@@ -46,7 +54,8 @@ __asm__(".text\n"
 	"mov $-1, %eax\n\t"
 	"mov $-1, %edx\n\t"
 	"xrstor64 (%rsp)\n\t"
-	"mov %rbx, %rsp\n\t"
+	"mov %rbx, %rsp\n"
+	"1:\n\t"
 	"pop %rax\n\tpop %rbx\n\tpop %rcx\n\t"
 	"pop %rdx\n\tpop %rsi\n\tpop %rdi\n\tpop %rbp\n\t"
 	"pop %r8\n\tpop %r9\n\tpop %r10\n\tpop %r11\n\t"
@@ -57,11 +66,6 @@ __asm__(".text\n"
 
 void snapshot_offer(void)
 {
-	unsigned a, b, c, d;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) ||
-	    !__get_cpuid_count(0xd, 0, &a, &b, &c, &d) || !b || b > XSAVE_MOST)
-		return;
-	lar_xsave_size = b;
-	lar->header->scan_entry = (uint64_t)lar_scan_entry;
+	if (CPU_FEATURE_ACTIVE(OSXSAVE))
+		lar->header->scan_entry = (uint64_t)lar_scan_entry;
 }
