@@ -33,7 +33,7 @@ struct staging_slot {
 	uint32_t call_target;
 	uint64_t call_since;
 	uint64_t cpu_ns; /* of the owner, as of some moment; 0 = not known */
-	bool sealed; /* the ring has these records too */
+	bool sealed;	 /* the ring has these records too */
 };
 
 struct staging {
