@@ -215,10 +215,10 @@ static inline __attribute__((always_inline)) void copy_fields(const uint64_t *w,
 }
 
 static inline __attribute__((always_inline)) void make_event(struct cursor *c, struct trace *t,
-							     struct event *e)
+							     uint64_t ticks, struct event *e)
 {
 	const uint64_t *w = c->words + c->at;
-	uint64_t w0 = w[0], ticks = cursor_time(c);
+	uint64_t w0 = w[0];
 	unsigned kind = lar_word0_kind(w0);
 	uint32_t head = (uint32_t)w0 & ~((uint32_t)TRACE_FROM_CELL << 8);
 
@@ -242,10 +242,11 @@ static inline __attribute__((always_inline)) void make_event(struct cursor *c, s
 uint32_t cursor_fill(struct cursor *c, struct trace *t, uint32_t number,
 		     const struct cursor_limit *limit, struct event *e, uint32_t room, int *rc)
 {
+	uint64_t ticks = cursor_time(c);
 	uint32_t n = 0;
 
 	do {
-		make_event(c, t, &e[n++]);
+		make_event(c, t, ticks, &e[n++]);
 		if (cursor_at_end(c))
 			break;
 		if (lar_word0_kind(c->words[c->at]) == LAR_EV_PATH) {
@@ -253,6 +254,7 @@ uint32_t cursor_fill(struct cursor *c, struct trace *t, uint32_t number,
 			if (*rc || cursor_at_end(c))
 				break;
 		}
-	} while (n < room && cursor_before(c, number, limit));
+		ticks = cursor_time(c);
+	} while (n < room && cursor_key_before(c, ticks, number, limit));
 	return n;
 }

@@ -54,17 +54,25 @@ struct cursor_limit {
 
 #define CURSOR_NO_LIMIT ((struct cursor_limit){ UINT64_MAX, true, UINT32_MAX })
 
-/* Does the next record, of slot `number`, come before the limit? Only when not at the end. */
-static inline bool cursor_before(const struct cursor *c, uint32_t number,
-				 const struct cursor_limit *limit)
+/*
+ * Does the next record, whose time is `key` and whose slot `number`, come before the limit? Only
+ * when not at the end.
+ */
+static inline bool cursor_key_before(const struct cursor *c, uint64_t key, uint32_t number,
+				     const struct cursor_limit *limit)
 {
-	uint64_t key = cursor_time(c);
 	bool not_free;
 
 	if (__builtin_expect(key != limit->key, 1))
 		return key < limit->key;
 	not_free = !cursor_frees(c);
 	return not_free != limit->not_free ? limit->not_free : number <= limit->number;
+}
+
+static inline bool cursor_before(const struct cursor *c, uint32_t number,
+				 const struct cursor_limit *limit)
+{
+	return cursor_key_before(c, cursor_time(c), number, limit);
 }
 
 /*

@@ -148,7 +148,7 @@ static inline uint64_t held_pages(const struct growth_model *g)
 	return g->pages.pages + g->inner_pages;
 }
 
-static void held_changed(struct growth_model *g)
+static __attribute__((noinline)) void held_changed(struct growth_model *g)
 {
 	g->heap->held_bytes = growth_held_bytes(g);
 	g->heap->main_held_bytes = g->main_pages * PAGE;
@@ -255,8 +255,9 @@ static inline bool region_has(const struct growth_model *g, const struct live_bl
 }
 
 /* Does the block lie beyond what its region has? Then the region was extended for it. */
-static int region_reach(struct growth_model *g, const struct live_block *b, const struct event *e,
-			uint64_t took_ns)
+static __attribute__((noinline)) int region_reach(struct growth_model *g,
+						  const struct live_block *b, const struct event *e,
+						  uint64_t took_ns)
 {
 	bool main_heap = b->address < MAPPINGS_START;
 	uint64_t end = b->address + b->size_bytes, start = b->address & ~(uint64_t)(PAGE - 1);
@@ -280,7 +281,8 @@ static int region_reach(struct growth_model *g, const struct live_block *b, cons
 	return region_grows(g, region, main_heap, start, end, e, took_ns);
 }
 
-static inline int pages_take(struct growth_model *g, const struct live_block *b)
+static inline __attribute__((always_inline)) int pages_take(struct growth_model *g,
+							    const struct live_block *b)
 {
 	struct span s = span_of(b);
 	uint64_t before = held_pages(g);
@@ -310,8 +312,9 @@ int growth_model_know(struct growth_model *g, const struct live_block *b)
 	return err;
 }
 
-static int own_mapping_born(struct growth_model *g, const struct live_block *b,
-			    const struct event *e, uint64_t took_ns)
+static __attribute__((noinline)) int own_mapping_born(struct growth_model *g,
+						      const struct live_block *b,
+						      const struct event *e, uint64_t took_ns)
 {
 	struct growth_event new;
 

@@ -73,7 +73,7 @@ int heap_model_start_line(struct heap_model *m, uint64_t now_ns)
 	return 0;
 }
 
-static void line_advance(struct heap_model *m, uint64_t now_ns)
+static __attribute__((noinline)) void line_advance(struct heap_model *m, uint64_t now_ns)
 {
 	struct timeline_sample now = sample_now(m);
 
@@ -142,8 +142,8 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 	s->peak_number = m->peak_number;
 }
 
-static inline void count_birth(struct heap_model *m, struct heap_site *s, uint64_t size,
-			       uint64_t now)
+static inline __attribute__((always_inline)) void
+count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
 {
 	struct lar_weight w = sampling_weigh(&m->sampling, size);
 	struct heap_totals *t = &m->total;
@@ -173,8 +173,8 @@ static inline void count_birth(struct heap_model *m, struct heap_site *s, uint64
 }
 
 /* A block from before the window has no site. Returns what the block stood for. */
-static inline struct lar_weight count_death(struct heap_model *m, const struct live_block *b,
-					    const struct event *e, uint64_t now)
+static inline __attribute__((always_inline)) struct lar_weight
+count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now)
 {
 	struct lar_weight w = sampling_weigh(&m->sampling, b->size_bytes);
 	struct heap_site *s;
@@ -209,7 +209,8 @@ static inline struct lar_weight count_death(struct heap_model *m, const struct l
  * Was the block that e allocates freed at that very time, by another thread whose event came first?
  * When the own thread freed another block there in between, that is the one that was known.
  */
-static bool freed_before_born(struct heap_model *m, uint64_t address, const struct event *e)
+static __attribute__((noinline)) bool freed_before_born(struct heap_model *m, uint64_t address,
+							const struct event *e)
 {
 	if (moment_take(&m->stray, address, e, false))
 		return true;
@@ -239,7 +240,8 @@ static struct heap_early *early_new(struct heap_model *m)
  * done, so another thread can have got its old block, and be recorded, before. If no such realloc
  * follows, the free was never recorded.
  */
-static void block_given_out_again(struct heap_model *m, struct live_block *b, const struct event *e)
+static __attribute__((noinline)) void
+block_given_out_again(struct heap_model *m, struct live_block *b, const struct event *e)
 {
 	struct heap_early *early;
 
@@ -264,8 +266,8 @@ static void block_given_out_again(struct heap_model *m, struct live_block *b, co
 }
 
 /* The place of a block that e makes; NULL = no memory. */
-static struct live_block *place_again(struct heap_model *m, struct live_block *b,
-				      const struct event *e)
+static __attribute__((noinline)) struct live_block *
+place_again(struct heap_model *m, struct live_block *b, const struct event *e)
 {
 	uint64_t address = b->address;
 	bool known;
@@ -275,7 +277,8 @@ static struct live_block *place_again(struct heap_model *m, struct live_block *b
 }
 
 /* A block whose free came before it. */
-static void block_was_freed(struct heap_model *m, struct live_block *b, const struct event *e)
+static __attribute__((noinline)) void block_was_freed(struct heap_model *m, struct live_block *b,
+						      const struct event *e)
 {
 	uint64_t address = b->address;
 
@@ -285,8 +288,8 @@ static void block_was_freed(struct heap_model *m, struct live_block *b, const st
 	moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
 }
 
-static inline int block_born(struct heap_model *m, const struct event *e, uint64_t address,
-			     uint64_t size)
+static inline __attribute__((always_inline)) int
+block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64_t size)
 {
 	struct heap_site *s = NULL;
 	uint32_t site = SITE_NONE;
@@ -338,8 +341,8 @@ static inline void count_temporary(struct heap_model *m, const struct event *e, 
  * can free and allocate in one step of the clock, and the free has its place behind what its thread
  * did before it.
  */
-static bool death_was_early(struct heap_model *m, const struct event *e, uint64_t address,
-			    uint64_t start)
+static __attribute__((noinline)) bool death_was_early(struct heap_model *m, const struct event *e,
+						      uint64_t address, uint64_t start)
 {
 	struct heap_early *own = NULL;
 
@@ -360,8 +363,8 @@ static bool death_was_early(struct heap_model *m, const struct event *e, uint64_
 	return true;
 }
 
-static inline void block_died(struct heap_model *m, const struct event *e, uint64_t address,
-			      uint64_t now)
+static inline __attribute__((always_inline)) void
+block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64_t now)
 {
 	struct live_block *b = live_find(&m->live, address);
 	bool in_window = e->time_ns >= m->since_ns;
@@ -410,7 +413,7 @@ static void count_realloc(struct heap_model *m, uint64_t old, uint64_t size)
 	m->total.reallocations += lar_weight_pair(m->sampling.period, b ? b->size_bytes : 0, size);
 }
 
-static int take_realloc(struct heap_model *m, const struct event *e)
+static __attribute__((noinline)) int take_realloc(struct heap_model *m, const struct event *e)
 {
 	uint64_t took = e->field[1], old = e->field[2], now = e->field[3], size = e->field[4];
 
@@ -434,7 +437,7 @@ static int take_realloc(struct heap_model *m, const struct event *e)
 	return 0;
 }
 
-static int take_map(struct heap_model *m, const struct event *e)
+static __attribute__((noinline)) int take_map(struct heap_model *m, const struct event *e)
 {
 	struct heap_mapped *t = &m->mapped;
 	uint32_t site;
@@ -491,7 +494,7 @@ static uint64_t call_bytes(unsigned call, int64_t result)
 	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
 }
 
-static void take_tick(struct heap_model *m, const struct event *e)
+static __attribute__((noinline)) void take_tick(struct heap_model *m, const struct event *e)
 {
 	if (e->field[1]) {
 		m->tick.rss_bytes = e->field[1];
