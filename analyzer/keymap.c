@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline uint32_t slot_of(const struct keymap *m, uint64_t key)
-{
-	key ^= key >> 32;
-	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> 32) & m->mask;
-}
-
 static int map_grow(struct keymap *m)
 {
 	struct keymap old = *m;
@@ -30,7 +24,8 @@ static int map_grow(struct keymap *m)
 
 		if (!old.slots[i].used)
 			continue;
-		for (s = slot_of(m, old.slots[i].key); m->slots[s].used; s = (s + 1) & m->mask)
+		for (s = keymap_slot_of(m, old.slots[i].key); m->slots[s].used;
+		     s = (s + 1) & m->mask)
 			;
 		m->slots[s] = old.slots[i];
 	}
@@ -38,23 +33,23 @@ static int map_grow(struct keymap *m)
 	return 0;
 }
 
-uint32_t keymap_find(const struct keymap *m, uint64_t key)
+uint32_t keymap_search(const struct keymap *m, uint64_t key)
 {
 	if (!m->mask)
 		return KEYMAP_NONE;
-	for (uint32_t s = slot_of(m, key); m->slots[s].used; s = (s + 1) & m->mask)
+	for (uint32_t s = keymap_slot_of(m, key); m->slots[s].used; s = (s + 1) & m->mask)
 		if (m->slots[s].key == key)
 			return m->slots[s].number;
 	return KEYMAP_NONE;
 }
 
-uint32_t keymap_number(struct keymap *m, uint64_t key)
+uint32_t keymap_number_new(struct keymap *m, uint64_t key)
 {
 	uint32_t s;
 
 	if (m->count >= m->mask / 2 && map_grow(m))
 		return KEYMAP_NONE;
-	for (s = slot_of(m, key); m->slots[s].used; s = (s + 1) & m->mask)
+	for (s = keymap_slot_of(m, key); m->slots[s].used; s = (s + 1) & m->mask)
 		if (m->slots[s].key == key)
 			return m->slots[s].number;
 	m->slots[s] = (struct keymap_slot){ key, m->count, 1 };
@@ -67,13 +62,11 @@ void keymap_fini(struct keymap *m)
 	memset(m, 0, sizeof(*m));
 }
 
-int array_reserve(void **array, uint32_t *size, uint32_t index, uint32_t element_size)
+int array_grow(void **array, uint32_t *size, uint32_t index, uint32_t element_size)
 {
 	uint64_t wanted = *size ? *size : 16;
 	char *grown;
 
-	if (index < *size)
-		return 0;
 	while (wanted <= index)
 		wanted *= 2;
 	if (wanted > UINT32_MAX)
