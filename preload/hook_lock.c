@@ -72,13 +72,17 @@ static int c11_error(int result)
 
 /*
  * Whether trying first is the same as locking at once: it tells whether another thread was faster
- * since the look at the word. Not where the type has its own ways, nor in a process of one thread,
- * where nobody is and where libc's lock is the cheaper one.
+ * since the look at the word. So it is but for robust mutexes and those with a protocol, and where
+ * the own thread has it and locking says so. In a process of one thread nobody is faster, and
+ * libc's lock is cheaper than its try.
  */
 static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 {
-	return likely(!__libc_single_threaded && (*(const volatile int *)&m->__data.__kind &
-						  KIND_MASK) <= PTHREAD_MUTEX_RECURSIVE_NP);
+	int kind = *(const volatile int *)&m->__data.__kind & KIND_MASK;
+
+	return likely(!__libc_single_threaded && kind <= PTHREAD_MUTEX_RECURSIVE_NP) ||
+	       (!__libc_single_threaded && kind <= PTHREAD_MUTEX_ADAPTIVE_NP &&
+		mutex_owner(m) != lar_self->tid);
 }
 
 #define MUTEX_LOCK(symbol, try, error, parameters, arguments)                                      \

@@ -9,7 +9,9 @@
 #
 # And of the calls that waited in the kernel (futex system calls on the lock's words) none may be
 # untold: a lock that found nobody in its way does not wait. More are told than those: who finds a
-# lock taken that is given back before the kernel is asked has waited, too.
+# lock taken that is given back before the kernel is asked has waited, too. (Of readers, semaphores,
+# robust mutexes and those with a protocol some may be missed: another thread may be faster between
+# the look at the lock and libc's. The probes make that time a thousand times longer.)
 #
 # Needs root, perf and probes in user space; nothing is left of them afterwards.
 # shellcheck source=tests/lib.sh
@@ -59,7 +61,7 @@ sum_of() { # NAME WHO FUNCTION...
 # come from an allocator that has a function of that name, too.
 spins='[.locks.sites[] | select(.kind == "spinlock") | .acquisitions + .failed_try] | add // 0'
 compare() { # NAME
-	local name=$1 blocked
+	local name=$1 blocked told
 	"$top/tests/oracle/lockcalls.py" "$work/$name.perf" "$lib" >"$work/$name.calls"
 	same "$name: events lost by perf" 0 "$(jq .lost "$work/$name.calls")"
 	same "$name: calls past the recorder" '{}' \
@@ -79,8 +81,9 @@ compare() { # NAME
 		"$(field "$name" '.threads.created')"
 	blocked=$(sum_of "$name" waited "${locks[@]}")
 	checks=$((checks + 1))
-	[ "$blocked" -le "$(field "$name" '.locks.totals.contended')" ] ||
-		fail "$name: $blocked waited in the kernel, told $(field "$name" '.locks.totals.contended')"
+	told=$(field "$name" '.locks | .totals.contended +
+		([.waiting[] | select(.kind != "condition")] | length)')
+	[ "$blocked" -le "$told" ] || fail "$name: $blocked waited in the kernel, told $told"
 	jq -r --arg name "$name" --argjson blocked "$blocked" --slurpfile calls "$work/$name.calls" '
 		.locks.totals | "\($name): \(.acquisitions) acquisitions, \(.failed_try) failed tries, " +
 		"\(.contended) contended, \($blocked) calls waited in the kernel, \(.condition_waits) " +
