@@ -383,6 +383,15 @@ static int take_event(struct lock_model *m, const struct event *e)
 	}
 }
 
+/* One that was cancelled while it waited waits no more. */
+static void take_end(struct lock_model *m, const struct event *e)
+{
+	uint32_t n = keymap_find(&m->waits.threads, e->field[1]);
+
+	if (n != KEYMAP_NONE)
+		m->waits.waiting[n].waits = false;
+}
+
 int lock_model_event(struct lock_model *m, const struct event *e)
 {
 	switch (e->kind) {
@@ -398,6 +407,9 @@ int lock_model_event(struct lock_model *m, const struct event *e)
 		return call_operation(e->call) == LAR_OP_FORK ? take_fork(m, e) : take_order(m, e);
 	case LAR_EV_IO:
 		return take_io(m, e);
+	case LAR_EV_THREAD_END:
+		take_end(m, e);
+		return 0;
 	default:
 		return 0;
 	}

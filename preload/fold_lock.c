@@ -439,7 +439,11 @@ static void take_event(struct fold *f, struct locks *l, const struct fold_event 
 void fold_lock_event(struct fold *f, void **state, const struct fold_event *e)
 {
 	struct locks *l = *state;
+	struct fold_waiting was;
 
+	/* one that was cancelled while it waited waits no more */
+	if (e->kind == LAR_EV_THREAD_END && l)
+		fold_wait_end(f, &l->waits, (uint32_t)e->field[1], &was);
 	if (e->kind != LAR_EV_LOCK && e->kind != LAR_EV_LOCKSUM && e->kind != LAR_EV_LOCKHOLDS &&
 	    e->kind != LAR_EV_LOCKORDER && e->kind != LAR_EV_LOCKWAIT)
 		return;

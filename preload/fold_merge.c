@@ -295,6 +295,7 @@ static void take_event(struct fold *f, struct fold_source *s)
 	case LAR_EV_LOCKHOLDS:
 	case LAR_EV_LOCKORDER:
 	case LAR_EV_LOCKWAIT:
+	case LAR_EV_THREAD_END:
 		fold_lock_event(f, &f->lock_state, &e);
 		break;
 	case LAR_EV_CPU:

@@ -55,6 +55,12 @@ record versions "$victims/lock_versions"
 counts_right versions
 record ends "$victims/threads_ends"
 counts_right ends
+# All of them are over, those that were cancelled while they waited, too; also where it was long ago.
+same "ends: who waits at the end" '[]' "$(field ends '.locks.waiting | tojson')"
+options=LARIAT_SIZE=1M record wrapped "$victims/threads_ends" wrap
+counts_right wrapped
+same "wrapped: who waits at the end" '[[],true]' "$(field wrapped \
+	'[.locks.waiting, .trace.events_folded > 1000000] | tojson')"
 
 if [ -e "$victims/lock_cxx20" ]; then
 	record cxx20 "$victims/lock_cxx20"

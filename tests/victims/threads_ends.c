@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "asleep.h"
+#include "churn.h"
 #include "expect.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -178,11 +179,13 @@ static void left(void)
 	expect_add("threads.created", 32);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	sem_init(&sem, 0, 0);
 	cancelled();
 	left();
+	if (argc > 1 && !strcmp(argv[1], "wrap"))
+		churn(600000);
 	expect_add("threads.unjoined", 0);
 	expect_print();
 	return wrong ? 1 : 0;
