@@ -65,10 +65,12 @@ enum reach_state {
 	REACH_LEADER = 8,     /* unseen, and it was looked at what it points to */
 };
 
-/* Runs of blocks that are near each other, each with an index by page. */
+/* Runs of blocks that are near each other, each with an index by page: of a size that suits them.
+ */
 struct reach_cluster {
 	uint64_t start, end;
 	uint64_t first_page;
+	unsigned shift;	      /* log2 of a page's size */
 	uint32_t first, last; /* blocks; last is behind the run */
 	uint32_t *page;	      /* by page: the first block that ends behind its start */
 };

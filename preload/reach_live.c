@@ -508,13 +508,15 @@ bool reach_live(struct reach *r)
 
 	if (!s || !section(r, LAR_SECTION_RING))
 		return false;
+	if (!r->s->slots && !r->s->ring_used && !r->s->folded)
+		return true; /* nothing was ever recorded */
 	l.slots = (uint32_t)(s->size / r->s->slot_size);
 	l.fill = reach_memory(r, l.slots * 2 * sizeof(*l.fill));
 	if (!l.fill)
 		return false;
 	l.taken = l.fill + l.slots;
 	l.first = first_places(r->s, r->header);
-	if (!reach_checkpoint(r, checkpoint_row, &l))
+	if (r->s->folded && !reach_checkpoint(r, checkpoint_row, &l))
 		return false;
 	flush(&l, NO_SLOT);
 	if (!take_ring(&l))

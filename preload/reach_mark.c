@@ -16,7 +16,11 @@
 #define PAGE		4096ull
 #define CLUSTER_GAP	(1ull << 20)
 #define SPARSE_BLOCK	(256u << 10) /* from this size on its pages may never have been written */
-#define LINED_UP	32	     /* pointers between two steps */
+#define SHIFT_LEAST	8	     /* of the index's pages: 256 bytes */
+#define PAGES_EACH	4	     /* of the index, for each block at most */
+#define PAGES_LEAST	64
+#define FEW_BLOCKS	(1u << 15) /* that they and their index stay in the cache */
+#define LINED_UP	32	   /* pointers between two steps */
 #define COPY		(64u << 10)
 #define ONLY_START	(1ull << 63)
 #define LINKS		32 /* bytes of a free chunk in which glibc keeps the addresses of others */
@@ -33,18 +37,23 @@ static uint64_t block_end(const struct reach_block *b)
 
 static void index_cluster(struct reach *r, struct reach_cluster *c)
 {
-	uint64_t pages;
+	uint64_t pages, most = PAGES_EACH * (c->last - c->first) + PAGES_LEAST;
 	uint32_t at = c->first;
 
 	c->start = r->block[c->first].start;
 	c->end = block_end(&r->block[c->last - 1]);
-	c->first_page = c->start / PAGE;
-	pages = (c->end - 1) / PAGE - c->first_page + 1;
+	c->shift = SHIFT_LEAST;
+	while ((c->end - c->start) >> c->shift > most)
+		c->shift++;
+	c->first_page = c->start >> c->shift;
+	pages = ((c->end - 1) >> c->shift) - c->first_page + 1;
 	c->page = reach_memory(r, (pages + 1) * sizeof(*c->page));
 	if (!c->page)
 		return;
 	for (uint64_t i = 0; i <= pages; i++) {
-		while (at < c->last && block_end(&r->block[at]) <= (c->first_page + i) * PAGE)
+		uint64_t start = (c->first_page + i) << c->shift;
+
+		while (at < c->last && block_end(&r->block[at]) <= start)
 			at++;
 		c->page[i] = at;
 	}
@@ -115,7 +124,8 @@ uint32_t reach_find(const struct reach *r, uint64_t address)
 {
 	const struct reach_cluster *c = cluster_of(r, address);
 
-	return c ? find_in(r, &c->page[address / PAGE - c->first_page], address) : UINT32_MAX;
+	return c ? find_in(r, &c->page[(address >> c->shift) - c->first_page], address)
+		 : UINT32_MAX;
 }
 
 /* ---- looking at words ---- */
@@ -196,7 +206,7 @@ static void step_a(struct reach *r, const struct pending *p)
 static void consider(struct reach *r, uint64_t address)
 {
 	const struct reach_cluster *c = w.cluster;
-	struct pending *to = &w.a[w.a_next];
+	struct pending *to = &w.a[w.a_next], now;
 
 	if (!c || address < c->start || address >= c->end) {
 		c = cluster_of(r, address);
@@ -204,12 +214,17 @@ static void consider(struct reach *r, uint64_t address)
 			return;
 		w.cluster = c;
 	}
+	now.address = address | w.only_start;
+	now.page = &c->page[(address >> c->shift) - c->first_page];
+	if (r->count < FEW_BLOCKS) {
+		step_b(r, &now);
+		return;
+	}
 	if (w.a_count == LINED_UP)
 		step_a(r, to);
 	else
 		w.a_count++;
-	to->address = address | w.only_start;
-	to->page = &c->page[address / PAGE - c->first_page];
+	*to = now;
 	w.a_next = (w.a_next + 1) % LINED_UP;
 	__builtin_prefetch(to->page);
 }
@@ -231,8 +246,18 @@ static void look_at(struct reach *r, uint64_t start, uint64_t end)
 	const uint64_t *p = (const uint64_t *)((start + 7) & ~7ull);
 	const uint64_t *last = (const uint64_t *)(end & ~7ull);
 
+	for (; last - p >= 4; p += 4) {
+		bool a = p[0] - low < span, b = p[1] - low < span;
+		bool c = p[2] - low < span, d = p[3] - low < span;
+
+		if (__builtin_expect(!(a | b | c | d), 1))
+			continue;
+		for (unsigned i = 0; i < 4; i++)
+			if (p[i] - low < span)
+				consider(r, p[i]);
+	}
 	for (; p < last; p++)
-		if (__builtin_expect(*p - low < span, 0))
+		if (*p - low < span)
 			consider(r, *p);
 }
 

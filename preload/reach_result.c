@@ -59,8 +59,9 @@ uint64_t reach_last_seq(const uint8_t *base)
 	return a > b ? a : b;
 }
 
-/* The area with the older result, with disk for so many bytes; NULL when there is none. */
-static uint8_t *area_begin(uint8_t *base, uint64_t bytes)
+/* The area with the older result, with disk for so many bytes; NULL when there is none. The first
+ * result finds both areas empty. */
+static uint8_t *area_begin(uint8_t *base, uint64_t bytes, uint64_t seq)
 {
 	const struct lar_section *s = section(base);
 	uint8_t *area;
@@ -68,7 +69,9 @@ static uint8_t *area_begin(uint8_t *base, uint64_t bytes)
 
 	if (!s || bytes > area_size(s))
 		return NULL;
-	area = base + s->offset + (seq_of(base, s, 0) > seq_of(base, s, 1) ? area_size(s) : 0);
+	area = base + s->offset;
+	if (seq > 1 && seq_of(base, s, 0) > seq_of(base, s, 1))
+		area += area_size(s);
 	result = sys_madvise(area, (bytes + PAGE - 1) & ~(PAGE - 1), MADV_POPULATE_WRITE);
 	/* a kernel before 5.14: all of it was allocated at the start */
 	if (result && result != -EINVAL)
@@ -89,7 +92,7 @@ static void area_commit(uint8_t *area, const struct lar_leakscan *result)
 
 void reach_write_status(uint8_t *base, const struct lar_leakscan *result)
 {
-	uint8_t *area = area_begin(base, sizeof(*result));
+	uint8_t *area = area_begin(base, sizeof(*result), result->seq);
 
 	if (area)
 		area_commit(area, result);
@@ -230,6 +233,7 @@ static uint64_t now_ns(void)
 void reach_write(struct reach *r)
 {
 	const struct lar_section *s = section(r->s->base);
+	uint64_t seq = r->result.seq;
 	const uint8_t *frame;
 	uint8_t *area;
 
@@ -237,14 +241,14 @@ void reach_write(struct reach *r)
 		return;
 	count(r);
 	frame = compress_list(r, area_size(s) - area_size(s) / EQUALS_SHARE - sizeof(r->result));
-	area = area_begin(r->s->base, sizeof(r->result) + (frame ? r->result.comp_size : 0));
+	area = area_begin(r->s->base, sizeof(r->result) + (frame ? r->result.comp_size : 0), seq);
 	if (!frame || !area) {
 		r->result.raw_size = r->result.comp_size = 0;
 		if (r->result.definite_blocks + r->result.indirect_blocks)
 			r->result.listed = r->result.listed_until = 0;
 	}
 	if (!area)
-		area = area_begin(r->s->base, sizeof(r->result));
+		area = area_begin(r->s->base, sizeof(r->result), seq);
 	if (!area)
 		return;
 	if (frame && r->result.comp_size)

@@ -141,6 +141,14 @@ static void describe_stacks(struct snapshot *s)
 	}
 }
 
+/* The number of the process's next scan: the trace is looked into only if there was one. */
+static uint64_t next_seq(void)
+{
+	static _Atomic uint32_t begun; /* pid */
+
+	return atomic_exchange(&begun, lar->pid) == lar->pid ? reach_last_seq(lar->base) + 1 : 1;
+}
+
 static void describe(struct snapshot *s, uint64_t sp, const uint64_t *registers, unsigned count)
 {
 	struct snapshot_thread *me = &s->thread[0];
@@ -155,7 +163,7 @@ static void describe(struct snapshot *s, uint64_t sp, const uint64_t *registers,
 		s->flags |= LAR_LEAKSCAN_UNKNOWN_BLOCKS;
 	s->own_tls = (uint64_t)&hook_cxx - (uint64_t)__builtin_thread_pointer();
 	s->own_tls_size = sizeof(hook_cxx);
-	s->seq = reach_last_seq(lar->base) + 1;
+	s->seq = next_seq();
 	s->threads = 1;
 	me->tid = s->tid;
 	me->stopped = true;
@@ -245,6 +253,7 @@ static void describe_moment(struct snapshot *s)
 	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
 							 : lar->header->ring_head;
 	s->ticks = lar_ticks();
+	s->folded = lar->fold != NULL;
 }
 
 /* The snapshot's process, or 0 when there is none: said in the trace. */
@@ -371,7 +380,7 @@ static struct snapshot *begin(uint32_t flags, uint64_t sp, const uint64_t *regis
 	uint64_t start = now_ns();
 	struct snapshot *s;
 
-	*threads = threads_now();
+	*threads = inplace && snapshot_alone() ? 1 : threads_now();
 	s = snapshot_new(*threads, inplace && *threads == 1);
 	if (!s)
 		return NULL;

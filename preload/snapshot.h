@@ -52,6 +52,7 @@ struct snapshot {
 	uint64_t own_tls;	       /* our pointers to blocks, less the thread pointer */
 	uint64_t own_tls_size;
 	uint64_t begin_ns; /* CLOCK_MONOTONIC */
+	bool folded;	   /* there may be checkpoints */
 	bool inplace;	   /* the scan runs in the process itself: nothing is copied */
 	struct snapshot_shared *shared;
 	struct snapshot_slot *slot; /* by index; a mapping with what they point to */

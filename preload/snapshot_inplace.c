@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 
 #include "reach.h"
@@ -91,12 +92,22 @@ static uint64_t own_pages(void)
 	return n == 3 && field[1] >= field[2] ? field[1] - field[2] : UINT64_MAX;
 }
 
+/* What it has had at most, file pages included, is known at once. */
+static bool is_small(void)
+{
+	struct rusage usage;
+
+	if (!sys_call3(SYS_getrusage, RUSAGE_SELF, (long)&usage, 0) &&
+	    (uint64_t)usage.ru_maxrss / 4 <= PAGES_MOST)
+		return true;
+	return own_pages() <= PAGES_MOST;
+}
+
 bool snapshot_may_stay(void)
 {
 	return !lar->fold && !lar->ring_oldest_seq && lar->header->ring_events < EVENTS_MOST &&
 	       atomic_load(&lar->slots_used) < SLOTS_MOST &&
-	       lar->config.leak_scan_limit_ns >= LIMIT_LEAST && !shadow_stack() &&
-	       own_pages() <= PAGES_MOST;
+	       lar->config.leak_scan_limit_ns >= LIMIT_LEAST && !shadow_stack() && is_small();
 }
 
 static void faulted(int signal, siginfo_t *info, void *context)

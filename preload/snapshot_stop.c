@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/ptrace.h>
 #include <sys/single_threaded.h>
 #include <sys/user.h>
@@ -94,6 +95,16 @@ static void count_threads(void *n)
 {
 	if (!snapshot_each((uint32_t)sys_getpid(), count_one, n))
 		*(uint32_t *)n = 0;
+}
+
+bool snapshot_alone(void)
+{
+	struct stat tasks;
+
+	/* a link for each thread, beside the folder's own two */
+	return !sys_call6(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task", (long)&tasks, 0, 0,
+			  0) &&
+	       tasks.st_nlink == 3;
 }
 
 uint32_t snapshot_count(void)

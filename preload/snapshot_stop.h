@@ -18,6 +18,9 @@ bool snapshot_each(uint32_t pid, void (*fn)(void *arg, uint32_t tid), void *arg)
  */
 int snapshot_ending_signal(uint64_t mask);
 
+/* Whether there is but one thread: true when that is certain. Quicker than counting. */
+bool snapshot_alone(void);
+
 /* How many threads there are, by /proc; 0 = cannot be told. */
 uint32_t snapshot_count(void);
 
