@@ -92,7 +92,7 @@ void reach_memory_free(void *p, size_t size)
 
 static void exclude_map(void *r, uint64_t start, uint64_t end)
 {
-	reach_add_range(r, &((struct reach *)r)->excluded, start, end);
+	reach_add_range(r, &((struct reach *)r)->excluded, start, (end + 4095) & ~4095ull);
 }
 
 bool reach_exclude_own(struct reach *r)
