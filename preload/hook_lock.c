@@ -85,7 +85,7 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 		mutex_owner(m) != lar_self->tid);
 }
 
-#define MUTEX_LOCK(symbol, try, error, parameters, arguments)                                      \
+#define MUTEX_LOCK(symbol, try, sound, error, parameters, arguments)                               \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
 		pthread_mutex_t *mutex = (pthread_mutex_t *)m;                                     \
@@ -96,7 +96,7 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
                                                                                                    \
 		lock_enter(&l, waits, mutex_owner(mutex), how);                                    \
 		if (likely(!waits)) {                                                              \
-			waits = !mutex_may_try(mutex);                                             \
+			waits = !mutex_may_try(mutex) || !(sound);                                 \
 			if (likely(!waits)) {                                                      \
 				result = REAL(try)(m);                                             \
 				waits = error(result) == EBUSY;                                    \
@@ -124,13 +124,13 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 		return result;                                                                     \
 	}
 
-MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, mutex_error, (pthread_mutex_t * m), (m))
-MUTEX_LOCK(pthread_mutex_timedlock, pthread_mutex_trylock, mutex_error,
+MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, true, mutex_error, (pthread_mutex_t * m), (m))
+MUTEX_LOCK(pthread_mutex_timedlock, pthread_mutex_trylock, true, mutex_error,
 	   (pthread_mutex_t * m, const struct timespec *until), (m, until))
-MUTEX_LOCK(pthread_mutex_clocklock, pthread_mutex_trylock, mutex_error,
+MUTEX_LOCK(pthread_mutex_clocklock, pthread_mutex_trylock, lock_sound_clock(clock), mutex_error,
 	   (pthread_mutex_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
-MUTEX_LOCK(mtx_lock, mtx_trylock, c11_error, (mtx_t * m), (m))
-MUTEX_LOCK(mtx_timedlock, mtx_trylock, c11_error, (mtx_t * m, const struct timespec *until),
+MUTEX_LOCK(mtx_lock, mtx_trylock, true, c11_error, (mtx_t * m), (m))
+MUTEX_LOCK(mtx_timedlock, mtx_trylock, true, c11_error, (mtx_t * m, const struct timespec *until),
 	   (m, until))
 MUTEX_TRYLOCK(pthread_mutex_trylock, mutex_error, pthread_mutex_t)
 MUTEX_TRYLOCK(mtx_trylock, c11_error, mtx_t)

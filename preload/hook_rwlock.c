@@ -43,8 +43,9 @@ static always_inline bool write_taken(const pthread_rwlock_t *m)
 	}
 
 /* Tries first: that tells whether another thread was faster since the look at the word. A reader
- * does not: among many readers libc's try is slower than its lock. */
-#define WRITE_LOCK(symbol, parameters, arguments)                                                  \
+ * does not: among many readers libc's try is slower than its lock. Nor where libc refuses what it
+ * is given before it looks at the lock. */
+#define WRITE_LOCK(symbol, sound, parameters, arguments)                                           \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
 		struct lock_call l = LOCK_CALL(symbol, m);                                         \
@@ -52,15 +53,20 @@ static always_inline bool write_taken(const pthread_rwlock_t *m)
 		int result;                                                                        \
                                                                                                    \
 		lock_enter(&l, waits, rwlock_writer(m), LOCK_WAITS);                               \
-		result = waits ? EBUSY : REAL(pthread_rwlock_trywrlock)(m);                        \
+		result = waits || !(sound) ? EBUSY : REAL(pthread_rwlock_trywrlock)(m);            \
 		if (unlikely(result == EBUSY)) {                                                   \
-			if (!waits)                                                                \
+			if (!waits && (sound))                                                     \
 				lock_blocks(&l, rwlock_writer(m));                                 \
 			result = REAL(symbol) arguments;                                           \
 		}                                                                                  \
 		lock_leave(&l, result, LOCK_WAITS);                                                \
 		return result;                                                                     \
 	}
+
+static bool sound_time(const struct timespec *until)
+{
+	return (unsigned long)until->tv_nsec < 1000000000ul;
+}
 
 #define READ (LOCK_SHARED | LOCK_RECURSIVE)
 RWLOCK(pthread_rwlock_rdlock, READ, read_taken, (pthread_rwlock_t * m), (m))
@@ -69,11 +75,11 @@ RWLOCK(pthread_rwlock_timedrdlock, READ, read_taken,
        (pthread_rwlock_t * m, const struct timespec *until), (m, until))
 RWLOCK(pthread_rwlock_clockrdlock, READ, read_taken,
        (pthread_rwlock_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
-WRITE_LOCK(pthread_rwlock_wrlock, (pthread_rwlock_t * m), (m))
+WRITE_LOCK(pthread_rwlock_wrlock, true, (pthread_rwlock_t * m), (m))
 RWLOCK(pthread_rwlock_trywrlock, LOCK_TRY, write_taken, (pthread_rwlock_t * m), (m))
-WRITE_LOCK(pthread_rwlock_timedwrlock, (pthread_rwlock_t * m, const struct timespec *until),
-	   (m, until))
-WRITE_LOCK(pthread_rwlock_clockwrlock,
+WRITE_LOCK(pthread_rwlock_timedwrlock, sound_time(until),
+	   (pthread_rwlock_t * m, const struct timespec *until), (m, until))
+WRITE_LOCK(pthread_rwlock_clockwrlock, lock_sound_clock(clock) && sound_time(until),
 	   (pthread_rwlock_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
 
 LAR_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *m)

@@ -13,6 +13,8 @@
 #ifndef LARIAT_LOCKCALL_H
 #define LARIAT_LOCKCALL_H
 
+#include <time.h>
+
 #include "hook.h"
 #include "lockcell.h"
 #include "locklife.h"
@@ -47,6 +49,12 @@ static always_inline uint64_t frame_caller(uint64_t frame)
 		LAR_CALL_##symbol, LOCKCELL_NONE, (uint64_t)(object), HOOK_FRAME,                  \
 			frame_caller(HOOK_FRAME), 0                                                \
 	}
+
+/* Others are refused by libc, whether or not a lock is free. */
+static inline bool lock_sound_clock(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
 
 /* The rare halves of what is below. */
 uint32_t lock_first_use(struct thread *t, struct lock_call *l);
