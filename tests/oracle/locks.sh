@@ -136,6 +136,22 @@ program share4 ./load_locks share $((20000 * times)) 4
 program turns ./load_locks turns $((2000 * times))
 program readers ./load_locks read $((20000 * times)) 4
 
+# uftrace sees what a program calls through its table of functions of libraries: in these programs all
+# of the locks. Both at once must do, too: uftrace puts its own return addresses on the stack.
+if wanted uftrace && have uftrace; then
+	for name in locks locks_more lock_cxx20; do
+		uftrace record --force --no-pager -d "$name.uftrace" "$victims/$name" >/dev/null 2>&1
+		record "$name" "$victims/$name"
+		same "$name by uftrace" "$(uftrace report --no-pager -f call -d "$name.uftrace" |
+			awk -v names=" ${locks[*]} pthread_spin_lock pthread_spin_trylock " \
+				'index(names, " " $2 " ") { n += $1 } END { print n }')" \
+			"$(field "$name" '.locks.totals | .acquisitions + .failed_try + .timeouts + .errors')"
+		LARIAT_QUIET=1 LARIAT_OUTPUT=$PWD/%c.%p.both LD_PRELOAD=$lib uftrace record --force \
+			--no-pager -d both "$victims/$name" >/dev/null 2>both.err
+		same "$name under both" "0 " "$? $(grep -o 'signal: .*' both.err)"
+	done
+fi
+
 cat >gil.py <<'END'
 import sys, threading
 def work(n):
