@@ -28,6 +28,7 @@ KINDS = {  # number: name, has a stack, letters behind the time, what dump calls
     20: ("lockwait", 1, "VVV", ["address", "other_thread", "caller"]),
 }
 PATH = 17
+SIZES = {2: 1, 4: 3, 6: 3, 16: 1}  # which field behind the time is the size of a form
 MAX_DEPTH = 4096
 NEVER = M64
 
@@ -127,11 +128,11 @@ class Addresses:
 
     @staticmethod
     def size_class(size):
-        return (size + 23) // 16 if size <= 1032 else 63 + size.bit_length()
+        return max(2, (size + 23) // 16) if size <= 1032 else 63 + size.bit_length()
 
-    @staticmethod
-    def chunk(size):
-        return max(32, (size + 23 & M64) // 16 * 16)
+    @classmethod
+    def chunk(cls, size):
+        return 16 * cls.size_class(size) if size <= 1032 else (size + 23 & M64) // 16 * 16
 
     @staticmethod
     def item(items, number):
@@ -162,7 +163,10 @@ class Addresses:
         elif code == 2:
             v = last + self.chunk(last_size) & M64 if self.allocations else 0
         else:
-            r = (self.reuse[self.size_class(size)] + unzigzag(code - 3)) % 2**32
+            r = len(self.frees) - 1
+            if code > 3:
+                r = self.reuse[self.size_class(size)] + unzigzag(code - 4)
+            r %= 2**32
             v = self.item(self.frees, r)
             self.reuse[self.size_class(size)] = r + 1
         self.allocations.append((v, size))
@@ -174,7 +178,7 @@ def streams_of(encoded):
     sizes = [(directory.varint(), directory.varint()) for _ in range(directory.varint())]
     streams, at = {}, directory.at
     for number, size in sizes:
-        if size > len(encoded) - at or number >= 8 + 256 * 8:
+        if size > len(encoded) - at or number >= 16 + 256 * 8:
             raise Damaged("no such stream, or it goes beyond the block")
         streams[number] = Stream(encoded[at:at + size])
         at += size
@@ -183,12 +187,21 @@ def streams_of(encoded):
     return streams
 
 
+class Form:
+    """What many records have in common: a shape, a node, and the usual size."""
+
+    def __init__(self, low, form, node):
+        self.low, self.kind, self.node, self.size = low, low & 255, node, 0
+        self.known = (self.kind in KINDS and
+                      form == 1 + len(KINDS[self.kind][2]) + 128 * KINDS[self.kind][1])
+
+
 class Block:
     """Decodes a block into records; of unknown kinds it only says how many there were."""
 
     def __init__(self, encoded, events, shift):
         self.streams, self.shift = streams_of(encoded), shift
-        self.shapes, self.addresses = [None], []
+        self.shapes, self.forms, self.addresses = [], [None], []
         self.time, self.last_a, self.slow = 0, 0, {}
         self.referred, self.nodes = Addresses(self.stream(6)), Nodes()
         self.records, self.skipped = [], 0
@@ -201,13 +214,15 @@ class Block:
             last = self.addresses[-1] if self.addresses else 0
             self.addresses.append(last + self.stream(2).zigzag() & M64)
         while self.stream(1).more():
-            index = self.stream(1).varint()
-            if index >= len(self.shapes):
-                raise Damaged("no such shape")
-            if index:
-                self.event(*self.shapes[index])
-            else:
+            symbol = self.stream(1).varint()
+            if symbol == 0:
                 self.path()
+            elif symbol == 1:
+                self.event(self.new_form(), True)
+            elif symbol // 2 < len(self.forms):
+                self.event(self.forms[symbol // 2], symbol % 2 == 1)
+            else:
+                raise Damaged("no such form")
         if len(self.records) + self.skipped != events:
             raise Damaged("not as many events as it says")
 
@@ -221,26 +236,46 @@ class Block:
             raise Damaged("no such parent or return address")
         self.nodes.path(parent, [self.addresses[i] for i in indices])
 
-    def event(self, low, form):
-        kind = low & 255
-        known = kind in KINDS and form == 1 + len(KINDS[kind][2]) + 128 * KINDS[kind][1]
-        self.time = self.time + self.stream(8 + 8 * kind).zigzag() & M64
-        node = self.nodes.get(self.stream(7).varint()) if form & 128 else None
-        if not known:
+    def new_form(self):
+        shape, node = self.stream(7).varint(), None
+        if shape >= len(self.shapes):
+            raise Damaged("no such shape")
+        if self.shapes[shape][1] & 128:
+            back = self.stream(7).varint()
+            if back >= len(self.nodes.all):
+                raise Damaged("no such node")
+            node = self.nodes.all[len(self.nodes.all) - 1 - back]
+        form = Form(*self.shapes[shape], node)
+        if len(self.forms) < 4096:
+            self.forms.append(form)
+        return form
+
+    def event(self, form, own_size):
+        self.time = self.time + self.stream(9 if form.kind in (3, 16) else 8).zigzag() & M64
+        if not form.known:
             self.skipped += 1
             return
-        letters, fields = KINDS[kind][2], []
-        streams = [self.stream(9 + 8 * kind + f) for f in range(len(letters))]
+        letters, fields = KINDS[form.kind][2], []
+        streams = [self.stream(17 + 8 * form.kind + f) for f in range(len(letters))]
         for f, letter in enumerate(letters):
             if f and letters[f - 1] == "N":
                 continue  # the size is there
-            fields.append(self.field(kind, f, letter, streams[f]) & M64)
+            if f == SIZES.get(form.kind):
+                fields.append(self.size(form, own_size, streams[f]))
+                continue
+            fields.append(self.field(form.kind, f, letter, streams[f]) & M64)
             if letter == "N":
-                size = streams[f + 1].varint()
+                size = self.size(form, own_size, streams[f + 1])
                 fields[-1:] = [self.referred.new(fields[-1], size), size]
         time = self.time << self.shift & M64
         self.nodes.event(time)
-        self.records.append(Record(low, time, fields, node))
+        self.records.append(Record(form.low, time, fields, form.node))
+
+    @staticmethod
+    def size(form, own, stream):
+        if own:
+            form.size = stream.varint()
+        return form.size
 
     def field(self, kind, f, letter, s):
         if letter == "Z":

@@ -18,17 +18,20 @@
 
 #include "event.h"
 
-/* Streams of a block. Field f (from 0) of kind k is stream LAR_STREAM_FIELD + k * 8 + f. */
+/* Streams of a block. Field f (from 1, 0 is the time) of kind k is stream LAR_STREAM_FIELD + k * 8
+ * + f. */
 enum lar_stream {
 	LAR_STREAM_SHAPES = 0,	 /* distinct (word 0 low half, fields, has_stack) */
-	LAR_STREAM_SEQUENCE = 1, /* per record: its shape's index; 0 = PATH */
+	LAR_STREAM_SEQUENCE = 1, /* per record: its form, below; 0 = PATH */
 	LAR_STREAM_RAS = 2,	 /* distinct return addresses, in order of first use */
 	LAR_STREAM_PARENT = 3,	 /* per PATH: nodes so far less the parent */
 	LAR_STREAM_FRAMES = 4,	 /* per PATH: frames */
 	LAR_STREAM_RA_INDEX = 5, /* per frame of a PATH: index into the return addresses */
 	LAR_STREAM_ADDRESS = 6,	 /* N and O fields without a reference */
-	LAR_STREAM_NODE = 7,	 /* per record with a stack: its node */
-	LAR_STREAM_FIELD = 8,
+	LAR_STREAM_FORMS = 7,	 /* per record of a new form: its shape and node */
+	LAR_STREAM_TIME = 8,	 /* times, but of frees */
+	LAR_STREAM_FREED = 9,	 /* times of FREE and FREE_SIZED */
+	LAR_STREAM_FIELD = 16,
 	LAR_STREAMS = LAR_STREAM_FIELD + 256 * 8
 };
 
@@ -37,19 +40,40 @@ enum {
 	LAR_REF_NONE = 0, /* the address is in LAR_STREAM_ADDRESS */
 	LAR_REF_NULL = 1,
 	LAR_REF_NEXT = 2,     /* N: behind the last allocated one */
-	LAR_REF_FREED = 3,    /* N: this and more: zigzag reference to a free */
+	LAR_REF_LAST = 3,     /* N: what was given back last */
+	LAR_REF_FREED = 4,    /* N: this and more: zigzag reference to a free */
 	LAR_REF_ALLOCATED = 2 /* O: this and more: zigzag reference to an allocation */
 };
 
+/*
+ * A form is what many records have in common: word 0 and, for some kinds, a usual size. How the
+ * sequence names one: 0 and 1 are no number.
+ */
+enum {
+	LAR_FORM_PATH = 0,
+	LAR_FORM_NEW = 1,  /* the next one of LAR_STREAM_FORMS; the size is not the usual */
+	LAR_FORM_SIZE = 1, /* bit of the others: likewise */
+	LAR_FORM_SHIFT = 1
+};
+
+#define LAR_FORMS	     4096 /* of a block; number 0 is none */
+#define LAR_IO_ASKED	     4	  /* the field of IO that is its size */
 #define LAR_SIZE_CLASSES     128
 #define LAR_REF_ADDRESS_BITS 56 /* no reference is made to higher addresses */
 
-/* Allocators keep blocks that were given back apart by size. */
+/*
+ * Allocators keep blocks that were given back apart by size. Up to LAR_SIZE_FINE bytes, a class has
+ * those whose chunks take as many units of 16 bytes as its number says.
+ */
+#define LAR_SIZE_FINE 1032
 static inline unsigned lar_size_class(uint64_t size)
 {
-	if (size <= 1032)
-		return (unsigned)(size + 23) >> 4;
-	return 64 + 63 - (unsigned)__builtin_clzll(size);
+	unsigned units;
+
+	if (__builtin_expect(size > LAR_SIZE_FINE, 0))
+		return 64 + 63 - (unsigned)__builtin_clzll(size);
+	units = (unsigned)(size + 23) >> 4;
+	return units < 2 ? 2 : units;
 }
 
 /* A length of time (U) as blocks keep it: never shorter than it was. */
@@ -60,20 +84,28 @@ static inline uint64_t lar_round_up(uint64_t ticks, unsigned time_shift)
 	return ticks > UINT64_MAX - low ? ~low : (ticks + low) & ~low;
 }
 
-/* How far behind an allocation the next one is, where memory is handed out for the first time. */
-static inline uint64_t lar_chunk_size(uint64_t size)
+/*
+ * How far behind an allocation the next one is, where memory is handed out for the first time.
+ * `class`: of its size.
+ */
+static inline uint64_t lar_chunk_size(uint64_t size, unsigned class)
 {
-	uint64_t chunk = (size + 23) & ~15ull;
-
-	return chunk < 32 ? 32 : chunk;
+	return __builtin_expect(size > LAR_SIZE_FINE, 0) ? (size + 23) & ~15ull
+							 : (uint64_t) class << 4;
 }
 
 #define LAR_ENC_RA_SLOTS 16384 /* hash of the distinct return addresses of a block */
 #define LAR_ENC_SHAPES	 1024  /* distinct shapes a block can have */
 #define LAR_ENC_REGIONS	 96    /* streams a block can use at once */
+#define LAR_ENC_NODES	 8192  /* a power of two */
 #define LAR_ENC_PARTS	 3
 #define LAR_ENC_WAYS	 4
 #define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
+
+struct lar_enc_form {
+	uint64_t w0;
+	uint64_t size; /* the usual one: that of the last such record */
+};
 
 /* What was last seen at an address. */
 struct lar_enc_address {
@@ -105,6 +137,10 @@ struct lar_encoder {
 	uint64_t last_addr;		  /* of A fields */
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */
 	uint32_t shape[LAR_ENC_SHAPES];
+	uint32_t form_count;
+	struct lar_enc_form form[LAR_FORMS];
+	/* the forms of a node, by its number modulo LAR_ENC_NODES: a first and a next one each */
+	uint16_t node_form[LAR_ENC_NODES], form_next[LAR_FORMS];
 	uint16_t used_stream[LAR_ENC_REGIONS];
 	uint8_t *start[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
 	uint8_t *end[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
@@ -133,7 +169,7 @@ size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words
 /* Words of scratch memory that decoding `size` bytes can need. */
 static inline size_t lar_decode_scratch(size_t size)
 {
-	return 3 * size;
+	return 3 * size + 3 * LAR_FORMS;
 }
 
 /*
@@ -161,7 +197,7 @@ typedef void lar_net_fn(void *arg, const struct lar_net *net);
 /* Words of scratch memory that lar_decode_net() can need for `size` bytes. */
 static inline size_t lar_net_scratch(size_t size)
 {
-	return 7 * size;
+	return 7 * size + 3 * LAR_FORMS;
 }
 
 /*

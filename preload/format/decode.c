@@ -44,8 +44,6 @@ int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size)
 			d->fixed[id] = s;
 		else if ((id - LAR_STREAM_FIELD) / 8 < LAR_EV_MAX)
 			d->field[(id - LAR_STREAM_FIELD) / 8][id % 8] = s;
-		else if (id % 8 == 0)
-			d->unknown_time[(id - LAR_STREAM_FIELD) / 8] = s;
 	}
 	return data == in + size ? 0 : -1;
 }
@@ -54,36 +52,59 @@ int lar_read_shapes(struct decoder *d)
 {
 	struct cursor *c = &d->fixed[LAR_STREAM_SHAPES];
 
-	d->shape_count = 1; /* 0 is PATH */
 	while (c->p < c->end) {
+		struct shape *s = &d->shape[d->shape_count];
 		uint64_t low;
 		uint8_t form;
-		unsigned kind, fields;
+		unsigned kind;
 
 		if (d->shape_count == LAR_ENC_SHAPES || get_varint(c, &low) || low > UINT32_MAX ||
 		    c->p >= c->end)
 			return -1;
 		form = *c->p++;
 		kind = low & 0xff;
-		fields = form & 0x7f;
-		if (fields < 1 || fields > LAR_EVENT_MAX_FIELDS)
+		s->low = (uint32_t)low;
+		s->fields = form & 0x7f;
+		s->has_stack = form >> 7;
+		if (s->fields < 1 || s->fields > LAR_EVENT_MAX_FIELDS)
 			return -1;
-		d->shape[d->shape_count].low = (uint32_t)low;
-		d->shape[d->shape_count].fields = (uint8_t)fields;
-		d->shape[d->shape_count].has_stack = form >> 7;
-		d->shape[d->shape_count].known = kind < LAR_EV_MAX &&
-						 lar_event_shapes[kind].fields == fields &&
-						 lar_event_shapes[kind].has_stack == form >> 7;
+		s->known = kind < LAR_EV_MAX && lar_event_shapes[kind].fields == s->fields &&
+			   lar_event_shapes[kind].has_stack == s->has_stack;
+		s->freed = kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED;
 		d->shape_count++;
 	}
 	return 0;
 }
 
-/* One field of any kind but N, whose size stands behind it. */
+void lar_forms_init(struct decoder *d, uint64_t *memory)
+{
+	d->form = (struct form *)memory;
+	d->form_count = 1;
+	memset(d->form, 0, sizeof(*d->form));
+}
+
+struct form *lar_new_form(struct decoder *d)
+{
+	struct cursor *c = &d->fixed[LAR_STREAM_FORMS];
+	struct form *form = d->form;
+	uint64_t shape, back = d->nodes;
+
+	if (get_varint(c, &shape) || shape >= d->shape_count ||
+	    (d->shape[shape].has_stack && get_varint(c, &back)) || back > d->nodes)
+		return NULL;
+	if (d->form_count < LAR_FORMS) {
+		form += d->form_count++;
+		memset(form, 0, sizeof(*form));
+	}
+	form->w0 = d->shape[shape].low | (d->nodes - back) << 32;
+	form->shape = (uint32_t)shape;
+	return form;
+}
+
+/* One field of any kind that no other depends on. */
 static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field letter,
 			    uint64_t *last, uint64_t *v)
 {
-	uint32_t ref;
 	int rc;
 
 	switch (letter) {
@@ -91,8 +112,6 @@ static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field 
 		rc = get_address(c, &d->last_addr);
 		*v = d->last_addr;
 		return rc;
-	case LAR_F_O:
-		return get_old(d, c, v, &ref);
 	case LAR_F_D:
 		rc = get_varint(c, v);
 		*v = *last += (uint64_t)unzigzag(*v);
@@ -101,32 +120,73 @@ static inline int get_field(struct decoder *d, struct cursor *c, enum lar_field 
 		rc = get_varint(c, v);
 		*v = (uint64_t)unzigzag(*v);
 		return rc;
-	case LAR_F_U:
-		rc = get_varint(c, v);
-		*v <<= d->time_shift;
-		return rc;
 	default:
 		return get_varint(c, v);
 	}
 }
 
-static int get_fields(struct decoder *d, unsigned kind, uint64_t *w)
+static int get_fields(struct decoder *d, unsigned kind, uint64_t symbol, struct form *form,
+		      uint64_t *w)
 {
 	const struct lar_event_shape *es = &lar_event_shapes[kind];
-	uint32_t ref;
+	struct cursor *c = d->field[kind];
 
 	for (unsigned f = 1; f < es->fields; f++) {
-		struct cursor *c = &d->field[kind][f];
-
-		if (es->field[f] == LAR_F_N) {
-			if (get_varint(c + 1, &w[f + 1]) || get_new(d, c, w[f + 1], &w[f], &ref))
+		if (kind == LAR_EV_IO && f == LAR_IO_ASKED) {
+			if (get_size(&c[f], symbol, form, &w[f]))
 				return -1;
-			f++;
-		} else if (get_field(d, c, es->field[f], &d->last[kind][f], &w[f])) {
+		} else if (get_field(d, &c[f], es->field[f], &d->last[kind][f], &w[f])) {
 			return -1;
 		}
 	}
 	return 0;
+}
+
+static int get_realloc(struct decoder *d, uint64_t symbol, struct form *form, uint64_t *w)
+{
+	struct cursor *c = d->field[LAR_EV_REALLOC];
+	uint64_t took, old, new;
+	uint32_t ref;
+
+	if (get_varint(&c[1], &took) || get_varint(&c[2], &old) || get_old(d, old, &w[2], &ref) ||
+	    get_varint(&c[3], &new) || get_size(&c[4], symbol, form, &w[4]))
+		return -1;
+	w[1] = took << d->time_shift;
+	return get_new(d, new, w[4], &w[3], &ref);
+}
+
+static inline __attribute__((always_inline)) int get_free_sized(struct decoder *d, uint64_t symbol,
+								struct form *form, uint64_t *w)
+{
+	struct cursor *c = d->field[LAR_EV_FREE_SIZED];
+	uint64_t code;
+	uint32_t ref;
+
+	if (get_varint(&c[1], &code) || get_old(d, code, &w[1], &ref))
+		return -1;
+	return get_size(&c[2], symbol, form, &w[2]);
+}
+
+static inline __attribute__((always_inline)) int get_alloc(struct decoder *d, uint64_t symbol,
+							   struct form *form, uint64_t *w)
+{
+	struct cursor *c = d->field[LAR_EV_ALLOC];
+	uint64_t code;
+	uint32_t ref;
+
+	if (get_varint(&c[1], &code) || get_size(&c[2], symbol, form, &w[2]))
+		return -1;
+	return get_new(d, code, w[2], &w[1], &ref);
+}
+
+static inline __attribute__((always_inline)) int get_free(struct decoder *d, uint64_t *w)
+{
+	uint64_t code;
+	uint32_t ref;
+
+	if (get_varint(&d->field[LAR_EV_FREE][1], &code))
+		return -1;
+	return get_old(d, code, &w[1], &ref);
 }
 
 /* Decodes the table of distinct return addresses; returns how many. */
@@ -164,60 +224,41 @@ static int64_t get_path(struct decoder *d, uint64_t *out, size_t room, const uin
 	return (int64_t)(1 + frames);
 }
 
-static inline __attribute__((always_inline)) int get_node(struct decoder *d, uint64_t *w0)
-{
-	uint64_t node;
-
-	if (get_varint(&d->fixed[LAR_STREAM_NODE], &node) || node > d->nodes)
-		return -1;
-	*w0 |= node << 32;
-	return 0;
-}
-
-/* A record of a kind or form that only later versions know. */
-static int64_t skip_unknown(struct decoder *d, uint64_t index, uint32_t *skipped)
-{
-	unsigned kind = d->shape[index].low & 0xff;
-	uint64_t w0 = 0;
-
-	if (get_time(d, kind < LAR_EV_MAX ? &d->field[kind][0] : &d->unknown_time[kind]) ||
-	    (d->shape[index].has_stack && get_node(d, &w0)))
-		return -1;
-	++*skipped;
-	return 0;
-}
-
 /* One event into out[0..room); returns its words, 0 when it is left out, -1 on bad input. */
-static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d, uint64_t index,
+static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d, uint64_t symbol,
 							       unsigned shift, uint64_t *out,
 							       size_t room, uint32_t *skipped)
 {
-	unsigned kind, fields;
-	uint32_t ref;
+	struct form *form = get_form(d, symbol);
+	const struct shape *s;
+	unsigned kind;
+	int rc;
 
-	if (index >= d->shape_count)
+	if (!form)
 		return -1;
-	if (!d->shape[index].known)
-		return skip_unknown(d, index, skipped);
-	out[0] = d->shape[index].low;
-	kind = out[0] & 0xff;
-	fields = d->shape[index].fields;
-	if (room < 1 + fields || get_time(d, &d->field[kind][0]) ||
-	    (d->shape[index].has_stack && get_node(d, &out[0])))
+	s = &d->shape[form->shape];
+	if (get_time(d, s->freed))
 		return -1;
-	out[1] = d->last_time << shift;
-	if (kind == LAR_EV_FREE) {
-		if (get_old(d, &d->field[LAR_EV_FREE][1], &out[2], &ref))
-			return -1;
-	} else if (kind == LAR_EV_ALLOC) {
-		struct cursor *c = d->field[LAR_EV_ALLOC];
-
-		if (get_varint(&c[2], &out[3]) || get_new(d, &c[1], out[3], &out[2], &ref))
-			return -1;
-	} else if (get_fields(d, kind, out + 1)) {
-		return -1;
+	if (!s->known) {
+		++*skipped;
+		return 0;
 	}
-	return 1 + fields;
+	if (room < 1u + s->fields)
+		return -1;
+	out[0] = form->w0;
+	out[1] = d->last_time << shift;
+	kind = lar_word0_kind(form->w0);
+	if (kind == LAR_EV_FREE)
+		rc = get_free(d, out + 1);
+	else if (kind == LAR_EV_ALLOC)
+		rc = get_alloc(d, symbol, form, out + 1);
+	else if (kind == LAR_EV_FREE_SIZED)
+		rc = get_free_sized(d, symbol, form, out + 1);
+	else if (kind == LAR_EV_REALLOC)
+		rc = get_realloc(d, symbol, form, out + 1);
+	else
+		rc = get_fields(d, kind, symbol, form, out + 1);
+	return rc ? -1 : 1 + s->fields;
 }
 
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
@@ -240,6 +281,7 @@ int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 	d.addr.allocated = scratch + size;
 	d.addr.freed = scratch + 2 * size;
 	d.addr.room = (uint32_t)size;
+	lar_forms_init(&d, scratch + 3 * size);
 	*skipped = 0;
 	sequence = &d.fixed[LAR_STREAM_SEQUENCE];
 	while (sequence->p < sequence->end) {

@@ -31,17 +31,27 @@ struct addresses {
 	uint32_t reuse[LAR_SIZE_CLASSES];
 };
 
+struct shape {
+	uint32_t low;
+	uint8_t fields;
+	bool has_stack;
+	bool known;
+	bool freed; /* FREE or FREE_SIZED */
+};
+
+/* See codec.h. */
+struct form {
+	uint64_t w0;
+	uint64_t size; /* the usual one: that of the last such record */
+	uint32_t shape;
+};
+
 struct decoder {
 	struct cursor fixed[LAR_STREAM_FIELD];
 	struct cursor field[LAR_EV_MAX][8];
-	struct cursor unknown_time[256]; /* first field of kinds that this version does not know */
-	struct {
-		uint32_t low;
-		uint8_t fields;
-		uint8_t has_stack;
-		uint8_t known;
-	} shape[LAR_ENC_SHAPES];
-	uint32_t shape_count;
+	struct shape shape[LAR_ENC_SHAPES];
+	struct form *form; /* LAR_FORMS, the first is none */
+	uint32_t shape_count, form_count;
 	uint32_t nodes;
 	uint64_t last_time; /* shifted */
 	uint64_t last_addr;
@@ -119,22 +129,21 @@ static inline __attribute__((always_inline)) int get_address(struct cursor *c, u
 #define NO_REF UINT32_MAX
 
 /*
- * An address that is handed out; `size` is that of the same record. *ref: the free that it refers
- * to, or NO_REF.
+ * An address that is handed out, of code v; `size` is that of the same record. *ref: the free that
+ * it refers to, or NO_REF.
  */
 static inline __attribute__((always_inline)) int
-get_new(struct decoder *d, struct cursor *c, uint64_t size, uint64_t *addr, uint32_t *ref)
+get_new(struct decoder *d, uint64_t v, uint64_t size, uint64_t *addr, uint32_t *ref)
 {
 	struct addresses *a = &d->addr;
 	unsigned class = lar_size_class(size);
 	uint32_t number;
-	uint64_t v;
 
 	*ref = NO_REF;
-	if (get_varint(c, &v))
-		return -1;
-	if (v >= LAR_REF_FREED) {
-		number = a->reuse[class] + (uint32_t)unzigzag(v - LAR_REF_FREED);
+	if (v >= LAR_REF_LAST) {
+		number = v == LAR_REF_LAST
+				 ? a->frees - 1
+				 : a->reuse[class] + (uint32_t)unzigzag(v - LAR_REF_FREED);
 		if (number >= a->frees)
 			return -1;
 		*addr = a->freed[number];
@@ -153,23 +162,20 @@ get_new(struct decoder *d, struct cursor *c, uint64_t size, uint64_t *addr, uint
 	if (a->allocations == a->room)
 		return -1;
 	a->last_new = *addr;
-	a->next_new = *addr + lar_chunk_size(size);
+	a->next_new = *addr + lar_chunk_size(size, class);
 	a->allocated[a->allocations++] = (*addr & ((1ull << LAR_REF_ADDRESS_BITS) - 1)) |
 					 (uint64_t) class << LAR_REF_ADDRESS_BITS;
 	return 0;
 }
 
-/* An address that is given back. *ref: the allocation that it refers to, or NO_REF. */
-static inline __attribute__((always_inline)) int get_old(struct decoder *d, struct cursor *c,
+/* An address that is given back, of code v. *ref: the allocation that it refers to, or NO_REF. */
+static inline __attribute__((always_inline)) int get_old(struct decoder *d, uint64_t v,
 							 uint64_t *addr, uint32_t *ref)
 {
 	struct addresses *a = &d->addr;
 	uint32_t number;
-	uint64_t v;
 
 	*ref = NO_REF;
-	if (get_varint(c, &v))
-		return -1;
 	if (v >= LAR_REF_ALLOCATED) {
 		number = a->last_ref + (uint32_t)unzigzag(v - LAR_REF_ALLOCATED);
 		if (number >= a->allocations)
@@ -192,18 +198,47 @@ static inline __attribute__((always_inline)) int get_old(struct decoder *d, stru
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int get_time(struct decoder *d, struct cursor *c)
+static inline __attribute__((always_inline)) int get_time(struct decoder *d, bool freed)
 {
 	uint64_t v;
 
-	if (get_varint(c, &v))
+	if (get_varint(&d->fixed[freed ? LAR_STREAM_FREED : LAR_STREAM_TIME], &v))
 		return -1;
 	d->last_time += (uint64_t)unzigzag(v);
 	return 0;
 }
 
+/* A form that comes for the first time; NULL on bad input. */
+struct form *lar_new_form(struct decoder *d);
+
+/* The form that the sequence names so. */
+static inline __attribute__((always_inline)) struct form *get_form(struct decoder *d,
+								   uint64_t symbol)
+{
+	uint64_t i = symbol >> LAR_FORM_SHIFT;
+
+	if (__builtin_expect(symbol == LAR_FORM_NEW, 0))
+		return lar_new_form(d);
+	return i - 1 < d->form_count - 1 ? &d->form[i] : NULL;
+}
+
+/* The size of a record that the sequence names so. */
+static inline __attribute__((always_inline)) int get_size(struct cursor *c, uint64_t symbol,
+							  struct form *form, uint64_t *size)
+{
+	if (symbol & LAR_FORM_SIZE && get_varint(c, &form->size))
+		return -1;
+	*size = form->size;
+	return 0;
+}
+_Static_assert(LAR_FORM_NEW &LAR_FORM_SIZE, "a new form's record has its size");
+
 /* Where each stream is, and the forms that records have: 0, or -1 when the bytes are no block. */
 int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size);
 int lar_read_shapes(struct decoder *d);
+
+/* Takes 3 * LAR_FORMS words for forms. */
+void lar_forms_init(struct decoder *d, uint64_t *memory);
+_Static_assert(sizeof(struct form) == 3 * 8, "what a form takes");
 
 #endif

@@ -24,13 +24,13 @@ static inline int32_t balance_of(uint64_t at)
 	return (int32_t)(at >> 32);
 }
 
-static inline __attribute__((always_inline)) int take_new(struct net *n, struct cursor *c,
+static inline __attribute__((always_inline)) int take_new(struct net *n, uint64_t code,
 							  uint64_t size, uint64_t *addr)
 {
 	uint32_t number = n->d.addr.allocations, ref;
 	int32_t balance = 1;
 
-	if (get_new(&n->d, c, size, addr, &ref))
+	if (get_new(&n->d, code, size, addr, &ref))
 		return -1;
 	if (!*addr)
 		return 0;
@@ -49,15 +49,14 @@ static inline __attribute__((always_inline)) int take_new(struct net *n, struct 
 }
 
 /* *ref: the allocation that it undoes, whose place was *was. */
-static inline __attribute__((always_inline)) int take_old(struct net *n, struct cursor *c,
-							  uint64_t took, uint64_t *addr,
-							  uint32_t *ref, uint64_t *was)
+static inline __attribute__((always_inline)) int
+take_old(struct net *n, uint64_t code, uint64_t took, uint64_t *addr, uint32_t *ref, uint64_t *was)
 {
 	uint32_t number = n->d.addr.frees;
 	uint64_t now = n->d.last_time << n->d.time_shift;
 	int32_t balance = -1;
 
-	if (get_old(&n->d, c, addr, ref))
+	if (get_old(&n->d, code, addr, ref))
 		return -1;
 	if (n->d.addr.frees == number) /* of nothing */
 		return 0;
@@ -75,16 +74,17 @@ static inline __attribute__((always_inline)) int take_old(struct net *n, struct 
 	return 0;
 }
 
-static int take_realloc(struct net *n)
+static int take_realloc(struct net *n, uint64_t symbol, struct form *form)
 {
 	struct cursor *c = n->d.field[LAR_EV_REALLOC];
-	uint64_t took, size, old, addr, was = 0;
+	uint64_t took, size, old, addr, code, was = 0;
 	uint32_t frees = n->d.addr.frees, ref;
 
-	if (get_varint(&c[1], &took) ||
-	    take_old(n, &c[2], took << n->d.time_shift, &old, &ref, &was))
+	if (get_varint(&c[1], &took) || get_varint(&c[2], &code) ||
+	    take_old(n, code, took << n->d.time_shift, &old, &ref, &was))
 		return -1;
-	if (get_varint(&c[4], &size) || take_new(n, &c[3], size, &addr))
+	if (get_varint(&c[3], &code) || get_size(&c[4], symbol, form, &size) ||
+	    take_new(n, code, size, &addr))
 		return -1;
 	if (addr || !size || n->d.addr.frees == frees || old >> LAR_REF_ADDRESS_BITS)
 		return 0;
@@ -94,34 +94,52 @@ static int take_realloc(struct net *n)
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int take_event(struct net *n, uint64_t index)
+static inline __attribute__((always_inline)) int take_event(struct net *n, uint64_t symbol)
 {
 	struct decoder *d = &n->d;
-	uint64_t addr, was, size;
+	struct form *form = get_form(d, symbol);
+	const struct shape *s;
+	uint64_t addr, was, size, code;
 	unsigned kind;
 	uint32_t ref;
 
-	if (index >= d->shape_count)
+	if (!form)
 		return -1;
 	n->ordinal++;
-	kind = d->shape[index].low & 0xff;
-	if (get_time(d, kind < LAR_EV_MAX ? &d->field[kind][0] : &d->unknown_time[kind]))
+	s = &d->shape[form->shape];
+	if (get_time(d, s->freed))
 		return -1;
-	if (!d->shape[index].known)
+	if (!s->known)
 		return 0;
+	kind = s->low & 0xff;
 	switch (kind) {
 	case LAR_EV_ALLOC:
-		if (get_varint(&d->field[LAR_EV_ALLOC][2], &size))
+		if (get_varint(&d->field[kind][1], &code) ||
+		    get_size(&d->field[kind][2], symbol, form, &size))
 			return -1;
-		return take_new(n, &d->field[LAR_EV_ALLOC][1], size, &addr);
+		return take_new(n, code, size, &addr);
 	case LAR_EV_FREE:
 	case LAR_EV_FREE_SIZED:
-		return take_old(n, &d->field[kind][1], 0, &addr, &ref, &was);
+		if (get_varint(&d->field[kind][1], &code))
+			return -1;
+		return take_old(n, code, 0, &addr, &ref, &was);
 	case LAR_EV_REALLOC:
-		return take_realloc(n);
+		return take_realloc(n, symbol, form);
 	default:
 		return 0;
 	}
+}
+
+/* A PATH's nodes, which forms are held against. */
+static int pass_path(struct decoder *d)
+{
+	uint64_t back, frames;
+
+	if (get_varint(&d->fixed[LAR_STREAM_PARENT], &back) || back > d->nodes ||
+	    get_varint(&d->fixed[LAR_STREAM_FRAMES], &frames) || frames > LAR_MAX_DEPTH)
+		return -1;
+	d->nodes += (uint32_t)frames;
+	return 0;
 }
 
 static void tell(const struct net *n, lar_net_fn *take, void *arg)
@@ -167,6 +185,7 @@ int lar_decode_net(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 	if (lar_read_directory(&n.d, in, size) || lar_read_shapes(&n.d))
 		return -1;
 	n.d.addr.room = (uint32_t)size;
+	lar_forms_init(&n.d, scratch + 7 * size);
 	n.d.addr.allocated = scratch;
 	n.d.addr.freed = scratch + size;
 	n.new_ticks = scratch + 2 * size;
@@ -176,9 +195,10 @@ int lar_decode_net(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 	n.old_at = scratch + 6 * size;
 	sequence = &n.d.fixed[LAR_STREAM_SEQUENCE];
 	while (sequence->p < sequence->end) {
-		uint64_t index;
+		uint64_t symbol;
 
-		if (get_varint(sequence, &index) || (index && take_event(&n, index)))
+		if (get_varint(sequence, &symbol) ||
+		    (symbol == LAR_FORM_PATH ? pass_path(&n.d) : take_event(&n, symbol)))
 			return -1;
 	}
 	if (n.ordinal != events)

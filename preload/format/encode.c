@@ -3,65 +3,8 @@
 #include <string.h>
 
 #include "codec.h"
-
-#define MAX_VARINT 10
-
-/* The builtin, since the recorder is compiled without memcpy as one. */
-static inline void put_word(uint8_t *p, uint64_t v)
-{
-	__builtin_memcpy(p, &v, 8);
-}
-
-static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
-{
-	while (v >= 0x80) {
-		*p++ = (uint8_t)(v | 0x80);
-		v >>= 7;
-	}
-	*p++ = (uint8_t)v;
-	return p;
-}
-
-/*
- * The same for numbers that are seldom short: up to 56 bits with neither a loop nor a branch on
- * their length. Always writes 8 bytes, as many as a region has left behind the longest stream.
- */
-static inline uint8_t *put_long_varint(uint8_t *p, uint64_t v)
-{
-	unsigned bytes = (70 - (unsigned)__builtin_clzll(v | 1)) / 7;
-
-	if (__builtin_expect(v >> 56, 0))
-		return put_varint(p, v);
-	/* groups of 28, then 14, then 7 bits move to where their bytes are */
-	v = (v & 0xfffffff) | (v & 0xfffffff0000000) << 4;
-	v = (v & 0x3fff00003fff) | (v & 0xfffc0000fffc000) << 2;
-	v = (v & 0x7f007f007f007f) | (v & 0x3f803f803f803f80) << 1;
-	v |= 0x8080808080808080 & ((1ull << (8 * bytes - 8)) - 1);
-	put_word(p, v);
-	return p + bytes;
-}
-
-static inline uint64_t zigzag(int64_t v)
-{
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
-}
-
-/*
- * Addresses change by multiples of 8 nearly always: 0 bit, sign, distance / 8. Else the byte 1
- * and the address in 8 bytes.
- */
-static inline uint8_t *put_address(uint8_t *p, uint64_t addr, uint64_t last)
-{
-	uint64_t delta = addr - last;
-	uint64_t negative = delta >> 63;
-	uint64_t distance = negative ? 0 - delta : delta;
-
-	if ((distance & 7) == 0 && distance < 1ull << 62)
-		return put_varint(p, (distance >> 3) << 2 | negative << 1);
-	*p++ = 1;
-	put_word(p, addr);
-	return p + 8;
-}
+#include "encode_put.h"
+#include "encode_refs.h"
 
 size_t lar_encode_region_size(size_t words)
 {
@@ -94,7 +37,7 @@ static uint32_t shape_index(struct lar_encoder *enc, uint32_t low)
 	uint8_t *p = enc->end[LAR_STREAM_SHAPES];
 	uint32_t i;
 
-	for (i = 1; i < enc->shape_count; i++)
+	for (i = 0; i < enc->shape_count; i++)
 		if (enc->shape[i] == low)
 			return i;
 	if (i == LAR_ENC_SHAPES)
@@ -103,11 +46,47 @@ static uint32_t shape_index(struct lar_encoder *enc, uint32_t low)
 	p = put_varint(p, low);
 	*p++ = (uint8_t)(es->fields | (es->has_stack ? 0x80 : 0));
 	enc->end[LAR_STREAM_SHAPES] = p;
-	for (unsigned f = 0; f < es->fields; f++) {
+	for (unsigned f = 1; f < es->fields; f++) {
 		unsigned stream = LAR_STREAM_FIELD + (low & 0xff) * 8 + f;
 
 		if (!enc->end[stream] && !stream_open(enc, stream))
 			return LAR_ENC_SHAPES;
+	}
+	return i;
+}
+
+/*
+ * A form for records with this word 0, and number 0 when there are too many forms; LAR_FORMS when
+ * there are too many shapes. `first`: of those that form_find() looks at. `nodes`: that there are.
+ */
+static uint32_t form_new(struct lar_encoder *enc, uint16_t *first, uint64_t w0, uint32_t nodes)
+{
+	uint32_t shape = shape_index(enc, (uint32_t)w0), i = enc->form_count;
+	uint8_t *p = enc->end[LAR_STREAM_FORMS];
+
+	if (shape == LAR_ENC_SHAPES)
+		return LAR_FORMS;
+	p = put_varint(p, shape);
+	if (lar_event_shapes[lar_word0_kind(w0)].has_stack)
+		p = put_varint(p, nodes - lar_word0_node(w0));
+	enc->end[LAR_STREAM_FORMS] = p;
+	if (i == LAR_FORMS)
+		return 0;
+	enc->form_count++;
+	enc->form[i] = (struct lar_enc_form){ w0, 0 };
+	enc->form_next[i] = *first;
+	*first = (uint16_t)i;
+	return i;
+}
+
+/* The number of the form of a record, 0 when there is none. No other is like form 0. */
+static inline __attribute__((always_inline)) uint32_t form_find(const struct lar_encoder *enc,
+								uint32_t i, uint64_t w0)
+{
+	while (__builtin_expect(enc->form[i].w0 != w0, 0)) {
+		if (!i)
+			return 0;
+		i = enc->form_next[i];
 	}
 	return i;
 }
@@ -147,8 +126,10 @@ static void encoder_reset(struct lar_encoder *enc)
 	for (uint32_t i = 0; i < enc->region_count; i++)
 		enc->end[enc->used_stream[i]] = NULL;
 	enc->region_count = enc->ra_count = 0;
-	enc->shape_count = 1; /* 0 is PATH */
-	enc->shape[0] = LAR_EV_PATH;
+	enc->shape_count = 0;
+	enc->form_count = 1;
+	enc->form[0] = (struct lar_enc_form){ .w0 = UINT64_MAX };
+	enc->node_form[0] = 0;
 	memset(enc->reuse, 0, sizeof(enc->reuse));
 	memset(enc->last, 0, sizeof(enc->last));
 	enc->last_addr = 0;
@@ -157,22 +138,20 @@ static void encoder_reset(struct lar_encoder *enc)
 		memset(enc->address, 0, sizeof(enc->address));
 		enc->generation = 1;
 	}
-	for (unsigned s = 0; s < LAR_STREAM_FIELD; s++)
+	for (unsigned s = 0; s <= LAR_STREAM_FREED; s++)
 		stream_open(enc, s);
+	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1);
+	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2);
+	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1);
 }
 
 #define PART_LEAST 256 /* bytes of times that are worth a part of their own */
 
-/* The part that a stream goes to. The times of frees differ from those of other events. */
+/* The part that a stream goes to: times of frees differ from others. */
 static unsigned part_of(unsigned stream)
 {
-	unsigned kind = (stream - LAR_STREAM_FIELD) / 8;
-
-	if (stream < LAR_STREAM_FIELD || stream % 8)
-		return 0;
-	return kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED ? 2 : 1;
+	return stream == LAR_STREAM_TIME ? 1 : stream == LAR_STREAM_FREED ? 2 : 0;
 }
-_Static_assert(LAR_STREAM_FIELD % 8 == 0, "what part_of() takes for the first field");
 
 static size_t stream_size(const struct lar_encoder *enc, unsigned stream)
 {
@@ -226,124 +205,15 @@ static size_t streams_gather(struct lar_encoder *enc, uint8_t *out, size_t out_s
 }
 
 /*
- * What changes from record to record, and the ends of the streams that nearly every record writes
- * to. It lives in a local variable of which no pointer gets away, in registers where possible: a
- * store through a stream's end could change anything else for all the compiler knows.
+ * The next number of a stream, if its record has one of its own, which cannot be predicted: no
+ * branch on it where one byte is enough. May write that byte anyway.
  */
-struct hot {
-	uint8_t *sequence, *node, *address;
-	uint8_t *alloc_time, *alloc_new, *alloc_size, *free_time, *free_old;
-	uint64_t last_time; /* shifted */
-	uint64_t last_new, next_new, last_old;
-	uint32_t allocations, frees; /* N and O fields so far that are not null */
-	uint32_t last_ref;	     /* of an O field */
-	uint32_t generation;	     /* as in marks */
-};
-
-#define HOT_STREAMS(X)                                                                             \
-	X(sequence, LAR_STREAM_SEQUENCE)                                                           \
-	X(node, LAR_STREAM_NODE)                                                                   \
-	X(address, LAR_STREAM_ADDRESS)                                                             \
-	X(alloc_time, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8)                                         \
-	X(alloc_new, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1)                                      \
-	X(alloc_size, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2)                                     \
-	X(free_time, LAR_STREAM_FIELD + LAR_EV_FREE * 8)                                           \
-	X(free_old, LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1)
-
-#define MARK_FREED 0x80u
-
-static inline struct lar_enc_address *bucket_of(struct lar_encoder *enc, uint64_t addr)
+static inline __attribute__((always_inline)) uint8_t *put_own(uint8_t *p, uint64_t v, bool own)
 {
-	return enc->address[((addr >> 4) * 0x9e3779b97f4a7c15ull) >> 53];
-}
-_Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
-
-static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
-					     uint64_t addr, uint32_t generation)
-{
-	struct lar_enc_address *e = NULL;
-
-	for (unsigned i = 0; i < LAR_ENC_WAYS && !e; i++)
-		if ((b[i].mark ^ generation) >> 8)
-			e = &b[i];
-	if (!e)
-		e = &b[enc->victim++ % LAR_ENC_WAYS];
-	/* one that a reader could not keep beside a size class is never found again */
-	e->address = addr >> LAR_REF_ADDRESS_BITS ? 0 : addr;
-	e->mark = 0;
-	return e;
-}
-
-/* The entry of addr; of another generation than the block's if the block has not seen it. No loop:
- * where it would end cannot be predicted. */
-static inline __attribute__((always_inline)) struct lar_enc_address *
-address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
-{
-	struct lar_enc_address *b = bucket_of(enc, addr);
-	uint64_t way = b[1].address == addr;
-
-	way = b[2].address == addr ? 2 : way;
-	way = b[3].address == addr ? 3 : way;
-	if (__builtin_expect(b[way].address == addr, 1))
-		return &b[way];
-	return address_enter(enc, b, addr, generation);
-}
-_Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
-
-/* A block is handed out: one that was given back, the next fresh one, or any. */
-static inline __attribute__((always_inline)) uint8_t *
-put_new(struct lar_encoder *enc, struct hot *h, uint8_t *p, uint64_t addr, uint64_t size)
-{
-	unsigned class = lar_size_class(size);
-	struct lar_enc_address *e;
-	uint32_t number;
-
-	if (!addr) {
-		*p++ = LAR_REF_NULL;
-		return p;
-	}
-	e = address_entry(enc, addr, h->generation);
-	number = e->number;
-	if ((e->mark ^ h->generation) >> 7 == 1) { /* given back in this block */
-		p = put_varint(p, zigzag((int32_t)(number - enc->reuse[class])) + LAR_REF_FREED);
-		enc->reuse[class] = number + 1;
-	} else if (addr == h->next_new) {
-		*p++ = LAR_REF_NEXT;
-	} else {
-		*p++ = LAR_REF_NONE;
-		h->address = put_address(h->address, addr, h->last_new);
-	}
-	e->number = h->allocations++;
-	e->mark = h->generation | class;
-	h->last_new = addr;
-	h->next_new = addr + lar_chunk_size(size);
-	return p;
-}
-
-static inline __attribute__((always_inline)) uint8_t *
-put_old(struct lar_encoder *enc, struct hot *h, uint8_t *p, uint64_t addr)
-{
-	struct lar_enc_address *e;
-	uint32_t number;
-
-	if (!addr) {
-		*p++ = LAR_REF_NULL;
-		return p;
-	}
-	e = address_entry(enc, addr, h->generation);
-	number = e->number;
-	if ((e->mark ^ h->generation) >> 7 == 0) { /* handed out in this block */
-		p = put_varint(p, zigzag((int32_t)(number - h->last_ref)) + LAR_REF_ALLOCATED);
-		h->last_ref = number + 1;
-		enc->reuse[e->mark & (MARK_FREED - 1)] = h->frees;
-	} else {
-		*p++ = LAR_REF_NONE;
-		h->address = put_address(h->address, addr, h->last_old);
-		h->last_old = addr;
-	}
-	e->number = h->frees++;
-	e->mark = h->generation | MARK_FREED;
-	return p;
+	if (__builtin_expect(v >= 0x80, 0))
+		return own ? put_varint(p, v) : p;
+	*p = (uint8_t)v;
+	return p + own;
 }
 
 /* The fields behind the time of kinds without an N or O field, as the table of kinds says. */
@@ -375,40 +245,24 @@ static void put_fields(struct lar_encoder *enc, unsigned kind, const uint64_t *w
 	}
 }
 
-/* Kinds with N and O fields that are rarer than ALLOC and FREE. */
-static inline void put_realloc(struct lar_encoder *enc, struct hot *h, const uint64_t *w,
-			       unsigned time_shift)
-{
-	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_REALLOC * 8];
-
-	end[1] = put_varint(end[1], lar_round_up(w[1], time_shift) >> time_shift);
-	end[2] = put_old(enc, h, end[2], w[2]);
-	end[3] = put_new(enc, h, end[3], w[3], w[4]);
-	end[4] = put_varint(end[4], w[4]);
-}
-
-static inline void put_free_sized(struct lar_encoder *enc, struct hot *h, const uint64_t *w)
-{
-	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_FREE_SIZED * 8];
-
-	end[1] = put_old(enc, h, end[1], w[1]);
-	end[2] = put_varint(end[2], w[2]);
-}
-
 /* The same as put_fields() does for them, without asking the table. */
-static inline void put_io(struct lar_encoder *enc, const uint64_t *w)
+static inline bool put_io(struct lar_encoder *enc, struct lar_enc_form *form, bool is_new,
+			  const uint64_t *w)
 {
 	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_IO * 8];
 	uint64_t *last = enc->last[LAR_EV_IO];
 	uint64_t target = w[2] - last[2], offset = w[5] - last[5];
+	bool own = w[4] != form->size || is_new;
 
 	last[2] = w[2];
 	last[5] = w[5];
+	form->size = w[4];
 	end[1] = put_varint(end[1], w[1]);
 	end[2] = put_long_varint(end[2], zigzag((int64_t)target));
 	end[3] = put_varint(end[3], zigzag((int64_t)w[3]));
-	end[4] = put_varint(end[4], w[4]);
+	end[4] = put_own(end[4], w[4], own);
 	end[5] = put_varint(end[5], zigzag((int64_t)offset));
+	return own;
 }
 
 struct paths {
@@ -430,10 +284,104 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 	for (uint32_t i = 1; i <= frames; i++)
 		end[LAR_STREAM_RA_INDEX] =
 			put_ra(enc, end[LAR_STREAM_RA_INDEX], r[i], &paths->last_ra);
+	for (uint32_t i = 1; i <= frames; i++)
+		enc->node_form[(paths->nodes + i) % LAR_ENC_NODES] = 0;
 	paths->nodes += frames;
 }
 
-#define SHAPE_HINTS	   256
+static inline __attribute__((always_inline)) void put_time(struct hot *h, bool freed, uint64_t time)
+{
+	uint64_t delta = zigzag((int64_t)(time - h->last_time));
+
+	if (freed)
+		h->free_time = put_varint(h->free_time, delta);
+	else
+		h->time = put_varint(h->time, delta);
+	h->last_time = time;
+}
+
+/* The fields behind the time, by kind. They return whether the size is not the usual one. */
+
+static inline __attribute__((always_inline)) void put_free(struct lar_encoder *enc, struct hot *h,
+							   const uint64_t *w)
+{
+	h->free_old = put_varint(h->free_old, code_old(enc, h, w[1]));
+}
+
+static inline __attribute__((always_inline)) bool put_alloc(struct lar_encoder *enc, struct hot *h,
+							    struct lar_enc_form *form, bool is_new,
+							    const uint64_t *w)
+{
+	bool own = w[2] != form->size || is_new;
+
+	form->size = w[2];
+	h->alloc_new = put_varint(h->alloc_new, code_new(enc, h, w[1], w[2], false));
+	h->alloc_size = put_own(h->alloc_size, w[2], own);
+	return own;
+}
+
+static inline __attribute__((always_inline)) bool put_free_sized(struct lar_encoder *enc,
+								 struct hot *h,
+								 struct lar_enc_form *form,
+								 bool is_new, const uint64_t *w)
+{
+	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_FREE_SIZED * 8];
+	bool own = w[2] != form->size || is_new;
+
+	form->size = w[2];
+	end[1] = put_varint(end[1], code_old(enc, h, w[1]));
+	end[2] = put_own(end[2], w[2], own);
+	return own;
+}
+
+static inline __attribute__((always_inline)) bool
+put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, bool is_new,
+	    const uint64_t *w, unsigned time_shift)
+{
+	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_REALLOC * 8];
+	bool own = w[4] != form->size || is_new;
+
+	form->size = w[4];
+	end[1] = put_varint(end[1], lar_round_up(w[1], time_shift) >> time_shift);
+	end[2] = put_varint(end[2], code_old(enc, h, w[2]));
+	end[3] = put_varint(end[3], code_new(enc, h, w[3], w[4], true));
+	end[4] = put_own(end[4], w[4], own);
+	h->others--; /* two addresses, one event */
+	return own;
+}
+
+/* An event of form i, which is_new or not; returns the words of its record. */
+static inline __attribute__((always_inline)) uint32_t put_event(struct lar_encoder *enc,
+								struct hot *h, uint32_t i,
+								bool is_new, const uint64_t *r,
+								unsigned time_shift)
+{
+	struct lar_enc_form *form = &enc->form[i];
+	unsigned kind = lar_word0_kind(*r);
+	bool own = false;
+
+	put_time(h, kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED, r[1] >> time_shift);
+	if (kind == LAR_EV_ALLOC) {
+		own = put_alloc(enc, h, form, is_new, r + 1);
+	} else if (kind == LAR_EV_FREE) {
+		put_free(enc, h, r + 1);
+	} else if (kind == LAR_EV_FREE_SIZED) {
+		own = put_free_sized(enc, h, form, is_new, r + 1);
+	} else if (kind == LAR_EV_REALLOC) {
+		own = put_realloc(enc, h, form, is_new, r + 1, time_shift);
+	} else if (kind == LAR_EV_IO) {
+		own = put_io(enc, form, is_new, r + 1);
+		h->others++;
+	} else {
+		put_fields(enc, kind, r + 1);
+		h->others++;
+	}
+	if (is_new)
+		*h->sequence++ = LAR_FORM_NEW;
+	else
+		h->sequence = put_symbol(h->sequence, i << LAR_FORM_SHIFT | own);
+	return 1 + lar_event_shapes[kind].fields;
+}
 
 #define TAKE(name, stream) h.name = enc->end[stream];
 #define GIVE(name, stream) enc->end[stream] = h.name;
@@ -442,75 +390,52 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const uint64_t *stop,
 			     unsigned time_shift)
 {
-	uint16_t hint[SHAPE_HINTS] = { 0 };
+	const uint64_t *near = stop - LAR_EVENT_MAX_FIELDS; /* in front of it, records are whole */
 	struct paths paths = { 0, 0 };
-	struct hot h = { 0 };
-	size_t count = 0;
+	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX };
 
-	h.generation = enc->generation << 8;
 	HOT_STREAMS(TAKE)
-	while (r < stop) {
-		uint64_t w0 = r[0], delta;
-		uint32_t low = (uint32_t)w0, shape, words;
+	while (__builtin_expect(r < near, 1) || (r < stop && lar_record_words(*r) <= stop - r)) {
+		uint64_t w0 = r[0];
 		unsigned kind = lar_word0_kind(w0);
-		uint16_t *known = &hint[(low ^ low >> 11) % SHAPE_HINTS];
+		uint16_t *first;
+		uint32_t i;
 
-		shape = *known;
-		if (enc->shape[shape] != low || kind == LAR_EV_PATH) {
-			words = lar_record_words(w0);
-			if (!words || words > stop - r)
-				return 0;
-			if (kind == LAR_EV_PATH) {
-				if (lar_word0_node(w0) > paths.nodes)
-					return 0;
-				*h.sequence++ = 0;
-				put_path(enc, &paths, r);
-				r += words;
-				continue;
-			}
-			HOT_STREAMS(GIVE)
-			shape = shape_index(enc, low);
-			if (shape == LAR_ENC_SHAPES)
-				return 0;
-			HOT_STREAMS(TAKE)
-			*known = (uint16_t)shape;
-		}
-		if (stop - r < 1 + LAR_EVENT_MAX_FIELDS && lar_record_words(w0) > stop - r)
-			return 0;
-		h.sequence = put_varint(h.sequence, shape);
-		delta = zigzag((int64_t)((r[1] >> time_shift) - h.last_time));
-		h.last_time = r[1] >> time_shift;
-		count++;
-		if (kind == LAR_EV_FREE) {
-			h.free_time = put_varint(h.free_time, delta);
-			h.free_old = put_old(enc, &h, h.free_old, r[2]);
+		if (w0 == h.free_w0) {
+			put_time(&h, true, r[1] >> time_shift);
+			put_free(enc, &h, r + 1);
+			h.sequence = put_symbol(h.sequence, h.free_form << LAR_FORM_SHIFT);
 			r += 3;
 			continue;
 		}
-		if (kind == LAR_EV_ALLOC) {
-			h.node = put_varint(h.node, lar_word0_node(w0));
-			h.alloc_time = put_varint(h.alloc_time, delta);
-			h.alloc_new = put_new(enc, &h, h.alloc_new, r[2], r[3]);
-			h.alloc_size = put_varint(h.alloc_size, r[3]);
-			r += 4;
+		if (kind == LAR_EV_PATH) {
+			if (lar_record_words(w0) > stop - r || lar_word0_node(w0) > paths.nodes)
+				return 0;
+			*h.sequence++ = LAR_FORM_PATH;
+			put_path(enc, &paths, r);
+			r += lar_record_words(w0);
 			continue;
 		}
-		enc->end[LAR_STREAM_FIELD + kind * 8] =
-			put_varint(enc->end[LAR_STREAM_FIELD + kind * 8], delta);
-		if (lar_event_shapes[kind].has_stack)
-			h.node = put_varint(h.node, lar_word0_node(w0));
-		if (kind == LAR_EV_REALLOC)
-			put_realloc(enc, &h, r + 1, time_shift);
-		else if (kind == LAR_EV_FREE_SIZED)
-			put_free_sized(enc, &h, r + 1);
-		else if (kind == LAR_EV_IO)
-			put_io(enc, r + 1);
-		else
-			put_fields(enc, kind, r + 1);
-		r += 1 + lar_event_shapes[kind].fields;
+		i = form_find(enc, enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES], w0);
+		if (__builtin_expect(i, 1) && __builtin_expect(kind != LAR_EV_FREE, 1)) {
+			r += put_event(enc, &h, i, false, r, time_shift);
+			continue;
+		}
+		if (i) {
+			h.free_w0 = w0;
+			h.free_form = i;
+			continue;
+		}
+		if (!lar_record_words(w0) || lar_word0_node(w0) > paths.nodes)
+			return 0;
+		first = &enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES];
+		i = form_new(enc, first, w0, paths.nodes);
+		if (i == LAR_FORMS)
+			return 0;
+		r += put_event(enc, &h, i, true, r, time_shift);
 	}
 	HOT_STREAMS(GIVE)
-	return count;
+	return r == stop ? h.others + h.allocations + h.frees : 0;
 }
 
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,

@@ -29,7 +29,7 @@ static void damage(uint8_t *bytes, size_t size)
 static void print_block(struct lar_encoder *enc, struct tb_records *r, bool whole)
 {
 	static uint8_t bytes[65536];
-	static uint64_t out[MAX_WORDS], scratch[3 * sizeof(bytes)];
+	static uint64_t out[MAX_WORDS], scratch[4 * sizeof(bytes)];
 	unsigned shift = random_word() % 3 * 4;
 	size_t size, end = 60 + random_word() % 200;
 	uint64_t addresses = 1 + random_word() % 40;

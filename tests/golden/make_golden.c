@@ -373,22 +373,22 @@ static void make_forged(void)
 static void make_later(void)
 {
 	static const uint8_t encoded[] = {
-		18, /* streams: */
-		0,    10,   1,	  6,	2,    3, 3,    2,    4,	   2,	 5,
-		3,    6,    1,	  7,	2,				 /* the fixed ones */
-		0x80, 0x02, 1,	  0x81, 0x02, 1, 0x88, 0x06, 1,		 /* kinds 31, 96 */
-		16,   1,    17,	  1,	18,   1, 19,   1,		 /* THREAD */
-		24,   1,    25,	  1,	26,   1,			 /* ALLOC */
-		1,    4,    31,	  0x82, 96,   1, 0x82, 0x80, 0x04, 0x83, /* shapes: 31 has a stack
-									  */
-		1,    0,    2,	  3,	0,    4,    /* THREAD, PATH, 31, 96, PATH, ALLOC */
-		0x20, 0x20, 0x20,		    /* 0x10, 0x20, 0x30 */
-		0,    1,    2,	  1,	0,    1, 2, /* of PATHs: parents 0 and 2 - 1, frames,
-						       indices */
-		8,    2,    3,			    /* address 16; nodes of 31 and ALLOC */
-		10,   99,   20,	     /* kind 31 5 later, its other field; kind 96 10 later */
-		0x7e, 7,    1,	  0, /* time 63, tid 7, thread 1 */
-		2,    0,    3,	     /* 1 later, an address without a reference, size 3 */
+		15,						       /* streams: */
+		0, 10, 1, 6, 2, 3, 3, 2, 4, 2, 5, 3, 6, 1, 7, 6, 8, 4, /* the fixed ones */
+		0x89, 0x02, 1,					       /* kind 31 */
+		25, 1, 26, 1, 27, 1,				       /* THREAD */
+		33, 1, 34, 1,					       /* ALLOC */
+		/* shapes: THREAD, 31 with a stack, 96, ALLOC */
+		1, 4, 31, 0x82, 96, 1, 0x82, 0x80, 0x04, 0x83, /**/
+		1, 0, 1, 1, 0, 1,    /* THREAD, PATH, 31, 96, PATH, ALLOC: each form is new */
+		0x20, 0x20, 0x20,    /* 0x10, 0x20, 0x30 */
+		0, 1, 2, 1, 0, 1, 2, /* of PATHs: parents 0 and 2 - 1, frames, indices */
+		8,		     /* address 16 */
+		0, 1, 0, 2, 3, 0,    /* forms: 31 has node 2 - 0, ALLOC 3 - 0 */
+		0x7e, 10, 20, 2,     /* time 63; 31 5 later; 96 10 later; ALLOC 1 later */
+		99,		     /* 31's other field */
+		7, 1, 0,	     /* tid 7, thread 1 */
+		0, 3,		     /* an address without a reference, size 3 */
 	};
 	static struct tb_records r;
 	struct lar_block b = { .encoded_size = sizeof(encoded),

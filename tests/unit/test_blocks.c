@@ -94,7 +94,7 @@ static int64_t decode(const struct draft *d, uint32_t events, unsigned shift)
 	return words;
 }
 
-#define FIELD(kind, f) (8 + 8 * (kind) + (f))
+#define FIELD(kind, f) (16 + 8 * (kind) + (f))
 #define ALLOC	       LAR_EV_ALLOC
 #define FREE	       LAR_EV_FREE
 
@@ -103,17 +103,17 @@ static void draft_good(struct draft *d)
 {
 	d->count = 0;
 	PUT(d, LAR_STREAM_SHAPES, 0x82, 0x80, 0x04, 0x83, 0x83, 0x80, 0x14, 2);
-	PUT(d, LAR_STREAM_SEQUENCE, 0, 1, 2);
+	PUT(d, LAR_STREAM_SEQUENCE, 0, 1, 1);
 	PUT(d, LAR_STREAM_RAS, 0x20);
 	PUT(d, LAR_STREAM_PARENT, 0);
 	PUT(d, LAR_STREAM_FRAMES, 1);
 	PUT(d, LAR_STREAM_RA_INDEX, 0);
 	PUT(d, LAR_STREAM_ADDRESS, 8);
-	PUT(d, LAR_STREAM_NODE, 1);
-	PUT(d, FIELD(ALLOC, 0), 10);
+	PUT(d, LAR_STREAM_FORMS, 0, 0, 1);
+	PUT(d, LAR_STREAM_TIME, 10);
+	PUT(d, LAR_STREAM_FREED, 2);
 	PUT(d, FIELD(ALLOC, 1), 0);
 	PUT(d, FIELD(ALLOC, 2), 3);
-	PUT(d, FIELD(FREE, 0), 2);
 	PUT(d, FIELD(FREE, 1), 2);
 }
 
@@ -150,24 +150,28 @@ static void test_out_of_range(void **state)
 		SET(d, number, __VA_ARGS__);                                                       \
 		assert_int_equal(decode(d, 2, 0), -1);                                             \
 	} while (0)
-	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 3);	  /* no such shape */
-	REFUSED(LAR_STREAM_SEQUENCE, 1, 0, 2);	  /* the node is there only afterwards */
-	REFUSED(LAR_STREAM_SEQUENCE, 0, 2, 1);	  /* and so is the allocation */
+	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 4);	  /* no form 2 yet */
+	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 6);	  /* never a form 3 */
 	REFUSED(LAR_STREAM_SEQUENCE, 0, 1);	  /* too few events */
-	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 2, 2); /* too many */
-	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 2, 0); /* a PATH with nothing in its streams */
+	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 1, 4); /* too many */
+	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 2);	  /* an ALLOC without a code */
+	REFUSED(LAR_STREAM_SEQUENCE, 0, 1, 1, 0); /* a PATH with nothing in its streams */
 	REFUSED(LAR_STREAM_PARENT, 1);		  /* node -1 */
 	REFUSED(LAR_STREAM_PARENT, 0x81, 0x80, 0x80, 0x80, 0x10); /* 2^32 + 1 */
 	REFUSED(LAR_STREAM_FRAMES, 2);				  /* without their addresses */
 	REFUSED(LAR_STREAM_RA_INDEX, 1);			  /* of one */
 	REFUSED(LAR_STREAM_RA_INDEX, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1);
-	REFUSED(LAR_STREAM_NODE, 2);				/* of one */
-	REFUSED(LAR_STREAM_NODE, 0x80, 0x80, 0x80, 0x80, 0x10); /* 2^32: not the root */
-	REFUSED(FIELD(ALLOC, 1), 3);				/* free 0, which comes later */
-	REFUSED(FIELD(ALLOC, 1), 4);				/* free -1 */
-	REFUSED(FIELD(FREE, 1), 3);				/* allocation -1 */
-	REFUSED(FIELD(FREE, 1), 4);				/* allocation 1 of one */
-	REFUSED(LAR_STREAM_ADDRESS, 1, 2, 3);			/* not whole */
+	REFUSED(LAR_STREAM_FORMS, 0, 2, 1);			       /* node -1 */
+	REFUSED(LAR_STREAM_FORMS, 0, 0x81, 0x80, 0x80, 0x80, 0x10, 1); /* 2^32 + 1: not the root */
+	REFUSED(LAR_STREAM_FORMS, 2, 0, 1);			       /* no such shape */
+	REFUSED(LAR_STREAM_FORMS, 1, 0, 0);   /* the FREE before the ALLOC */
+	REFUSED(LAR_STREAM_FORMS, 0, 0);      /* not whole */
+	REFUSED(FIELD(ALLOC, 1), 3);	      /* the last free, of none */
+	REFUSED(FIELD(ALLOC, 1), 4);	      /* free 0, which comes later */
+	REFUSED(FIELD(ALLOC, 1), 5);	      /* free -1 */
+	REFUSED(FIELD(FREE, 1), 3);	      /* allocation -1 */
+	REFUSED(FIELD(FREE, 1), 4);	      /* allocation 1 of one */
+	REFUSED(LAR_STREAM_ADDRESS, 1, 2, 3); /* not whole */
 	REFUSED(LAR_STREAM_SHAPES, 0x82, 0x80, 0x04, 0x83, 0x83, 0x80, 0x14);	 /* likewise */
 	REFUSED(LAR_STREAM_SHAPES, 0x82, 0x80, 0x04, 0x83, 0x83, 0x80, 0x14, 8); /* fields */
 	REFUSED(LAR_STREAM_SHAPES, 0x82, 0x80, 0x04, 0x83, 0x83, 0x80, 0x14, 0);
@@ -197,7 +201,6 @@ static void test_deepest(void **state)
 	draft_good(d);
 	SET(d, LAR_STREAM_FRAMES, 0x80, 0x20); /* 4096 */
 	set(d, LAR_STREAM_RA_INDEX, zeros, sizeof(zeros));
-	SET(d, LAR_STREAM_NODE, 0x80, 0x20);
 	assert_int_equal(decode(d, 2, 0), 9 + 4095);
 	assert_int_equal(lar_word0_node(out[1 + 4096]), 4096);
 	SET(d, LAR_STREAM_FRAMES, 0x81, 0x20);
@@ -212,11 +215,10 @@ static void test_paths(void **state)
 
 	(void)state;
 	draft_good(d);
-	SET(d, LAR_STREAM_SEQUENCE, 0, 0, 0, 1, 2, 0);
+	SET(d, LAR_STREAM_SEQUENCE, 0, 0, 0, 1, 1, 0);
 	SET(d, LAR_STREAM_PARENT, 0, 1, 1, 3);
 	SET(d, LAR_STREAM_FRAMES, 2, 0, 2, 0);
 	SET(d, LAR_STREAM_RA_INDEX, 0, 0, 0, 0);
-	SET(d, LAR_STREAM_NODE, 4);
 	assert_int_equal(decode(d, 2, 0), 3 + 1 + 3 + 4 + 3 + 1);
 	assert_true(out[0] == lar_word0(LAR_EV_PATH, 0, 2, 0));
 	assert_true(out[3] == lar_word0(LAR_EV_PATH, 0, 0, 1));
@@ -240,19 +242,44 @@ static void test_unknown_kinds(void **state)
 	(void)state;
 	draft_good(d);
 	PUT(d, LAR_STREAM_SHAPES, 31, 0x82, 0xc8, 0x01, 1, LAR_EV_LOCKSUM, 2);
-	SET(d, LAR_STREAM_SEQUENCE, 0, 3, 4, 1, 5, 2);
-	SET(d, LAR_STREAM_NODE, 1, 0);
-	PUT(d, FIELD(31, 0), 4);
+	SET(d, LAR_STREAM_SEQUENCE, 0, 1, 1, 1, 1, 1);
+	/* kind 31 with node 1; 200; ALLOC with the root; LOCKSUM; FREE */
+	SET(d, LAR_STREAM_FORMS, 2, 0, 3, 0, 1, 4, 1);
+	SET(d, LAR_STREAM_TIME, 4, 6, 10, 8);
 	PUT(d, FIELD(31, 1), 0xff); /* never looked at */
-	PUT(d, FIELD(200, 0), 6);
-	PUT(d, FIELD(LAR_EV_LOCKSUM, 0), 8);
 	assert_int_equal(decode(d, 5, 0), 9);
 	assert_int_equal(skipped, 3);
 	assert_true(out[2] == lar_word0(ALLOC, 0, LAR_CALL_malloc, 0));
 	assert_int_equal(out[3], 2 + 3 + 5);
 	assert_int_equal(out[7], 2 + 3 + 5 + 4 + 1);
-	SET(d, LAR_STREAM_NODE, 2, 0); /* one that is not there, though nobody would see it */
+	/* a node that is not there, though nobody would see it */
+	SET(d, LAR_STREAM_FORMS, 2, 2, 3, 0, 1, 4, 1);
 	assert_int_equal(decode(d, 5, 0), -1);
+	free(d);
+}
+
+/* Four ALLOCs of one form: the first has its own size, the second that, the third another, the
+ * fourth the third's. */
+static void test_usual_size(void **state)
+{
+	static const uint64_t sizes[] = { 3, 3, 9, 9 };
+	struct draft *d = calloc(1, sizeof(*d));
+
+	(void)state;
+	draft_good(d);
+	SET(d, LAR_STREAM_SEQUENCE, 0, 1, 2, 3, 2, 1);
+	SET(d, LAR_STREAM_TIME, 10, 2, 2, 2);
+	SET(d, FIELD(ALLOC, 1), 0, 2, 2, 2);
+	SET(d, FIELD(ALLOC, 2), 3, 9);
+	assert_int_equal(decode(d, 5, 0), 2 + 4 * 4 + 3);
+	for (unsigned i = 0; i < 4; i++) {
+		const uint64_t *r = out + 2 + 4 * i;
+
+		assert_true(r[0] == lar_word0(ALLOC, 0, LAR_CALL_malloc, 1));
+		assert_int_equal(r[1], 5 + i);
+		assert_int_equal(r[2], 0x10 + 32 * i);
+		assert_int_equal(r[3], sizes[i]);
+	}
 	free(d);
 }
 
@@ -260,11 +287,11 @@ static void test_unknown_kinds(void **state)
 static void test_directory(void **state)
 {
 	static const uint8_t many[] = { 0x80, 0x80, 0x80, 0x80, 0x10 };
-	static const uint8_t unknown[] = { 1, 0x88, 0x10, 0 };	 /* stream 2056 */
+	static const uint8_t unknown[] = { 1, 0x90, 0x10, 0 };	 /* stream 2064 */
 	static const uint8_t behind[] = { 1, 1, 0, 0 };		 /* a byte of no stream */
 	static const uint8_t beyond[] = { 2, 0, 0, 1, 0xff, 1 }; /* 255 bytes of none */
 	static const uint8_t nothing[] = { 0 };
-	uint64_t scratch[64];
+	static uint64_t scratch[64 + 3 * LAR_FORMS];
 
 	(void)state;
 #define DECODE(bytes) lar_decode(bytes, sizeof(bytes), 0, 0, out, MAX_BYTES, scratch, &skipped)
@@ -281,7 +308,7 @@ int main(void)
 		cmocka_unit_test(test_good),	  cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_count),	  cmocka_unit_test(test_deepest),
 		cmocka_unit_test(test_paths),	  cmocka_unit_test(test_unknown_kinds),
-		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_directory), cmocka_unit_test(test_usual_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

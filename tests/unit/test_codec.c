@@ -45,6 +45,33 @@ static void test_many_frames(void **state)
 	free(r);
 }
 
+/* More forms than a block can number, and nodes whose forms have the same place. */
+static void test_many_forms(void **state)
+{
+	struct tb_records *r = calloc(1, sizeof(*r));
+	struct lar_encoder *enc = tb_encoder(TB_WORDS);
+	uint64_t nodes = LAR_FORMS + 1000, time = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < nodes; i++)
+		tb_path(r, 0, 1, U(0x400000 + i * 16));
+	for (int round = 0; round < 3; round++)
+		for (uint64_t i = 1; i <= nodes; i++)
+			tb_add(r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, ++time, i * 32, i % 7, i);
+	round_trip(enc, r, 0);
+	tb_clear(r);
+	for (uint64_t i = 0; i < LAR_ENC_NODES + 10; i++)
+		tb_path(r, 0, 1, U(0x400000));
+	for (uint64_t i = 1; i <= 10; i++) {
+		tb_add(r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, ++time, i * 32, i, i);
+		tb_add(r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, ++time, i * 64, i, LAR_ENC_NODES + i);
+		tb_add(r, LAR_EV_ALLOC, 0, LAR_CALL_calloc, ++time, i * 96, i, i);
+	}
+	round_trip(enc, r, 0);
+	tb_encoder_free(enc);
+	free(r);
+}
+
 static size_t small_block(uint8_t *bytes, size_t room, struct tb_records *r)
 {
 	struct lar_encoder *enc = tb_encoder(TB_WORDS);
@@ -137,33 +164,35 @@ static void test_known_bytes(void **state)
 	struct tb_records *r = calloc(1, sizeof(*r));
 	uint8_t bytes[1024];
 	size_t size = small_block(bytes, sizeof(bytes), r);
-	static const uint8_t expected[] = { 17, /* streams */
+	static const uint8_t expected[] = { 16, /* streams */
 					    /* fixed streams and their bytes */
-					    0, 10, 1, 4, 2, 4, 3, 1, 4, 1, 5, 2, 6, 2, 7, 1,
-					    /* THREAD: tid, number, creator */
-					    17, 1, 18, 1, 19, 1,
+					    0, 10, 1, 4, 2, 4, 3, 1, 4, 1, 5, 2, 6, 2, 7, 4,
 					    /* ALLOC: address, size */
-					    25, 1, 26, 1,
+					    33, 1, 34, 1,
 					    /* FREE: address */
-					    33, 1,
-					    /* times: THREAD, ALLOC; FREE */
-					    16, 2, 24, 2, 32, 2,
+					    41, 1,
+					    /* THREAD: tid, number, creator */
+					    25, 1, 26, 1, 27, 1,
+					    /* times; those of frees */
+					    8, 4, 9, 2,
 					    /* shapes */
 					    1, 4, 0x82, 0x80, 0x04, 0x80 | 3, 0x83, 0x80, 0x14, 2,
 					    /* sequence: THREAD, PATH, ALLOC, FREE */
-					    1, 0, 2, 3,
+					    1, 0, 1, 1,
 					    /* return addresses: 0xaaa * 2, 0x111 * 2 */
 					    0xd4, 0x2a, 0xa2, 0x04,
 					    /* parent; frames; indices */
 					    0, 2, 0, 1,
-					    /* 0x1000 / 8 * 4; the ALLOC's node */
-					    0x80, 0x10, 2,
-					    /* tid; number; creator */
-					    7, 1, 0,
+					    /* 0x1000 / 8 * 4 */
+					    0x80, 0x10,
+					    /* forms: THREAD; ALLOC, the last node; FREE */
+					    0, 1, 0, 2,
 					    /* no reference; size */
 					    0, 16,
 					    /* allocation 0 */
 					    2,
+					    /* tid; number; creator */
+					    7, 1, 0,
 					    /* time 100; 100 later; 100 later */
 					    0xc8, 0x01, 0xc8, 0x01, 0xc8, 0x01 };
 
@@ -232,7 +261,7 @@ int main(void)
 		cmocka_unit_test(test_all_kinds),   cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_truncated),   cmocka_unit_test(test_room),
 		cmocka_unit_test(test_not_encoded), cmocka_unit_test(test_known_bytes),
-		cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_mutated),	    cmocka_unit_test(test_many_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,7 @@ static void test_lifo(void **state)
 	/* allocation 3 is 3 behind the first; each next one 2 before the one behind the last */
 	CODES(f, FREE, 1, 2 + 6, 2 + 3, 2 + 3, 2 + 3);
 	/* the last free is the one expected; each next one 2 before the one behind it */
-	CODES(f, ALLOC, 1, 0, 2, 2, 2, 3 + 0, 3 + 3, 3 + 3, 3 + 3);
+	CODES(f, ALLOC, 1, 0, 2, 2, 2, 4 + 0, 4 + 3, 4 + 3, 4 + 3);
 	expect_explicit(f, 1, 3);
 }
 
@@ -156,7 +156,7 @@ static void test_fifo(void **state)
 	seal(f);
 	CODES(f, FREE, 1, 2, 2, 2, 2);
 	/* the last free was expected, not the first of four: 3 before it */
-	CODES(f, ALLOC, 1, 0, 2, 2, 2, 3 + 5, 3, 3, 3);
+	CODES(f, ALLOC, 1, 0, 2, 2, 2, 4 + 5, 4, 4, 4);
 }
 
 /* One block used again and again costs a byte each time. */
@@ -169,8 +169,13 @@ static void test_again(void **state)
 		release(f, 0x100000);
 	}
 	seal(f);
-	CODES(f, ALLOC, 1, 0, 3, 3, 3);
+	CODES(f, ALLOC, 1, 0, 4, 4, 4);
 	CODES(f, FREE, 1, 2, 2, 2, 2);
+}
+
+static uint64_t chunk_of(uint64_t size)
+{
+	return lar_chunk_size(size, lar_size_class(size));
 }
 
 /* Classes of sizes have lists of their own; a reference into another one is a reference, too. */
@@ -187,10 +192,8 @@ static void test_classes(void **state)
 	release(f, 0x100000);
 	alloc(f, 0x100000, 1 << 20); /* free 2, where nothing says more than 0 */
 	seal(f);
-	CODES(f, ALLOC, 1, 0, 0, 3, 3, 3 + 4);
-	assert_int_equal(lar_size_class(0), 1);
-	assert_int_equal(lar_size_class(8), 1);
-	assert_int_equal(lar_size_class(9), 2);
+	CODES(f, ALLOC, 1, 0, 0, 4, 4, 4 + 4);
+	assert_int_equal(lar_size_class(0), 2); /* no chunk is smaller than 32 bytes */
 	assert_int_equal(lar_size_class(24), 2);
 	assert_int_equal(lar_size_class(25), 3);
 	assert_int_equal(lar_size_class(1032), 65);
@@ -198,9 +201,11 @@ static void test_classes(void **state)
 	assert_int_equal(lar_size_class(2047), 74);
 	assert_int_equal(lar_size_class(2048), 75);
 	assert_int_equal(lar_size_class(UINT64_MAX), 127);
-	assert_int_equal(lar_chunk_size(0), 32);
-	assert_int_equal(lar_chunk_size(24), 32);
-	assert_int_equal(lar_chunk_size(25), 48);
+	assert_int_equal(chunk_of(0), 32);
+	assert_int_equal(chunk_of(24), 32);
+	assert_int_equal(chunk_of(25), 48);
+	assert_int_equal(chunk_of(1032), 1040);
+	assert_int_equal(chunk_of(1033), 1056);
 }
 
 /* What the block has not seen stands for itself, once. */
@@ -221,7 +226,7 @@ static void test_foreign(void **state)
 	seal(f);
 	/* of three frees the last, then the one before it; of allocations the one after next */
 	CODES(f, FREE, 1, 0, 0, 0, 2 + 4, 2 + 2);
-	CODES(f, ALLOC, 1, 0, 3 + 4, 3 + 3, 3, 0);
+	CODES(f, ALLOC, 1, 0, 4 + 4, 4 + 3, 4, 0);
 }
 
 static void test_null(void **state)
@@ -237,7 +242,7 @@ static void test_null(void **state)
 	reallocate(f, 0, 0, 7);
 	alloc(f, 0x100020, 20); /* still free 0 */
 	seal(f);
-	CODES(f, ALLOC, 1, 0, 1, 2, 3);
+	CODES(f, ALLOC, 1, 0, 1, 2, 4);
 	CODES(f, FREE, 1, 1, 1, 2 + 2);
 	CODES(f, REALLOC, 2, 1);
 	CODES(f, REALLOC, 3, 1);
@@ -256,8 +261,8 @@ static void test_reallocs(void **state)
 	reallocate(f, at, 0, 0);
 	seal(f);
 	CODES(f, REALLOC, 2, 1, 2, 2, 2, 2);
-	/* free 0, just made; what is new; free 1, the last one of that class */
-	CODES(f, REALLOC, 3, 0, 3, 0, 3, 1);
+	/* what it freed itself; what is new; free 1, the last one of that class */
+	CODES(f, REALLOC, 3, 0, 3, 0, 4, 1);
 	for (uint64_t size = 1; size < 1ull << 40; size += size / 2 + 1) {
 		uint64_t to = at + size;
 
@@ -314,7 +319,7 @@ static void test_full_bucket(void **state)
 	seal(f);
 	/* the frees know 6 to 3; 2, 1 and 0 push 3, 4 and 5 out, and so on: of the second round 0
 	 * to 2 are frees 6 to 4, where the one behind 3 was expected */
-	CODES(f, ALLOC, 1, 0, 0, 0, 0, 0, 0, 0, 3 + 6, 3 + 3, 3 + 3, 0, 0, 0, 0);
+	CODES(f, ALLOC, 1, 0, 0, 0, 0, 0, 0, 0, 4 + 6, 4 + 3, 4 + 3, 0, 0, 0, 0);
 }
 
 /* What an earlier block has seen is not known, also when the generations begin anew. */

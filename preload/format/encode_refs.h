@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of an encoder in a block, and how addresses refer to each other; only for encode.c. */
+#ifndef LARIAT_ENCODE_REFS_H
+#define LARIAT_ENCODE_REFS_H
+
+#include <stdbool.h>
+
+#include "codec.h"
+#include "encode_put.h"
+
+/*
+ * What changes from record to record, and the ends of the streams that nearly every record writes
+ * to. It lives in a local variable of which no pointer gets away, in registers where possible: a
+ * store through a stream's end could change anything else for all the compiler knows.
+ */
+struct hot {
+	uint8_t *sequence, *address, *time, *free_time;
+	uint8_t *alloc_new, *alloc_size, *free_old;
+	uint64_t last_time; /* shifted */
+	uint64_t last_new, next_new, last_old;
+	uint32_t allocations, frees; /* N and O fields so far that are not null */
+	uint32_t last_ref;	     /* of an O field */
+	uint32_t generation;	     /* as in marks */
+	uint32_t others;	     /* events less those fields */
+	uint32_t free_form;	     /* of the last FREE that has one */
+	uint64_t free_w0;	     /* ... and its word 0 */
+};
+
+#define HOT_STREAMS(X)                                                                             \
+	X(sequence, LAR_STREAM_SEQUENCE)                                                           \
+	X(address, LAR_STREAM_ADDRESS)                                                             \
+	X(time, LAR_STREAM_TIME)                                                                   \
+	X(free_time, LAR_STREAM_FREED)                                                             \
+	X(alloc_new, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1)                                      \
+	X(alloc_size, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2)                                     \
+	X(free_old, LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1)
+
+#define MARK_FREED 0x80u
+
+static inline struct lar_enc_address *bucket_of(struct lar_encoder *enc, uint64_t addr)
+{
+	return enc->address[(addr * 0x9e3779b97f4a7c15ull) >> 53];
+}
+_Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
+
+static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
+					     uint64_t addr, uint32_t generation)
+{
+	struct lar_enc_address *e = NULL;
+
+	for (unsigned i = 0; i < LAR_ENC_WAYS && !e; i++)
+		if ((b[i].mark ^ generation) >> 8)
+			e = &b[i];
+	if (!e)
+		e = &b[enc->victim++ % LAR_ENC_WAYS];
+	/* one that a reader could not keep beside a size class is never found again */
+	e->address = addr >> LAR_REF_ADDRESS_BITS ? 0 : addr;
+	e->mark = 0;
+	return e;
+}
+
+/* The entry of addr; of another generation than the block's if the block has not seen it. No loop:
+ * where it would end cannot be predicted. */
+static inline __attribute__((always_inline)) struct lar_enc_address *
+address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
+{
+	struct lar_enc_address *b = bucket_of(enc, addr);
+	uint64_t way = b[1].address == addr;
+
+	way = b[2].address == addr ? 2 : way;
+	way = b[3].address == addr ? 3 : way;
+	if (__builtin_expect(b[way].address == addr, 1))
+		return &b[way];
+	return address_enter(enc, b, addr, generation);
+}
+_Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
+
+/*
+ * The code of an N field: a block is handed out that was given back, or the next fresh one, or any.
+ * Which of these cannot be predicted: no branch but for the address itself.
+ */
+static inline __attribute__((always_inline)) uint32_t
+code_new(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, bool moved)
+{
+	unsigned class = lar_size_class(size);
+	struct lar_enc_address *e;
+	uint32_t number, reuse = enc->reuse[class], code;
+	bool back;
+
+	if (__builtin_expect(!addr, 0)) {
+		h->others++;
+		return LAR_REF_NULL;
+	}
+	e = address_entry(enc, addr, h->generation);
+	number = e->number;
+	back = (e->mark ^ h->generation) >> 7 == 1; /* given back in this block */
+	code = zigzag32(number - reuse) + LAR_REF_FREED;
+	if (moved && number + 1 == h->frees)
+		code = LAR_REF_LAST;
+	if (!back)
+		code = addr == h->next_new ? LAR_REF_NEXT : LAR_REF_NONE;
+	enc->reuse[class] = back ? number + 1 : reuse;
+	if (code == LAR_REF_NONE)
+		h->address = put_address(h->address, addr, h->last_new);
+	e->number = h->allocations++;
+	e->mark = h->generation | class;
+	h->last_new = addr;
+	h->next_new = addr + lar_chunk_size(size, class);
+	return code;
+}
+
+static inline __attribute__((always_inline)) uint32_t code_old(struct lar_encoder *enc,
+							       struct hot *h, uint64_t addr)
+{
+	struct lar_enc_address *e;
+	uint32_t number, code;
+
+	if (__builtin_expect(!addr, 0)) {
+		h->others++;
+		return LAR_REF_NULL;
+	}
+	e = address_entry(enc, addr, h->generation);
+	number = e->number;
+	if ((e->mark ^ h->generation) >> 7 == 0) { /* handed out in this block */
+		code = zigzag32(number - h->last_ref) + LAR_REF_ALLOCATED;
+		h->last_ref = number + 1;
+		enc->reuse[e->mark & (MARK_FREED - 1)] = h->frees;
+	} else {
+		code = LAR_REF_NONE;
+		h->address = put_address(h->address, addr, h->last_old);
+		h->last_old = addr;
+	}
+	e->number = h->frees++;
+	e->mark = h->generation | MARK_FREED;
+	return code;
+}
+
+#endif
