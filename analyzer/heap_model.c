@@ -172,6 +172,27 @@ count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t n
 	line_note(m, s);
 }
 
+static inline void life_settle(struct heap_model *m, struct heap_life *l)
+{
+	if (l->bucket)
+		histogram_count_bucket(&m->site[l->site].lifetime, l->bucket - 1);
+	l->bucket = 0;
+}
+
+/* Which bucket it is cannot be foreseen: its memory is waited for while other events are taken. */
+static inline void life_add(struct heap_model *m, uint32_t site, uint64_t age)
+{
+	struct heap_life *l = &m->life[m->lives % HEAP_LIVES];
+	uint32_t bucket;
+
+	if (!histogram_count_later(&m->site[site].lifetime, age, &bucket))
+		return;
+	life_settle(m, l);
+	l->site = site;
+	l->bucket = bucket + 1;
+	m->lives++;
+}
+
 /* A block from before the window has no site. Returns what the block stood for. */
 static inline __attribute__((always_inline)) struct lar_weight
 count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now)
@@ -198,7 +219,7 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 	m->total.live_bytes -= w.bytes;
 	age = now > b->born_ticks ? now - b->born_ticks : 0;
 	if (w.blocks == 1)
-		histogram_count(&s->lifetime, age);
+		life_add(m, b->site, age);
 	else
 		histogram_add_many(&s->lifetime, age, w.blocks);
 	line_note(m, s);
@@ -554,6 +575,8 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 
 void heap_model_finish(struct heap_model *m)
 {
+	for (unsigned i = 0; i < HEAP_LIVES; i++)
+		life_settle(m, &m->life[i]);
 	if (m->line)
 		line_advance(m, m->line->end_ns - 1);
 	ROUND_ALL(m, &m->total);

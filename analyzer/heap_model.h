@@ -73,6 +73,13 @@ struct heap_early {
 };
 #define HEAP_EARLY 256
 
+/* A freed block that is in all figures but its bucket of its site's lifetimes. */
+#define HEAP_LIVES 16
+struct heap_life {
+	uint32_t site;
+	uint32_t bucket; /* plus 1; 0 = none */
+};
+
 struct heap_model;
 
 /*
@@ -108,6 +115,8 @@ struct heap_model {
 	uint64_t peak_number; /* counts the times that the process held more than ever */
 	struct heap_early early[HEAP_EARLY]; /* whose realloc has not come yet */
 	uint32_t early_count;
+	struct heap_life life[HEAP_LIVES]; /* the last ones, until heap_model_finish() */
+	uint32_t lives;
 	struct heap_moment stray;    /* frees of blocks that are not known */
 	struct heap_moment freed;    /* frees of blocks that are */
 	struct timeline *line;	     /* NULL = none is kept */

@@ -2,7 +2,6 @@
 /* Log-linear histogram; see histogram.h. */
 #include "histogram.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #ifndef LARIAT_HISTOGRAM_H
 #define LARIAT_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct histogram {
@@ -40,21 +41,32 @@ void histogram_add(struct histogram *h, uint64_t value);
 /* The same value `count` times, count > 0. */
 void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count);
 
-/* As histogram_add(), in place where the value is one of those that it has room for. */
-static inline void histogram_count(struct histogram *h, uint64_t value)
+/*
+ * histogram_add() in two steps, between which the memory of the bucket is fetched: true when the
+ * second, histogram_count_bucket(), is still to be done with *bucket.
+ */
+static inline bool histogram_count_later(struct histogram *h, uint64_t value, uint32_t *bucket)
 {
-	unsigned at = histogram_bucket(value, h->bits) - h->first;
+	unsigned number = histogram_bucket(value, h->bits), at = number - h->first;
 	uint64_t sum = h->sum + value;
 
 	if (__builtin_expect(at >= h->length || sum < value || !h->count, 0)) {
 		histogram_add(h, value);
-		return;
+		return false;
 	}
+	__builtin_prefetch(&h->bucket[at]);
 	h->min = value < h->min ? value : h->min;
 	h->max = value > h->max ? value : h->max;
 	h->count++;
 	h->sum = sum;
-	h->bucket[at]++;
+	*bucket = number;
+	return true;
+}
+
+/* The buckets in use only become more. */
+static inline void histogram_count_bucket(struct histogram *h, uint32_t bucket)
+{
+	h->bucket[bucket - h->first]++;
 }
 
 /* Adds what `from` holds; both were made with the same bits. */
