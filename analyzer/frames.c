@@ -222,12 +222,15 @@ static const char *const wrappers[] = {
 	"_PyObject_Realloc",
 };
 
-/* Functions that only pass a request on. */
+/* Functions that only pass a request on, by name. Those of Rust's libraries are told by their files
+ * where there are any (is_rust_library()). */
 static bool is_wrapper(const char *function)
 {
 	static const char *const prefixes[] = {
 		"operator new", "operator delete", "std::",	     "__gnu_cxx::", "void std::",
 		"void* std::",	"__libc_",	   "__interceptor_", "__gthread_",  "bool std::",
+		"<std::",	"<alloc::",	   "<core::",	     "core::",	    "alloc::alloc::",
+		"__rust_",	"__rdl_",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
@@ -240,14 +243,28 @@ static bool is_wrapper(const char *function)
 	return strstr(function, " std::__") && strstr(function, "alloc");
 }
 
+/* The compiler's own sources have this path in every program. */
+static bool is_rust_library(const struct frame *frame)
+{
+	return frame->file && (starts(frame->file, "/rustc/") ||
+			       strstr(frame->file, "/rustlib/src/rust/library/"));
+}
+
 uint32_t frames_lead(const struct frame *frame, uint32_t count)
 {
-	uint32_t i;
+	uint32_t i, library = count;
 
-	for (i = 0; i < count; i++)
-		if (frame[i].real && !is_runtime_module(frame[i].module) &&
-		    !is_wrapper(frame[i].function))
+	for (i = 0; i < count; i++) {
+		if (!frame[i].real || is_runtime_module(frame[i].module) ||
+		    is_wrapper(frame[i].function))
+			continue;
+		if (!is_rust_library(&frame[i]))
 			return i;
+		if (library == count)
+			library = i;
+	}
+	if (library < count)
+		return library;
 	/* a library's own doing: the outermost of its frames is what was called */
 	for (i = 0; i + 1 < count; i++)
 		if (!frame[i].real)

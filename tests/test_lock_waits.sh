@@ -72,6 +72,8 @@ if have rustc; then
 		fail "rustc: $(head -n 5 "$work/rustc")"
 	record rust ./lock_rust
 	counts_right rust
+	same "rust: the program's own functions" '[true]' "$(field rust '[.locks.conditions[] |
+		select(.waits > 0) | .function | startswith("lock_rust::")] | unique | tojson')"
 	same "rust: nothing but futexes" '[0,["futex"]]' "$(field rust '.locks |
 		[.totals.acquisitions, (.conditions | map(.kind) | unique)] | tojson')"
 fi
