@@ -227,10 +227,11 @@ static const char *const wrappers[] = {
 static bool is_wrapper(const char *function)
 {
 	static const char *const prefixes[] = {
-		"operator new", "operator delete", "std::",	     "__gnu_cxx::", "void std::",
-		"void* std::",	"__libc_",	   "__interceptor_", "__gthread_",  "bool std::",
-		"<std::",	"<alloc::",	   "<core::",	     "core::",	    "alloc::alloc::",
-		"__rust_",	"__rdl_",
+		"operator new", "operator delete", "std::",	     "__gnu_cxx::",
+		"void std::",	"void* std::",	   "__libc_",	     "__interceptor_",
+		"__gthread_",	"bool std::",	   "<std::",	     "<alloc::",
+		"<core::",	"core::",	   "alloc::alloc::", "__rust_",
+		"__rdl_",
 	};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)

@@ -313,7 +313,8 @@ static bool futex_wakes(long operation)
 {
 	long command = operation & FUTEX_CMD_MASK;
 
-	return command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET || command == FUTEX_WAKE_OP;
+	return command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET || command == FUTEX_WAKE_OP ||
+	       command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE;
 }
 
 /* frame: of the wrapper of syscall(). */
