@@ -11,8 +11,8 @@
 #include "recorder.h"
 #include "sys.h"
 
-/* With more, what the scan takes for its tables would be much for the process. */
-#define EVENTS_MOST (1u << 19)
+/* With more, what the scan takes for its tables would be much of what the recorder may take. */
+#define EVENTS_MOST (1u << 16)
 #define SLOTS_MOST  32u
 #define PAGES_MOST  (64u << 8) /* of 4 KiB */
 #define LIMIT_LEAST 1000000000ull
