@@ -236,6 +236,10 @@ const char *reach_failure(const struct reach *r, char *buf, size_t size)
 	case LAR_LEAKSCAN_FORKED:
 		snprintf(buf, size, "the process is a fork, and --leak-scan=main leaves those out");
 		break;
+	case LAR_LEAKSCAN_LARGE:
+		snprintf(buf, size, "%llu GiB of memory are mapped, too many to look through",
+			 detail);
+		break;
 	case LAR_LEAKSCAN_NONE:
 		snprintf(buf, size, r->damaged ? "its result is damaged" : "there was none");
 		break;

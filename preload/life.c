@@ -140,10 +140,13 @@ static size_t put_cwd(char *buf, size_t at, size_t size)
 static size_t put_fresh_args(char *buf, size_t at, size_t size)
 {
 	const uint64_t *argc = __libc_stack_end;
-	char *const *argv = (char *const *)(argc + 1);
+	char *const *argv;
 	const char *end;
 
-	if (!argc || !*argc || !argv[0])
+	if (!argc || !*argc)
+		return at;
+	argv = (char *const *)(argc + 1);
+	if (!argv[0])
 		return at;
 	end = argv[*argc - 1];
 	end += strlen(end) + 1;

@@ -218,6 +218,25 @@ static bool look_around(struct reach *r)
 	return true;
 }
 
+/* Where a sanitizer keeps notes about every word of the address space, the look alone at what of
+ * that is there takes minutes, and would make it be there. */
+#define MAPPED_MOST  (256ull << 30)
+#define INPLACE_MOST (4ull << 30) /* in the process itself such a look is not for more */
+
+static bool too_large(struct reach *r)
+{
+	uint64_t mapped = 0;
+
+	for (size_t i = 0; i < r->regions; i++)
+		if (r->region[i].flags & REACH_WRITE && !(r->region[i].flags & REACH_SHARED))
+			mapped += r->region[i].end - r->region[i].start;
+	r->needs_copy |= r->s->inplace && mapped > INPLACE_MOST;
+	if (mapped <= MAPPED_MOST)
+		return false;
+	r->result.detail = mapped >> 30;
+	return true;
+}
+
 static uint32_t scan(struct reach *r)
 {
 	if (!r->s->inplace && !look_around(r))
@@ -228,6 +247,10 @@ static uint32_t scan(struct reach *r)
 		return LAR_LEAKSCAN_DONE;
 	if (r->s->inplace && !look_around(r))
 		return LAR_LEAKSCAN_PROC;
+	if (too_large(r))
+		return LAR_LEAKSCAN_LARGE;
+	if (r->needs_copy)
+		return LAR_LEAKSCAN_MEMORY;
 	if (!reach_exclude_own(r))
 		return LAR_LEAKSCAN_MEMORY;
 	reach_exclude(r);

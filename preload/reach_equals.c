@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "peek.h"
 #include "reach.h"
 
 #define LEAST	     16u   /* bytes of a block: a smaller one saves next to nothing */
@@ -58,31 +59,30 @@ static uint64_t mix(uint64_t h, uint64_t word)
 }
 
 /* Of the contents; *zero: there is nothing but zeros. */
-static uint64_t hash_of(const uint8_t *p, uint32_t size, bool *zero)
+static uint64_t hash_of(uint64_t start, uint32_t size, bool *zero)
 {
 	uint64_t h = size, any = 0, word;
 	uint32_t at = 0;
 
 	for (; at + 8 <= size; at += 8) {
-		memcpy(&word, p + at, 8);
+		word = peek_word(start + at);
 		any |= word;
 		h = mix(h, word);
 	}
-	word = 0;
-	memcpy(&word, p + at, size - at);
+	word = peek_part(start + at, size - at);
 	*zero = !(any | word);
 	return mix(mix(h, word), 0);
 }
 
-static const void *contents(const struct reach *r, uint32_t block)
+static uint64_t contents(const struct reach *r, uint32_t block)
 {
-	return (const void *)r->block[block].start;
+	return r->block[block].start;
 }
 
 static bool equal(const struct reach *r, const struct group *g, uint64_t hash, uint32_t block)
 {
 	return g->hash == hash && g->size == r->block[block].size &&
-	       !memcmp(contents(r, g->first), contents(r, block), g->size);
+	       peek_same(contents(r, g->first), contents(r, block), g->size);
 }
 
 static void put_in_group(struct reach *r, uint32_t block, uint64_t hash)
@@ -302,7 +302,7 @@ void reach_equals(struct reach *r)
 		return;
 	for (uint32_t i = 0; i < r->count; i++) {
 		if (i + AHEAD < r->count)
-			__builtin_prefetch(contents(r, i + AHEAD));
+			__builtin_prefetch((const void *)contents(r, i + AHEAD));
 		if (suitable(r, i))
 			look_at(r, i);
 	}

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "peek.h"
 #include "reach.h"
 #include "sys.h"
 
@@ -172,9 +173,8 @@ static void reached(struct reach *r, uint32_t i)
  */
 static bool behind_block(const struct reach_block *b, uint64_t address)
 {
-	uint64_t head;
+	uint64_t head = peek_word(b->start - 8);
 
-	memcpy(&head, (const void *)(b->start - 8), sizeof(head));
 	return address == b->start + (head & ~15ull) - 16;
 }
 

@@ -3,8 +3,7 @@
  * Which parts of the mappings are no roots: what the allocator keeps its blocks in, the dead parts
  * of stacks, stacks of threads that have ended, and our own notes. See reach.h.
  */
-#include <string.h>
-
+#include "peek.h"
 #include "reach.h"
 
 #define PAGE	     4096ull
@@ -19,14 +18,6 @@
 #define TCB_ALIGN    64
 #define PTHREAD_TID  720 /* checked before it is used */
 #define PTHREAD_SIZE 2304
-
-static uint64_t word(uint64_t address)
-{
-	uint64_t v;
-
-	memcpy(&v, (const void *)address, sizeof(v));
-	return v;
-}
 
 static bool plain(const struct reach_region *g)
 {
@@ -43,10 +34,10 @@ static bool arena_range(const struct reach *r, uint64_t address, struct reach_ra
 
 	if (!g || !plain(g) || base + 4 * 8 > g->end)
 		return false;
-	arena = word(base);
-	before = word(base + 8);
-	size = word(base + 16);
-	opened = word(base + 24);
+	arena = peek_word(base);
+	before = peek_word(base + 8);
+	size = peek_word(base + 16);
+	opened = peek_word(base + 24);
 	/* struct heap_info: the first of an arena has the arena itself behind it */
 	if (!size || size % PAGE || size > ARENA_SIZE || opened < size || opened % PAGE ||
 	    opened > ARENA_SIZE)
@@ -71,7 +62,7 @@ static void exclude_home(struct reach *r, const struct reach_region *g, const st
 
 	if (!(g->flags & REACH_READ) || b->start - 8 < g->start)
 		return;
-	head = word(b->start - 8);
+	head = peek_word(b->start - 8);
 	if (head & CHUNK_MAPPED)
 		reach_add_range(r, &r->excluded, b->start, b->start + b->size);
 	else if (!(head & CHUNK_ARENA))
@@ -166,10 +157,8 @@ static bool is_running(const struct reach *r, uint64_t fs)
 static bool tid_known(const struct reach *r)
 {
 	const struct snapshot_thread *t = &r->s->thread[0];
-	int32_t tid;
 
-	memcpy(&tid, (const void *)(t->fs + PTHREAD_TID), sizeof(tid));
-	return tid == (int32_t)t->tid;
+	return peek_int(t->fs + PTHREAD_TID) == (int32_t)t->tid;
 }
 
 /*
@@ -185,11 +174,11 @@ static void look_for_ended(struct reach *r, uint64_t start, uint64_t end)
 		uint64_t behind = at + PTHREAD_SIZE;
 		int32_t tid = -1;
 
-		if (word(at + TCB_TCB) != at || word(at + TCB_SELF) != at || is_running(r, at) ||
-		    behind > g->end)
+		if (peek_word(at + TCB_TCB) != at || peek_word(at + TCB_SELF) != at ||
+		    is_running(r, at) || behind > g->end)
 			continue;
 		if (tid_known(r))
-			memcpy(&tid, (const void *)(at + PTHREAD_TID), sizeof(tid));
+			tid = peek_int(at + PTHREAD_TID);
 		reach_add_range(r, &r->excluded, g->start, at + TCB_DTV);
 		if (tid == -1)
 			reach_add_range(r, &r->excluded, at + TCB_SELF, behind);

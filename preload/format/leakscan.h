@@ -31,6 +31,7 @@ enum lar_leakscan_status {
 	LAR_LEAKSCAN_OFF = 12,	    /* not wanted */
 	LAR_LEAKSCAN_SIGNAL = 13,   /* a signal came that ends the process: detail is its number */
 	LAR_LEAKSCAN_FORKED = 14,   /* not wanted in a fork of a recorded process */
+	LAR_LEAKSCAN_LARGE = 15,    /* too much memory is mapped: detail is how many GiB */
 };
 
 enum lar_leakscan_flags {
