@@ -122,6 +122,15 @@ readable() { # NAME TRACE
 		fail "$1: info cannot read the trace: $(head -n 3 "$work/info.err")"
 }
 
+# Waits until the live trace of a process shows a deadlock, or the process is no more.
+until_deadlock() { # TRACE PID
+	until [ "$("$lariat" locks --format json "$1" 2>/dev/null |
+		jq '.locks.deadlocks | length' 2>/dev/null)" = 1 ]; do
+		sleep 0.1
+		kill -0 "$2" || break
+	done
+}
+
 # The report of a run, made once.
 report_of() { # NAME
 	[ -s "$work/$1.json" ] || "$lariat" report --format json --limit 0 "$(trace_of "$1")" \

@@ -106,11 +106,7 @@ same "futexes in words" 2 "$("$lariat" locks futex.lariat | grep -cE '3 waits fo
 
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/lock_order" deadlock &
 pid=$!
-until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |
-	jq '.locks.deadlocks | length' 2>/dev/null)" = 1 ]; do
-	sleep 0.1
-	kill -0 $pid || break
-done
+until_deadlock "$work/dead.lariat" $pid
 circle='.deadlocks | map(map([.stack[0:2] | map(.function)[]]) | sort)'
 those='[[["take_for_ever","first"],["take_for_ever","second"],["take_for_ever","third"]]]'
 for state in live killed; do

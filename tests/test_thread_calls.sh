@@ -34,11 +34,7 @@ same "whom it joins" 1 "$("$lariat" locks "$(trace_of ends)" | grep -c 'in pthre
 
 LARIAT_OUTPUT=$work/dead.lariat LD_PRELOAD=$lib "$victims/thread_calls" join &
 pid=$!
-until [ "$("$lariat" locks --format json "$work/dead.lariat" 2>/dev/null |
-	jq '.locks.deadlocks | length' 2>/dev/null)" = 1 ]; do
-	sleep 0.1
-	kill -0 $pid || break
-done
+until_deadlock "$work/dead.lariat" $pid
 for state in live killed; do
 	same "$state: a circle through a join" '[["pthread_join",1,1],[null,2,0]]' "$("$lariat" locks \
 		--format json "$work/dead.lariat" | jq -c '[.locks.deadlocks[0] | sort_by(.thread)[] |
