@@ -34,6 +34,7 @@ static void set_figures(const struct analysis *a, json_t *o, const struct lock_f
 	json_set_u64(o, "failed_try", f->failed_try);
 	json_set_u64(o, "timeouts", f->timeouts);
 	json_set_u64(o, "errors", f->errors);
+	json_set_u64(o, "cancelled", f->cancelled);
 	json_set_u64(o, "owner_died", f->owner_died);
 	json_set_u64(o, "waking_releases", f->waiters);
 	json_set_u64(o, "owner_changes", f->owner_changes);
@@ -109,6 +110,7 @@ static json_t *condition_json(struct analysis *a, uint32_t i)
 	json_set_u64(o, "waits", c->waits);
 	json_set_u64(o, "timeouts", c->timeouts);
 	json_set_u64(o, "errors", c->errors);
+	json_set_u64(o, "cancelled", c->cancelled);
 	json_set_u64(o, "signals", c->signals);
 	json_set_u64(o, "signals_in_vain", c->in_vain);
 	json_set(o, "wait_ns", json_latency(a, &c->wait, true));
@@ -126,6 +128,7 @@ static json_t *totals_json(const struct analysis *a)
 	json_set_u64(o, "failed_try", f->failed_try);
 	json_set_u64(o, "timeouts", f->timeouts);
 	json_set_u64(o, "errors", f->errors);
+	json_set_u64(o, "cancelled", f->cancelled);
 	json_set_ticks(a, o, "wait_ns", f->wait.sum);
 	json_set_ticks(a, o, "hold_ns", f->hold_ticks);
 	json_set_ticks(a, o, "hold_max_ns", f->hold_max_ticks);
@@ -137,6 +140,7 @@ static json_t *totals_json(const struct analysis *a)
 	json_set_u64(o, "unowned_unlocks", m->unowned_unlocks);
 	json_set_u64(o, "condition_waits", m->condition_total.waits);
 	json_set_u64(o, "condition_timeouts", m->condition_total.timeouts);
+	json_set_u64(o, "condition_cancelled", m->condition_total.cancelled);
 	json_set_ticks(a, o, "condition_wait_ns", m->condition_total.wait.sum);
 	json_set_u64(o, "signals", m->signals[LAR_SIGNAL_CONDITION]);
 	json_set_u64(o, "signals_in_vain", m->in_vain[LAR_SIGNAL_CONDITION]);

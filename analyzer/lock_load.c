@@ -16,6 +16,7 @@ enum figure_column {
 	FIGURE_OWNER_DIED,
 	FIGURE_WAITERS,
 	FIGURE_OWNER_CHANGES,
+	FIGURE_CANCELLED,
 };
 enum lock_column {
 	LOCK_ADDRESS,
@@ -41,7 +42,8 @@ enum condition_column {
 	CONDITION_TIMEOUTS,
 	CONDITION_ERRORS,
 	CONDITION_SIGNALS,
-	CONDITION_IN_VAIN
+	CONDITION_IN_VAIN,
+	CONDITION_CANCELLED
 };
 enum order_column {
 	ORDER_LOCK,
@@ -103,6 +105,7 @@ static void add(struct lock_figures *f, const uint64_t *v, const struct histogra
 		return;
 	f->timeouts += v[FIGURE_TIMEOUTS];
 	f->errors += v[FIGURE_ERRORS];
+	f->cancelled += v[FIGURE_CANCELLED];
 	f->contended += wait->count;
 	histogram_merge(&f->wait, wait);
 }
@@ -247,6 +250,7 @@ static int load_conditions(struct load *l)
 			to->waits += wait.count;
 			to->timeouts += v[CONDITION_TIMEOUTS];
 			to->errors += v[CONDITION_ERRORS];
+			to->cancelled += v[CONDITION_CANCELLED];
 			histogram_merge(&to->wait, &wait);
 		}
 		histogram_fini(&wait);

@@ -50,6 +50,8 @@ static void figures_add(struct lock_figures *f, const struct event *e, bool acqu
 		f->failed_try++;
 	else if (e->field[3] == ETIMEDOUT)
 		f->timeouts++;
+	else if (e->field[3] == ECANCELED)
+		f->cancelled++;
 	else if (!acquired)
 		f->errors++;
 	if (e->flags & LAR_LOCK_CONTENDED && !(e->flags & LAR_LOCK_TRY)) {
@@ -324,6 +326,8 @@ static void condition_add(struct condition_site *c, const struct event *e)
 	c->waits++;
 	if (e->field[3] == ETIMEDOUT)
 		c->timeouts++;
+	else if (e->field[3] == ECANCELED)
+		c->cancelled++;
 	else if (e->field[3])
 		c->errors++;
 	histogram_add(&c->wait, e->field[1]);

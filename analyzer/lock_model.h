@@ -24,6 +24,7 @@
 
 struct lock_figures {
 	uint64_t acquisitions, contended, failed_try, timeouts, errors;
+	uint64_t cancelled; /* waits that ended with their thread */
 	uint64_t hold_ticks, hold_max_ticks;
 	uint64_t owner_died; /* acquisitions from an owner that had died */
 	uint64_t waiters;    /* times that others waited when it was released, as far as it knew */
@@ -69,7 +70,7 @@ struct lock_pair {
 /* Where threads wait for what is no lock, or let others go on. */
 struct condition_site {
 	uint16_t call; /* of the event met first */
-	uint64_t waits, timeouts, errors;
+	uint64_t waits, timeouts, errors, cancelled;
 	uint64_t signals, in_vain;
 	struct histogram wait;
 };

@@ -40,6 +40,29 @@ static void say_acquisitions(struct analysis *a)
 			 format_things(w, waiting, "wait"));
 }
 
+static void say_conditions(struct analysis *a)
+{
+	const struct lock_model *m = a->locks;
+	uint64_t cancelled = m->total.cancelled + m->condition_total.cancelled;
+	char w[FORMAT_SIZE], x[FORMAT_SIZE];
+
+	if (m->condition_total.waits)
+		text_say(a, "%s on conditions, %s in all, apart from that",
+			 format_things(w, m->condition_total.waits, "wait"),
+			 text_ticks(a, x, m->condition_total.wait.sum));
+	if (m->other_total.waits)
+		text_say(a, "%s for barriers, futexes and what is done once, %s in all",
+			 format_things(w, m->other_total.waits, "wait"),
+			 text_ticks(a, x, m->other_total.wait.sum));
+	if (cancelled)
+		text_say(a, "%s of these ended since the thread was cancelled",
+			 format_things(w, cancelled, "wait"));
+	if (m->signals[LAR_SIGNAL_CONDITION])
+		text_say(a, "%s of conditions, %s of them when nobody waited",
+			 format_things(w, m->signals[LAR_SIGNAL_CONDITION], "signal"),
+			 format_count(x, m->in_vain[LAR_SIGNAL_CONDITION]));
+}
+
 static void say_totals(struct analysis *a)
 {
 	const struct lock_model *m = a->locks;
@@ -65,18 +88,7 @@ static void say_totals(struct analysis *a)
 	if (f->owner_died)
 		text_say(a, "%s from an owner that had died",
 			 format_things(w, f->owner_died, "acquisition"));
-	if (m->condition_total.waits)
-		text_say(a, "%s on conditions, %s in all, apart from that",
-			 format_things(w, m->condition_total.waits, "wait"),
-			 text_ticks(a, x, m->condition_total.wait.sum));
-	if (m->other_total.waits)
-		text_say(a, "%s for barriers, futexes and what is done once, %s in all",
-			 format_things(w, m->other_total.waits, "wait"),
-			 text_ticks(a, x, m->other_total.wait.sum));
-	if (m->signals[LAR_SIGNAL_CONDITION])
-		text_say(a, "%s of conditions, %s of them when nobody waited",
-			 format_things(w, m->signals[LAR_SIGNAL_CONDITION], "signal"),
-			 format_count(x, m->in_vain[LAR_SIGNAL_CONDITION]));
+	say_conditions(a);
 	if (a->context->since_ns || a->context->until_ns != UINT64_MAX)
 		text_say(a, "Acquisitions and hold times are of the whole run.");
 }

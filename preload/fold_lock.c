@@ -190,6 +190,8 @@ static void figures_add(struct fold *f, struct lock_figures *g, const struct fol
 		g->failed_try++;
 	else if (e->field[3] == ETIMEDOUT)
 		g->timeouts++;
+	else if (e->field[3] == ECANCELED)
+		g->cancelled++;
 	else if (!acquired)
 		g->errors++;
 	if (e->flags & LAR_LOCK_CONTENDED && !(e->flags & LAR_LOCK_TRY)) {
@@ -351,6 +353,8 @@ static void take_condition(struct fold *f, struct locks *l, const struct fold_ev
 	fold_wait_end(f, &l->waits, e->thread, &was);
 	if (e->field[3] == ETIMEDOUT)
 		c->timeouts++;
+	else if (e->field[3] == ECANCELED)
+		c->cancelled++;
 	else if (e->field[3])
 		c->errors++;
 	c->wait.bits = LOCK_WAIT_BITS;

@@ -77,7 +77,7 @@ void fold_order_add(struct fold *f, struct fold_waits *w, const struct fold_orde
 void fold_waits_write(struct fold_out *o, const struct fold_waits *w);
 
 struct lock_figures {
-	uint64_t acquisitions, failed_try, timeouts, errors;
+	uint64_t acquisitions, failed_try, timeouts, errors, cancelled;
 	uint64_t hold, hold_max, owner_died, waiters, owner_changes;
 	struct fold_histogram wait; /* of contended acquisitions */
 	struct fold_histogram held;
@@ -104,7 +104,7 @@ struct site {
 struct condition {
 	uint32_t node, call;
 	bool used;
-	uint64_t timeouts, errors, signals, in_vain;
+	uint64_t timeouts, errors, cancelled, signals, in_vain;
 	struct fold_histogram wait;
 };
 

@@ -14,6 +14,7 @@ static void put_figures(struct fold_out *o, const struct lock_figures *g)
 	fold_put(o, g->owner_died);
 	fold_put(o, g->waiters);
 	fold_put(o, g->owner_changes);
+	fold_put(o, g->cancelled);
 	fold_put_histogram(o, &g->wait);
 	fold_put_histogram(o, &g->held);
 }
@@ -34,7 +35,7 @@ static void write_locks(struct fold_out *o, const struct locks *l)
 	bool others = l->other_locks.call != 0;
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_LOCKS, l->locks.map.count + others, 15);
+	fold_table(o, LAR_TABLE_LOCKS, l->locks.map.count + others, 16);
 	for (uint32_t i = 0; i < l->locks.map.count; i++)
 		put_lock(o, (const struct lock *)l->locks.row + i, &last);
 	if (others)
@@ -55,7 +56,7 @@ static void write_sites(struct fold_out *o, const struct locks *l)
 {
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_LOCK_SITES, l->sites.map.count + l->other_sites.used, 14);
+	fold_table(o, LAR_TABLE_LOCK_SITES, l->sites.map.count + l->other_sites.used, 15);
 	for (uint32_t i = 0; i < l->sites.map.count; i++) {
 		const struct site *s = (const struct site *)l->sites.row + i;
 
@@ -88,6 +89,7 @@ static void put_condition(struct fold_out *o, const struct condition *c, uint64_
 	fold_put(o, c->errors);
 	fold_put(o, c->signals);
 	fold_put(o, c->in_vain);
+	fold_put(o, c->cancelled);
 	fold_put_histogram(o, &c->wait);
 }
 
@@ -96,7 +98,7 @@ static void write_conditions(struct fold_out *o, const struct locks *l)
 	uint32_t others = 0u + l->other_conditions[0].used + l->other_conditions[1].used;
 	uint64_t last = 0;
 
-	fold_table(o, LAR_TABLE_CONDITIONS, l->conditions.map.count + others, 6);
+	fold_table(o, LAR_TABLE_CONDITIONS, l->conditions.map.count + others, 7);
 	for (uint32_t i = 0; i < l->conditions.map.count; i++) {
 		const struct condition *c = (const struct condition *)l->conditions.row + i;
 

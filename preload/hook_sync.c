@@ -10,6 +10,7 @@
 #include <threads.h>
 
 #include "lockcall.h"
+#include "unwound.h"
 
 /* ---- conditions ---- */
 
@@ -27,7 +28,24 @@ static void wait_enter(struct lock_call *l, uint64_t mutex)
 	l->cell = held_find(t, mutex);
 	if (l->cell != LOCKCELL_NONE)
 		lock_hold_end(t, l->cell, l->before, l->call, l->frame);
+	t->waited.cell = l->cell;
+	t->waited.mutex = mutex;
 	span_close(t);
+}
+
+/* The thread has the mutex again. */
+static void wait_over(struct thread *t, struct lock_call *l, uint64_t mutex, int result)
+{
+	if (l->cell != LOCKCELL_NONE) {
+		struct lar_lock_cell *c = lockcell_at(t, l->cell);
+
+		if (c->addr == mutex && c->depth) {
+			c->owners += locklife_take(&t->held.life[l->cell]);
+			held_push(t, l->cell, mutex);
+			c->held_since = lar_ticks();
+		}
+	}
+	lock_record_waited(t, 0, l, l->before ? lar_ticks() - l->before : 0, (uint64_t)result);
 }
 
 static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
@@ -39,18 +57,23 @@ static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	if (l->cell != LOCKCELL_NONE) {
-		struct lar_lock_cell *c = lockcell_at(t, l->cell);
-
-		if (c->addr == mutex && c->depth) {
-			c->owners += locklife_take(&t->held.life[l->cell]);
-			held_push(t, l->cell, mutex);
-			c->held_since = lar_ticks();
-		}
-	}
-	lock_record_waited(t, 0, l, l->before ? lar_ticks() - l->before : 0, (uint64_t)result);
+	wait_over(t, l, mutex, result);
 	span_close(t);
 }
+
+/* Where a wait is cancelled libc has locked the mutex again before the frame of its caller goes. */
+static void wait_left(void)
+{
+	struct lock_call l;
+	struct thread *t = lock_unwound_call(HOOK_FRAME, &l);
+
+	if (!t)
+		return;
+	wait_over(t, &l, t->waited.mutex, ECANCELED);
+	span_close(t);
+}
+
+UNWOUND_PERSONALITY(cond_unwound, wait_left)
 
 static int posix_error(int result)
 {
@@ -76,6 +99,7 @@ static int c11_error(int result)
 		struct lock_call l = LOCK_CALL(symbol, cond);                                      \
 		int result;                                                                        \
                                                                                                    \
+		UNWOUND_TELLS(cond_unwound);                                                       \
 		wait_enter(&l, (uint64_t)m);                                                       \
 		result = real_wait arguments;                                                      \
 		wait_leave(&l, (uint64_t)m, error(result));                                        \
@@ -175,6 +199,7 @@ static bool sem_taken(const sem_t *sem)
 		struct lock_call l = LOCK_CALL(symbol, sem);                                       \
 		int result, e;                                                                     \
                                                                                                    \
+		UNWOUND_TELLS(lock_unwound);                                                       \
 		lock_enter(&l, sem_taken(sem), 0, LOCK_NO_HOLD | way);                             \
 		result = REAL(symbol) arguments;                                                   \
 		e = errno;                                                                         \

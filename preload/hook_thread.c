@@ -12,6 +12,7 @@
 #include "hook.h"
 #include "kernelio.h"
 #include "sys.h"
+#include "unwound.h"
 
 /* What the creator hands to the new thread; from a fixed table in the wiped state, not the heap. */
 static struct recorder_start *start_take(void)
@@ -266,11 +267,37 @@ LAR_EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument
 	return result;
 }
 
-static void join_begin(unsigned call, uint32_t number, uint64_t now)
+static void join_begin(unsigned call, uint32_t number, uint64_t now, uint64_t frame)
 {
-	if (lar_self->gate == GATE_OPEN && hook_wants(LAR_RECORD_THREADS))
-		hook_call_begin(lar_self, call, (int)number, 0, now);
+	struct thread *t = lar_self;
+
+	if (t->gate != GATE_OPEN || !hook_wants(LAR_RECORD_THREADS))
+		return;
+	hook_call_begin(t, call, (int)number, 0, now);
+	t->waited.call = call;
+	t->waited.addr = number;
+	t->waited.frame = frame;
+	t->waited.since = now;
 }
+
+static void join_end(unsigned call, uint32_t number, uint64_t before, int result, uint64_t frame)
+{
+	if (lar_self->waited.since)
+		lar_self->waited.since = 0;
+	record_thread(LAR_EV_THREAD_JOIN, 0, call, before, number, result, frame);
+}
+
+/* The thread is cancelled in it; the other one is not joined. */
+static void join_left(void)
+{
+	const struct thread *t = lar_self;
+
+	if (t->waited.since)
+		join_end(t->waited.call, (uint32_t)t->waited.addr, t->waited.since, ECANCELED,
+			 t->waited.frame);
+}
+
+UNWOUND_PERSONALITY(join_unwound, join_left)
 
 #define JOIN(symbol, parameters, arguments)                                                        \
 	LAR_EXPORT int symbol parameters                                                           \
@@ -279,11 +306,10 @@ static void join_begin(unsigned call, uint32_t number, uint64_t now)
 		uint32_t number = handle_number((uint64_t)thread);                                 \
 		int result;                                                                        \
                                                                                                    \
-		join_begin(LAR_CALL_##symbol, number, before);                                     \
+		UNWOUND_TELLS(join_unwound);                                                       \
+		join_begin(LAR_CALL_##symbol, number, before, HOOK_FRAME);                         \
 		result = REAL(symbol) arguments;                                                   \
-                                                                                                   \
-		record_thread(LAR_EV_THREAD_JOIN, 0, LAR_CALL_##symbol, before, number, result,    \
-			      HOOK_FRAME);                                                         \
+		join_end(LAR_CALL_##symbol, number, before, result, HOOK_FRAME);                   \
 		return result;                                                                     \
 	}
 

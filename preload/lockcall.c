@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "fault.h"
+#include "unwound.h"
 
 #define LOCK_ROOM 32 /* words: a few records */
 
@@ -24,15 +25,15 @@ void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 
 /* Notes the stack's node, and makes room for what is recorded when the wait is over: then the
  * thread has a lock that others may wait for. What is at the head is committed. */
-static void wait_prepare(struct thread *t, uint64_t frame)
+static void wait_prepare(struct thread *t)
 {
-	t->waited.frame = 0;
+	t->waited.noted = false;
 	if (unlikely(!t->stack.known || t->head + LOCK_ROOM > t->limit)) {
 		if (!seal_make_nodes(t, LOCK_ROOM))
 			return;
 		span_commit(t);
 	}
-	t->waited.frame = frame;
+	t->waited.noted = true;
 	t->waited.node = t->stack.leaf;
 	t->waited.epoch = t->stack.epoch;
 }
@@ -42,12 +43,13 @@ void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call
 {
 	uint64_t *r = t->head;
 
-	if (unlikely(t->waited.frame != l->frame || t->waited.epoch != t->stack.epoch ||
-		     r + 5 > t->limit)) {
+	t->waited.since = 0;
+	if (unlikely(!t->waited.noted || t->waited.frame != l->frame ||
+		     t->waited.epoch != t->stack.epoch || r + 5 > t->limit)) {
 		lock_record(t, flags, l->call, l->addr, ticks, result, l->frame);
 		return;
 	}
-	t->waited.frame = 0;
+	t->waited.noted = false;
 	r[0] = lar_word0(LAR_EV_LOCK, flags, l->call, t->waited.node);
 	r[1] = lar_ticks();
 	r[2] = ticks;
@@ -131,8 +133,12 @@ lar_cold void lock_will_wait(struct thread *t, struct lock_call *l, uint32_t own
 		r[3] = holder.caller;
 		span_commit(t);
 	}
-	wait_prepare(t, l->frame);
+	wait_prepare(t);
 	l->before = lar_ticks();
+	t->waited.since = l->before;
+	t->waited.frame = l->frame;
+	t->waited.addr = l->addr;
+	t->waited.call = l->call;
 }
 
 /* The cell of the lock, its figures those of the lock that is there now. */
@@ -202,6 +208,37 @@ lar_cold void lock_left_other(struct thread *t, struct lock_call *l, int result,
 	else
 		lock_record(t, flags, l->call, l->addr, waited, (uint64_t)result, l->frame);
 }
+
+struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l)
+{
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_LOCKS))
+		return NULL;
+	t = span_open(frame);
+	if (!t)
+		return NULL;
+	*l = (struct lock_call){ t->waited.call, t->waited.cell, t->waited.addr, t->waited.frame, 0,
+				 t->waited.since };
+	if (l->before)
+		return t;
+	span_close(t);
+	return NULL;
+}
+
+/* A lock was waited for in vain. */
+static void unwound(void)
+{
+	struct lock_call l;
+	struct thread *t = lock_unwound_call(HOOK_FRAME, &l);
+
+	if (!t)
+		return;
+	lock_record_waited(t, LAR_LOCK_CONTENDED, &l, lar_ticks() - l.before, ECANCELED);
+	span_close(t);
+}
+
+UNWOUND_PERSONALITY(lock_unwound, unwound)
 
 lar_cold void lock_hold_long(struct thread *t, uint32_t cell, unsigned call, uint64_t hold,
 			     uint64_t frame)

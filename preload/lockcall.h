@@ -76,6 +76,13 @@ void lock_record(struct thread *t, unsigned flags, unsigned call, uint64_t addr,
 void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call *l, uint64_t ticks,
 			uint64_t result);
 
+/* A wrapper whose wait can end with its thread says UNWOUND_TELLS(lock_unwound) (unwound.h): then
+ * the LOCK event is of ECANCELED. */
+
+/* For another such function: the wait that is under way, or NULL when there is none. The span is
+ * open then. */
+struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l);
+
 void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, unsigned way);
 
 /*

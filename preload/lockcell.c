@@ -149,6 +149,7 @@ void lockcell_leave(struct thread *t)
 		lockcell_flush(t, i);
 	}
 	memset(&t->held, 0, sizeof(t->held));
+	t->waited.since = 0;
 }
 
 void lockcell_destroy(struct thread *t, uint64_t addr)

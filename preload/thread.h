@@ -182,11 +182,16 @@ struct thread {
 	uint32_t cwd_generation, cwd_size;
 	char cwd[256];
 
-	/* the stack of a wait, taken before it: where the frame and the epoch are the same, the
-	 * node is still that of the stack */
+	/* the latest wait that has begun, for a lock and the like or in a join */
 	struct {
-		uint64_t frame;
+		uint64_t since; /* 0 = it is over */
+		uint64_t frame; /* of the wrapper */
+		uint64_t addr;	/* or the number of the thread that is joined */
+		uint64_t mutex; /* that a wait for a condition gives up */
+		uint32_t call, cell;
+		/* of the stack, taken before it: where the epoch is the same, it is still so */
 		uint32_t node, epoch;
+		bool noted;
 	} waited;
 
 	struct thread *nested; /* for events of signal handlers that interrupt this one */

@@ -19,6 +19,7 @@ run harm_fork grand
 run harm_spawn
 run harm_tls
 run harm_cancel
+run harm_unwound
 run harm_locks
 run harm_longjmp
 for mode in alt caught uncaught small deep; do run harm_stack $mode; done

@@ -55,6 +55,18 @@ record versions "$victims/lock_versions"
 counts_right versions
 record ends "$victims/threads_ends"
 counts_right ends
+# With the time until then. Of the joins that were cancelled the report has no sites.
+"$lariat" dump "$(trace_of ends)" | jq -c 'select(.call == "pthread_join" and .thread != 1)' |
+	jq -s '{function: "in_join", cancelled: length, wait_ns: {sum: map(.duration_ns) | add}}' \
+		>"$work/joins"
+same "ends: cancelled waits and their bounds" '' "$(grep '^{"function"' "$work/ends.out" |
+	jq -r --slurpfile joins "$work/joins" --slurpfile report "$(report_of ends)" '. as $f |
+	($report[0].locks | [.sites[], .conditions[], $joins[] |
+		select(.function == $f.function and .wait_ns.sum > 0)]) as $s |
+	($f.most_ns / 1000 + 5000) as $off | select(.function != "in_pause") |
+	select(($s | length) != 1 or $s[0].cancelled != 5 or
+		$s[0].wait_ns.sum < $f.least_ns - $off or $s[0].wait_ns.sum > $f.most_ns + $off) |
+	"\($f): found \($s | map([.cancelled, .wait_ns]))"')"
 # All of them are over, those that were cancelled while they waited, too; also where it was long ago.
 same "ends: who waits at the end" '[]' "$(field ends '.locks.waiting | tojson')"
 options=LARIAT_SIZE=1M record wrapped "$victims/threads_ends" wrap

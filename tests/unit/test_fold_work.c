@@ -158,6 +158,7 @@ static void same_lock_figures(const struct lock_figures *a, const struct lock_fi
 	SAME(failed_try);
 	SAME(timeouts);
 	SAME(errors);
+	SAME(cancelled);
 	SAME(hold_ticks);
 	SAME(hold_max_ticks);
 	SAME(owner_died);
@@ -184,6 +185,7 @@ static void same_conditions(const struct lock_model *x, const struct lock_model 
 		SAME(in_vain);
 		SAME(timeouts);
 		SAME(errors);
+		SAME(cancelled);
 		same_histogram(&a->wait, &b->wait);
 	}
 }

@@ -343,6 +343,14 @@ static void failures(void **state)
 	assert_int_equal(m.total.acquisitions, 3);
 	assert_int_equal(site_of(16)->f.acquisitions, 1);
 	assert_int_equal(m.total.contended, 3);
+
+	/* cancelled: it waited, and had nothing */
+	lock_as(LAR_CALL_sem_wait, LAR_LOCK_CONTENDED, 1, 17, 0xa2, 8, ECANCELED);
+	assert_int_equal(m.total.cancelled, 1);
+	assert_int_equal(m.total.errors, 1);
+	assert_int_equal(m.total.contended, 4);
+	assert_int_equal(m.total.acquisitions, 3);
+	assert_int_equal(site_of(17)->f.cancelled, 1);
 }
 
 /* A wait on a condition is no contention. */
@@ -358,6 +366,10 @@ static void conditions(void **state)
 	assert_int_equal(m.condition_total.waits, 2);
 	assert_int_equal(m.condition_total.wait.sum, 1000);
 	assert_int_equal(m.condition[0].timeouts, 1);
+	lock_as(LAR_CALL_pthread_cond_wait, 0, 1, 10, 0xc0, 5, ECANCELED);
+	assert_int_equal(m.condition[0].cancelled, 1);
+	assert_int_equal(m.condition[0].errors, 0);
+	assert_int_equal(m.condition[0].wait.sum, 1005);
 }
 
 static void kinds(void **state)

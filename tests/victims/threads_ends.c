@@ -2,11 +2,13 @@
 /*
  * Ends of threads: left by pthread_exit() and thrd_exit() with and without what they hold given
  * back, cancelled in each kind of wait that can be cancelled, detached by themselves and by others.
- * What a cancelled wait left behind is right if the locks taken and given back afterwards are.
+ * What a cancelled wait left behind is right if the locks taken and given back afterwards are. One
+ * line of JSON for each kind: how long five of them took at least and at most.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <threads.h>
@@ -22,6 +24,7 @@ static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_t sleeper;
 static sem_t sem;
 static volatile int tid, ended, wrong;
+static uint64_t began_ns, over_ns; /* of the wait that is cancelled, by the clock of its thread */
 
 static void check(int right)
 {
@@ -37,6 +40,14 @@ static const struct timespec *late(void)
 	return &t;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void lock_again(void)
 {
 	pthread_mutex_lock(&mutex);
@@ -47,6 +58,7 @@ static void lock_again(void)
 /* Called by the end of a thread that waited for the condition: it has the mutex again. */
 static void give_back(void *lock)
 {
+	over_ns = now_ns();
 	check(!pthread_mutex_unlock(lock));
 	lock_again();
 }
@@ -54,15 +66,17 @@ static void give_back(void *lock)
 static void clean(void *unused)
 {
 	(void)unused;
+	over_ns = now_ns();
 	lock_again();
 }
 
 #define CANCELLED(name, handler, argument, ...)                                                    \
-	static void *name(void *arg)                                                               \
+	static void *__attribute__((noinline)) name(void *arg)                                     \
 	{                                                                                          \
 		(void)arg;                                                                         \
 		pthread_cleanup_push(handler, argument);                                           \
 		__atomic_store_n(&tid, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);                \
+		began_ns = now_ns();                                                               \
 		__VA_ARGS__                                                                        \
 		pthread_cleanup_pop(0);                                                            \
 		return NULL;                                                                       \
@@ -80,19 +94,48 @@ CANCELLED(in_sem_clockwait, clean, NULL, sem_clockwait(&sem, CLOCK_REALTIME, lat
 CANCELLED(in_join, clean, NULL, pthread_join(sleeper, NULL);)
 CANCELLED(in_pause, clean, NULL, pause();)
 
-static void cancel(void *(*function)(void *), int locks)
+static const struct cancellable {
+	void *(*function)(void *);
+	const char *name;
+	const char *key; /* where such a wait is counted, NULL: nowhere */
+	int condition;
+} cancellable[] = {
+#define CONDITION(name)                                                                            \
+	{                                                                                          \
+		name, #name, "locks.totals.condition_cancelled", 1                                 \
+	}
+#define SEMAPHORE(name)                                                                            \
+	{                                                                                          \
+		name, #name, "locks.totals.cancelled", 0                                           \
+	}
+	CONDITION(in_cond_wait), CONDITION(in_cond_timedwait), CONDITION(in_cond_clockwait),
+	SEMAPHORE(in_sem_wait),	 SEMAPHORE(in_sem_timedwait),  SEMAPHORE(in_sem_clockwait),
+	{ in_join, "in_join" },	 { in_pause, "in_pause" },
+};
+
+/* The wait was no shorter than from when it was seen asleep, and no longer than the thread says. */
+static void cancel(const struct cancellable *c, uint64_t *least_ns, uint64_t *most_ns)
 {
 	pthread_t thread;
+	uint64_t since;
 	void *result;
 
 	tid = 0;
-	check(!pthread_create(&thread, NULL, function, NULL));
+	check(!pthread_create(&thread, NULL, c->function, NULL));
 	while (!tid || !asleep(tid))
 		usleep(500);
+	since = now_ns();
+	usleep(1000);
+	*least_ns += now_ns() - since;
 	check(!pthread_cancel(thread));
 	check(!pthread_join(thread, &result) && result == PTHREAD_CANCELED);
+	*most_ns += over_ns - began_ns;
 	expect_add("threads.created", 1);
-	expect_add("locks.totals.acquisitions", locks);
+	expect_add("locks.totals.acquisitions", c->condition);
+	if (!c->key)
+		return;
+	expect_add(c->key, 1);
+	expect_add(c->condition ? "locks.totals.condition_waits" : "locks.totals.contended", 1);
 }
 
 static void *sleep_on(void *arg)
@@ -105,19 +148,20 @@ static void *sleep_on(void *arg)
 static void cancelled(void)
 {
 	check(!pthread_create(&sleeper, NULL, sleep_on, NULL));
-	for (int i = 0; i < 5; i++) {
-		cancel(in_cond_wait, 1);
-		cancel(in_cond_timedwait, 1);
-		cancel(in_cond_clockwait, 1);
-		cancel(in_sem_wait, 0);
-		cancel(in_sem_timedwait, 0);
-		cancel(in_sem_clockwait, 0);
-		cancel(in_join, 0);
-		cancel(in_pause, 0);
+	for (size_t n = 0; n < sizeof(cancellable) / sizeof(*cancellable); n++) {
+		uint64_t least_ns = 0, most_ns = 0;
+
+		for (int i = 0; i < 5; i++)
+			cancel(&cancellable[n], &least_ns, &most_ns);
+		printf("{\"function\":\"%s\",\"least_ns\":%llu,\"most_ns\":%llu}\n",
+		       cancellable[n].name, (unsigned long long)least_ns,
+		       (unsigned long long)most_ns);
 	}
+	fflush(stdout);
 	check(!pthread_cancel(sleeper) && !pthread_join(sleeper, NULL));
 	expect_add("threads.created", 1);
 	expect_add("locks.totals.unowned_unlocks", 0);
+	expect_add("locks.totals.errors", 0);
 }
 
 static void __attribute__((noinline)) deeper(int n)
