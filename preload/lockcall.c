@@ -146,6 +146,8 @@ static uint32_t cell_now(struct thread *t, struct lock_call *l)
 {
 	uint32_t cell = lockcell_find(t, l->addr, l->caller, l->call);
 
+	if (cell == LOCKCELL_NONE)
+		cell = lockcell_find_far(t, l->addr, l->caller, l->call);
 	if (cell != LOCKCELL_NONE && !locklife_same(&t->held.life[cell], false)) {
 		lockcell_flush(t, cell);
 		cell = LOCKCELL_NONE;
@@ -319,7 +321,7 @@ void lock_post(struct lock_call *l, uint64_t now)
 	t = span_open(l->frame);
 	if (!t)
 		return;
-	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+	for (uint32_t n = 0, places = lockcell_places(t); n < places; n++) {
 		uint32_t cell = lockcell_place(l->addr, n);
 		struct lar_lock_cell *c = lockcell_at(t, cell);
 

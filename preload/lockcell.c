@@ -92,10 +92,66 @@ static void put_sum(struct thread *t, uint32_t cell)
 	span_commit(t);
 }
 
+/* ---- cells behind the first places of their lock ---- */
+
+#define CRAMPED_FEW 16 /* one in so many */
+#define FAR_PLACES  (LAR_SLOT_LOCK_CELLS - LOCKCELL_PROBES)
+
+/* The n-th, n below FAR_PLACES; those of different callers begin at different ones. */
+static uint32_t far_place(uint64_t addr, uint64_t caller, uint32_t n)
+{
+	uint32_t first = (uint32_t)((caller * 0x9e3779b97f4a7c15ull) >> 40);
+
+	return lockcell_place(addr, LOCKCELL_PROBES + (first + n) % FAR_PLACES);
+}
+
+static bool is_far(uint64_t addr, uint32_t cell)
+{
+	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++)
+		if (lockcell_place(addr, n) == cell)
+			return false;
+	return true;
+}
+
+uint32_t lockcell_find_far(const struct thread *t, uint64_t addr, uint64_t caller, unsigned call)
+{
+	for (uint32_t n = 0; n < FAR_PLACES && t->held.far; n++) {
+		uint32_t i = far_place(addr, caller, n);
+		const struct lar_lock_cell *c = lockcell_at(t, i);
+
+		if (c->addr == addr && c->caller == caller && c->call == call)
+			return i;
+	}
+	return LOCKCELL_NONE;
+}
+
+/* Which one to take: a free one; now and then, where there is none, another lock's: those that are
+ * taken no more make room for those that are, and those that take turns cost few events. */
+static uint32_t far_for(struct thread *t, uint64_t addr, uint64_t caller)
+{
+	uint32_t other = LOCKCELL_NONE;
+
+	if (t->held.cells == LAR_SLOT_LOCK_CELLS && ++t->held.cramped % CRAMPED_FEW)
+		return LOCKCELL_NONE;
+	for (uint32_t n = 0; n < FAR_PLACES; n++) {
+		uint32_t i = far_place(addr, caller, n);
+		const struct lar_lock_cell *c = lockcell_at(t, i);
+
+		if (!c->addr)
+			return i;
+		if (!c->depth && c->addr != addr && other == LOCKCELL_NONE)
+			other = i;
+	}
+	return other;
+}
+
 void lockcell_flush(struct thread *t, uint32_t cell)
 {
 	struct lar_lock_cell *c = lockcell_at(t, cell);
 
+	if (unlikely(t->held.far) && is_far(c->addr, cell))
+		t->held.far--;
+	t->held.cells--;
 	put_sum(t, cell);
 	FAULT_POINT(cell_summed);
 	__atomic_store_n(&c->addr, 0, __ATOMIC_RELEASE);
@@ -154,7 +210,7 @@ void lockcell_leave(struct thread *t)
 
 void lockcell_destroy(struct thread *t, uint64_t addr)
 {
-	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+	for (uint32_t n = 0, places = lockcell_places(t); n < places; n++) {
 		uint32_t i = lockcell_place(addr, n);
 
 		if (lockcell_at(t, i)->addr == addr)
@@ -183,14 +239,19 @@ static uint32_t place_for(const struct thread *t, uint64_t addr)
 uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call, bool *made)
 {
 	struct lar_lock_cell *c;
-	uint32_t cell, shared = LOCKCELL_NONE;
+	uint32_t cell, far = LOCKCELL_NONE, shared = LOCKCELL_NONE;
 
 	*made = false;
 	if (t->slot->owner_tid == THREAD_SHARED)
 		return LOCKCELL_NONE;
 	cell = place_for(t, addr);
-	/* more places than cells: one for those that are left */
-	if (cell == LOCKCELL_NONE || lockcell_at(t, cell)->addr == addr) {
+	if (cell == LOCKCELL_NONE || lockcell_at(t, cell)->addr == addr)
+		far = far_for(t, addr, *caller);
+	if (far != LOCKCELL_NONE) {
+		t->held.far++;
+		cell = far;
+	} else if (cell == LOCKCELL_NONE || lockcell_at(t, cell)->addr == addr) {
+		/* more places than cells: one for those that are left */
 		*caller = 0;
 		shared = lockcell_find(t, addr, 0, call);
 	}
@@ -203,6 +264,7 @@ uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsign
 	c = lockcell_at(t, cell);
 	if (c->addr)
 		lockcell_flush(t, cell);
+	t->held.cells++;
 	FAULT_POINT(cell_free);
 	memset(&c->acquisitions, 0, sizeof(*c) - offsetof(struct lar_lock_cell, acquisitions));
 	memset(holds_of(t, cell), 0, sizeof(struct lar_lock_holds));
@@ -224,7 +286,7 @@ uint32_t held_search(const struct thread *t, uint64_t addr)
 		if (lockcell_at(t, t->held.cell[i])->addr == addr)
 			return t->held.cell[i];
 	/* one of very many, or one that a cancelled wait gave back */
-	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+	for (uint32_t n = 0, places = lockcell_places(t); n < places; n++) {
 		uint32_t i = lockcell_place(addr, n);
 
 		if (lockcell_at(t, i)->addr == addr && lockcell_at(t, i)->depth)
@@ -271,9 +333,13 @@ static struct lar_slot *slot_of(uint32_t index)
 	return (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
 }
 
-static bool holder_in(const struct lar_slot *slot, uint64_t addr, struct lock_holder *out)
+static bool holder_in(uint32_t index, uint64_t addr, struct lock_holder *out)
 {
-	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+	const struct lar_slot *slot = slot_of(index);
+	const struct thread *t = lar->thread[index];
+	uint32_t places = t ? lockcell_places(t) : LOCKCELL_PROBES;
+
+	for (uint32_t n = 0; n < places; n++) {
 		const struct lar_lock_cell *c = &slot->locks[lockcell_place(addr, n)];
 
 		if (__atomic_load_n(&c->addr, __ATOMIC_ACQUIRE) != addr ||
@@ -296,12 +362,12 @@ struct lock_holder lockcell_holder(uint64_t addr, uint32_t tid)
 
 		if (index < used && slot_of(index)->owner_tid == tid) {
 			out.thread = slot_of(index)->thread_no;
-			holder_in(slot_of(index), addr, &out);
+			holder_in(index, addr, &out);
 			return out;
 		}
 	}
 	for (uint32_t i = 0; i < used && i < HOLDERS_LOOKED; i++)
-		if ((!tid || slot_of(i)->owner_tid == tid) && holder_in(slot_of(i), addr, &out))
+		if ((!tid || slot_of(i)->owner_tid == tid) && holder_in(i, addr, &out))
 			break;
 	return out;
 }

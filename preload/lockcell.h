@@ -17,13 +17,20 @@
 #define LOCKCELL_PROBES 8
 #define LOCKCELL_NONE	UINT32_MAX
 
-/* The n-th place where the cell of a lock may be, n below LOCKCELL_PROBES. */
+/* The n-th place where the cell of a lock may be: n below LOCKCELL_PROBES, and where those are all
+ * taken, by cells of this lock or by such as are held, n below LAR_SLOT_LOCK_CELLS. */
 static always_inline uint32_t lockcell_place(uint64_t addr, uint32_t n)
 {
 	return ((uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 40) + n) % LAR_SLOT_LOCK_CELLS;
 }
 
-/* The cell of a lock taken at a place, or LOCKCELL_NONE. */
+/* How many of these places have to be looked at to see all cells of a lock. */
+static always_inline uint32_t lockcell_places(const struct thread *t)
+{
+	return unlikely(t->held.far) ? LAR_SLOT_LOCK_CELLS : LOCKCELL_PROBES;
+}
+
+/* The cell of a lock taken at a place, or LOCKCELL_NONE: among the first places. */
 static always_inline uint32_t lockcell_find(const struct thread *t, uint64_t addr, uint64_t caller,
 					    unsigned call)
 {
@@ -37,11 +44,14 @@ static always_inline uint32_t lockcell_find(const struct thread *t, uint64_t add
 	return LOCKCELL_NONE;
 }
 
+/* The same behind the first places. */
+uint32_t lockcell_find_far(const struct thread *t, uint64_t addr, uint64_t caller, unsigned call);
+
 /*
  * A cell for a lock and place that has none: a free one, or that of another lock not held now,
- * whose figures become an event, or, where this lock has them all, one that its further places
- * share. *made: it is new, and an event has to say what it is of. LOCKCELL_NONE when all are held,
- * or when several threads share the slot.
+ * whose figures become an event, or, where this lock has them all, a free one anywhere, or, where
+ * there is none, one that its further places share. *made: it is new, and an event has to say what
+ * it is of. LOCKCELL_NONE when all are held, or when several threads share the slot.
  */
 uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call,
 		       bool *made);

@@ -156,6 +156,9 @@ struct held {
 	uint32_t hash[HELD_MOST + 1];	     /* of the addresses of the first n */
 	uint32_t order[LAR_SLOT_LOCK_CELLS]; /* by cell: what was held when it was taken last */
 	uint32_t seen[ORDER_SEEN];	     /* of which an event tells */
+	uint32_t cells;			     /* in use */
+	uint32_t far;			     /* cells behind the first places of their lock */
+	uint32_t cramped;		     /* times that one of these was wanted, none free */
 };
 
 struct thread {
