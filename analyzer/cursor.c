@@ -174,7 +174,7 @@ int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_
 	return read_paths(c, t);
 }
 
-/* Which of the words behind a record's time are fields of it. */
+/* Which of the words behind a record's time are fields of it; and how many words it has. */
 static const uint64_t field_mask[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS - 1] = {
 #define IF(nfields, f) (nfields) > (f) ? UINT64_MAX : 0
 #define EVENT(name, number, stack, nfields, a, b, c, d, e, f, g)                                   \
@@ -185,6 +185,12 @@ static const uint64_t field_mask[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS - 1] = {
 #undef IF
 };
 _Static_assert(LAR_EVENT_MAX_FIELDS == 7, "a column of the table for each field but the time");
+
+static const uint8_t record_words[LAR_EV_MAX] = {
+#define EVENT(name, number, stack, nfields, ...) [number] = 1 + (nfields),
+#include "../preload/format/events.def"
+#undef EVENT
+};
 
 /* The low half of a record's first word is the beginning of an event. */
 _Static_assert(offsetof(struct event, kind) == 0 && offsetof(struct event, flags) == 1 &&
@@ -211,13 +217,43 @@ static inline __attribute__((always_inline)) void copy_fields(const uint64_t *w,
 		return;
 	}
 	for (unsigned f = 1; f < LAR_EVENT_MAX_FIELDS; f++)
-		e->field[f] = f < lar_event_shapes[kind].fields ? w[1 + f] : 0;
+		e->field[f] = 1 + f < record_words[kind] ? w[1 + f] : 0;
 }
 
-static inline __attribute__((always_inline)) void make_event(struct cursor *c, struct trace *t,
-							     uint64_t ticks, struct event *e)
+/* What is not changed by making an event; kept where no event can seem to overlap it. */
+struct maker {
+	struct tickclock clock;
+	const uint64_t *end; /* of the records */
+	const struct cursor_node *nodes;
+	unsigned time_shift;
+	uint32_t thread, tid;
+};
+
+static inline struct maker maker_of(const struct cursor *c, const struct trace *t)
 {
-	const uint64_t *w = c->words + c->at;
+	return (struct maker){ t->clock,      c->words + c->count, c->nodes,
+			       c->time_shift, c->thread,	   c->tid };
+}
+
+#define KIND_BIT(kind) (1u << (kind))
+_Static_assert(LAR_EV_MAX <= 32, "a kind is a bit");
+
+static __attribute__((noinline)) void finish_event(struct cursor *c, struct trace *t,
+						   const uint64_t *w, struct event *e)
+{
+	if (e->kind == LAR_EV_REALLOC)
+		e->field[1] = lar_round_up(e->field[1], c->time_shift);
+	if (e->kind != LAR_EV_THREAD)
+		return;
+	read_thread(c, t, w + 1);
+	e->thread = c->thread;
+	e->tid = c->tid;
+}
+
+/* Returns the words of the record. */
+static inline __attribute__((always_inline)) unsigned
+make_event(const struct maker *m, const uint64_t *w, uint64_t ticks, struct event *e)
+{
 	uint64_t w0 = w[0];
 	unsigned kind = lar_word0_kind(w0);
 	uint32_t head = (uint32_t)w0 & ~((uint32_t)TRACE_FROM_CELL << 8);
@@ -225,36 +261,47 @@ static inline __attribute__((always_inline)) void make_event(struct cursor *c, s
 	if (kind == LAR_EV_FREE_SIZED)
 		head += (uint32_t)LAR_EV_FREE - LAR_EV_FREE_SIZED;
 	memcpy(e, &head, sizeof(head));
+	e->thread = m->thread;
+	e->tid = m->tid;
+	e->stack = m->nodes[lar_word0_node(w0)].node;
 	e->ticks = ticks;
-	e->time_ns = tickclock_ns(&t->clock, ticks);
+	e->time_ns = tickclock_ns(&m->clock, ticks);
 	e->field[0] = ticks;
-	copy_fields(w, c->count - c->at, kind, e);
-	if (__builtin_expect(kind == LAR_EV_REALLOC, 0))
-		e->field[1] = lar_round_up(e->field[1], c->time_shift);
-	if (__builtin_expect(kind == LAR_EV_THREAD, 0))
-		read_thread(c, t, w + 1);
-	e->thread = c->thread;
-	e->tid = c->tid;
-	e->stack = c->nodes[lar_word0_node(w0)].node;
-	c->at += 1u + lar_event_shapes[kind].fields;
+	copy_fields(w, (size_t)(m->end - w), kind, e);
+	return record_words[kind];
 }
 
 uint32_t cursor_fill(struct cursor *c, struct trace *t, uint32_t number,
 		     const struct cursor_limit *limit, struct event *e, uint32_t room, int *rc)
 {
+	const uint32_t seldom =
+		KIND_BIT(LAR_EV_THREAD) | (c->time_shift ? KIND_BIT(LAR_EV_REALLOC) : 0);
+	struct maker m = maker_of(c, t);
+	const uint64_t *w = c->words + c->at;
 	uint64_t ticks = cursor_time(c);
 	uint32_t n = 0;
 
 	do {
-		make_event(c, t, ticks, &e[n++]);
-		if (cursor_at_end(c))
+		const uint64_t *record = w;
+
+		w += make_event(&m, record, ticks, &e[n++]);
+		if (__builtin_expect(seldom >> lar_word0_kind(*record) & 1, 0)) {
+			finish_event(c, t, record, &e[n - 1]);
+			m.thread = c->thread;
+			m.tid = c->tid;
+		}
+		if (w == m.end)
 			break;
-		if (lar_word0_kind(c->words[c->at]) == LAR_EV_PATH) {
+		if (__builtin_expect(lar_word0_kind(*w) == LAR_EV_PATH, 0)) {
+			c->at = (size_t)(w - c->words);
 			*rc = read_paths(c, t);
-			if (*rc || cursor_at_end(c))
+			w = c->words + c->at;
+			m.nodes = c->nodes;
+			if (*rc || w == m.end)
 				break;
 		}
-		ticks = cursor_time(c);
-	} while (n < room && cursor_key_before(c, ticks, number, limit));
+		ticks = w[1] >> m.time_shift << m.time_shift;
+	} while (n < room && cursor_key_before(w, ticks, number, limit));
+	c->at = (size_t)(w - c->words);
 	return n;
 }

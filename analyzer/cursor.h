@@ -38,11 +38,15 @@ static inline uint64_t cursor_time(const struct cursor *c)
 {
 	return c->words[c->at + 1] >> c->time_shift << c->time_shift;
 }
-static inline bool cursor_frees(const struct cursor *c)
+static inline bool cursor_record_frees(const uint64_t *record)
 {
-	unsigned kind = lar_word0_kind(c->words[c->at]);
+	unsigned kind = lar_word0_kind(*record);
 
 	return kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED;
+}
+static inline bool cursor_frees(const struct cursor *c)
+{
+	return cursor_record_frees(c->words + c->at);
 }
 
 /* What another source has next: the order of events is by these, from the first on. */
@@ -54,25 +58,22 @@ struct cursor_limit {
 
 #define CURSOR_NO_LIMIT ((struct cursor_limit){ UINT64_MAX, true, UINT32_MAX })
 
-/*
- * Does the next record, whose time is `key` and whose slot `number`, come before the limit? Only
- * when not at the end.
- */
-static inline bool cursor_key_before(const struct cursor *c, uint64_t key, uint32_t number,
+/* Does a record, whose time is `key` and whose slot `number`, come before the limit? */
+static inline bool cursor_key_before(const uint64_t *record, uint64_t key, uint32_t number,
 				     const struct cursor_limit *limit)
 {
 	bool not_free;
 
 	if (__builtin_expect(key != limit->key, 1))
 		return key < limit->key;
-	not_free = !cursor_frees(c);
+	not_free = !cursor_record_frees(record);
 	return not_free != limit->not_free ? limit->not_free : number <= limit->number;
 }
 
 static inline bool cursor_before(const struct cursor *c, uint32_t number,
 				 const struct cursor_limit *limit)
 {
-	return cursor_key_before(c, cursor_time(c), number, limit);
+	return cursor_key_before(c->words + c->at, cursor_time(c), number, limit);
 }
 
 /*

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
@@ -154,6 +155,19 @@ static uint32_t room(void *arg)
 	return (uint32_t)(most < left ? most : left);
 }
 
+/* Takes the calls of the heap from e on that are nothing to other models than the threads'. */
+static inline const struct event *take_heap_run(struct analysis *a, const struct event *e,
+						const struct event *end)
+{
+	if (!a->plain)
+		return e;
+	if (a->threads)
+		return thread_model_heap_run(a->threads, e, end);
+	while (e < end && thread_event_is_heap(e))
+		e++;
+	return e;
+}
+
 /* The heap's events stay where they are, or move up to those before them. */
 static int take_events(void *arg, uint32_t count)
 {
@@ -166,12 +180,17 @@ static int take_events(void *arg, uint32_t count)
 	a->events += count;
 	e = to = a->place;
 	for (end = e + count; e < end && !err; e++) {
-		/* nearly all of most traces, and nothing to the other models */
-		bool heap = a->plain && (e->kind == LAR_EV_ALLOC || e->kind == LAR_EV_FREE) &&
-			    (!a->threads || thread_model_heap_event(a->threads, e));
+		/* nearly all of most traces */
+		size_t run = (size_t)(take_heap_run(a, e, end) - e);
+		bool heap = false;
 
-		if (!heap)
-			err = take_other(a, e, &heap);
+		if (to != e && run)
+			memmove(to, e, run * sizeof(*e));
+		to += run;
+		e += run;
+		if (e == end)
+			break;
+		err = take_other(a, e, &heap);
 		if (!heap)
 			continue;
 		if (to != e)

@@ -69,31 +69,52 @@ int thread_model_event(struct thread_model *m, const struct event *e);
 /* The slow path of the next one: the thread if it is at work and all is recorded, else NULL. */
 struct thread_figures *thread_model_plain(struct thread_model *m, uint32_t number);
 
-/*
- * Takes an allocation or a free; false where it does not, and thread_model_event() has to: all but
- * what is the rule. Without branches on which of the two it is, as that cannot be foreseen.
- */
-static inline bool thread_model_heap_event(struct thread_model *m, const struct event *e)
+static inline bool thread_event_is_heap(const struct event *e)
 {
-	uint64_t made = e->kind == LAR_EV_ALLOC && e->field[1];
-	struct thread_figures *t = m->plain;
+	const uint32_t kinds = 1u << LAR_EV_ALLOC | 1u << LAR_EV_FREE | 1u << LAR_EV_REALLOC;
 
-	if (__builtin_expect(!t || t->number != e->thread, 0)) {
+	return kinds >> e->kind & 1;
+}
+_Static_assert(LAR_EV_MAX <= 32, "a kind is a bit");
+
+/*
+ * Takes the calls of the heap from e on, up to `end`, another thread's or another kind of event;
+ * returns where it stopped. Where that is at e, thread_model_event() has to take it. Without
+ * branches on what call it is, as that cannot be foreseen.
+ */
+static inline const struct event *
+thread_model_heap_run(struct thread_model *m, const struct event *e, const struct event *end)
+{
+	uint64_t allocations = 0, bytes = 0, latest = 0, since_ns = m->since_ns;
+	struct thread_figures *t = m->plain;
+	const struct event *p = e;
+
+	if (!t || t->number != e->thread) {
 		t = thread_model_plain(m, e->thread);
 		if (!t)
-			return false;
+			return e;
 	}
-	if (e->time_ns < m->since_ns)
-		return false;
-	if (e->ticks > m->last_ticks)
-		m->last_ticks = e->ticks;
-	if (e->ticks > t->end_ticks)
-		t->end_ticks = e->ticks;
-	t->tid = e->tid;
-	t->allocations += made;
-	t->allocated_bytes += -made & e->field[2];
+	for (uint32_t number = t->number;
+	     p < end && thread_event_is_heap(p) && p->thread == number && p->time_ns >= since_ns;
+	     p++) {
+		const uint64_t *block = &p->field[p->kind == LAR_EV_REALLOC ? 3 : 1];
+		uint64_t made = p->kind != LAR_EV_FREE && block[0];
+
+		allocations += made;
+		bytes += -made & block[1];
+		latest = p->ticks > latest ? p->ticks : latest;
+	}
+	if (p == e)
+		return e;
+	if (latest > m->last_ticks)
+		m->last_ticks = latest;
+	if (latest > t->end_ticks)
+		t->end_ticks = latest;
+	t->tid = p[-1].tid;
+	t->allocations += allocations;
+	t->allocated_bytes += bytes;
 	lar_recent_forget(&t->recent);
-	return true;
+	return p;
 }
 
 /* Threads that were created at one place. */

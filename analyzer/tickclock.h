@@ -39,8 +39,17 @@ static inline uint64_t tickclock_span_ns(const struct tickclock *clock, uint64_t
 	return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 
+/* Below this many ticks of less than 16 ns nothing is too large. */
+#define TICKCLOCK_QUICK (UINT64_C(1) << 60)
+
 static inline uint64_t tickclock_ns(const struct tickclock *clock, uint64_t ticks)
 {
+	uint64_t since = ticks - clock->start;
+
+	if (__builtin_expect(ticks >= clock->start && since < TICKCLOCK_QUICK &&
+				     clock->mult < UINT64_C(1) << 52,
+			     1))
+		return (uint64_t)((unsigned __int128)since * clock->mult >> 48);
 	return ticks > clock->start ? tickclock_span_ns(clock, ticks - clock->start) : 0;
 }
 
