@@ -15,12 +15,18 @@ static always_inline uint32_t rwlock_writer(const pthread_rwlock_t *m)
 	return (uint32_t) * (const volatile int *)&m->__data.__cur_writer;
 }
 
+/* Of the kinds this one alone makes readers wait for writers that wait. */
+static always_inline bool writers_first(const pthread_rwlock_t *m)
+{
+	return m->__data.__flags == PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
+}
+
 /* A reader waits while a writer has it, and where writers go first, while one wants it. */
 static always_inline bool read_taken(const pthread_rwlock_t *m)
 {
 	uint32_t word = rwlock_word(m);
 
-	return word & RW_WRITE_LOCKED && (word & RW_WRITE_PHASE || m->__data.__flags);
+	return word & RW_WRITE_LOCKED && (word & RW_WRITE_PHASE || writers_first(m));
 }
 
 static always_inline bool write_taken(const pthread_rwlock_t *m)
@@ -42,9 +48,10 @@ static always_inline bool write_taken(const pthread_rwlock_t *m)
 		return result;                                                                     \
 	}
 
-/* Tries first: that tells whether another thread was faster since the look at the word. A reader
- * does not: among many readers libc's try is slower than its lock. Nor where libc refuses what it
- * is given before it looks at the lock. */
+/*
+ * Tries first: that tells whether another thread was faster since the look at the word. But not
+ * where libc refuses what it is given before it looks at the lock.
+ */
 #define WRITE_LOCK(symbol, sound, parameters, arguments)                                           \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
@@ -63,23 +70,47 @@ static always_inline bool write_taken(const pthread_rwlock_t *m)
 		return result;                                                                     \
 	}
 
-static bool sound_time(const struct timespec *until)
+/*
+ * Whether a reader tries first, too. Among many readers libc's try is slower than its lock, but
+ * while there are some, no writer gets in between, unless writers go first: then all of them would
+ * have to leave and it to come, all since the look.
+ */
+static always_inline bool read_tries(const pthread_rwlock_t *m)
 {
-	return (unsigned long)until->tv_nsec < 1000000000ul;
+	return !(rwlock_word(m) >> RW_READERS_SHIFT) || writers_first(m);
 }
 
 #define READ (LOCK_SHARED | LOCK_RECURSIVE)
-RWLOCK(pthread_rwlock_rdlock, READ, read_taken, (pthread_rwlock_t * m), (m))
+#define READ_LOCK(symbol, sound, parameters, arguments)                                            \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		struct lock_call l = LOCK_CALL(symbol, m);                                         \
+		bool waits = read_taken(m);                                                        \
+		int result = EBUSY;                                                                \
+                                                                                                   \
+		lock_enter(&l, waits, rwlock_writer(m), READ);                                     \
+		if (likely(!waits) && read_tries(m) && (sound)) {                                  \
+			result = REAL(pthread_rwlock_tryrdlock)(m);                                \
+			if (unlikely(result == EBUSY))                                             \
+				lock_blocks(&l, rwlock_writer(m));                                 \
+		}                                                                                  \
+		if (result == EBUSY)                                                               \
+			result = REAL(symbol) arguments;                                           \
+		lock_leave(&l, result, READ);                                                      \
+		return result;                                                                     \
+	}
+
+READ_LOCK(pthread_rwlock_rdlock, true, (pthread_rwlock_t * m), (m))
 RWLOCK(pthread_rwlock_tryrdlock, READ | LOCK_TRY, read_taken, (pthread_rwlock_t * m), (m))
-RWLOCK(pthread_rwlock_timedrdlock, READ, read_taken,
-       (pthread_rwlock_t * m, const struct timespec *until), (m, until))
-RWLOCK(pthread_rwlock_clockrdlock, READ, read_taken,
-       (pthread_rwlock_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
+READ_LOCK(pthread_rwlock_timedrdlock, lock_sound_time(until),
+	  (pthread_rwlock_t * m, const struct timespec *until), (m, until))
+READ_LOCK(pthread_rwlock_clockrdlock, lock_sound_clock(clock) && lock_sound_time(until),
+	  (pthread_rwlock_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
 WRITE_LOCK(pthread_rwlock_wrlock, true, (pthread_rwlock_t * m), (m))
 RWLOCK(pthread_rwlock_trywrlock, LOCK_TRY, write_taken, (pthread_rwlock_t * m), (m))
-WRITE_LOCK(pthread_rwlock_timedwrlock, sound_time(until),
+WRITE_LOCK(pthread_rwlock_timedwrlock, lock_sound_time(until),
 	   (pthread_rwlock_t * m, const struct timespec *until), (m, until))
-WRITE_LOCK(pthread_rwlock_clockwrlock, lock_sound_clock(clock) && sound_time(until),
+WRITE_LOCK(pthread_rwlock_clockwrlock, lock_sound_clock(clock) && lock_sound_time(until),
 	   (pthread_rwlock_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
 
 LAR_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *m)

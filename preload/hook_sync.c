@@ -6,6 +6,7 @@
 #include "hook_sync.h"
 
 #include <linux/futex.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <threads.h>
 
@@ -193,27 +194,54 @@ static bool sem_taken(const sem_t *sem)
 	return *(const volatile uint32_t *)(const void *)sem == 0;
 }
 
-#define SEM_WAIT(symbol, way, parameters, arguments)                                               \
+/*
+ * Tries first, as with mutexes. In libc (2.34 and later) sem_wait and sem_timedwait act on a
+ * cancellation before they look at the semaphore, whether or not they will wait, and sem_clockwait
+ * where it waits; what they refuse, they refuse before both. errno is theirs only where they fail.
+ */
+#define SEM_WAIT(symbol, sound, acts, parameters, arguments)                                       \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
 		struct lock_call l = LOCK_CALL(symbol, sem);                                       \
-		int result, e;                                                                     \
+		bool waits = sem_taken(sem);                                                       \
+		int result = -1, e = errno;                                                        \
                                                                                                    \
 		UNWOUND_TELLS(lock_unwound);                                                       \
-		lock_enter(&l, sem_taken(sem), 0, LOCK_NO_HOLD | way);                             \
-		result = REAL(symbol) arguments;                                                   \
-		e = errno;                                                                         \
-		lock_leave(&l, result ? e : 0, LOCK_NO_HOLD | way);                                \
+		lock_enter(&l, waits, 0, LOCK_NO_HOLD);                                            \
+		if (likely(!waits && !__libc_single_threaded && (sound))) {                        \
+			acts;                                                                      \
+			result = REAL(sem_trywait)(sem);                                           \
+			if (unlikely(result))                                                      \
+				lock_blocks(&l, 0);                                                \
+		}                                                                                  \
+		if (unlikely(result)) {                                                            \
+			errno = e;                                                                 \
+			result = REAL(symbol) arguments;                                           \
+			e = errno;                                                                 \
+		}                                                                                  \
+		lock_leave(&l, result ? e : 0, LOCK_NO_HOLD);                                      \
 		errno = e;                                                                         \
 		return result;                                                                     \
 	}
 
-SEM_WAIT(sem_wait, LOCK_WAITS, (sem_t * sem), (sem))
-SEM_WAIT(sem_trywait, LOCK_TRY, (sem_t * sem), (sem))
-SEM_WAIT(sem_timedwait, LOCK_WAITS, (sem_t *restrict sem, const struct timespec *restrict until),
-	 (sem, until))
-SEM_WAIT(sem_clockwait, LOCK_WAITS, (sem_t * sem, clockid_t clock, const struct timespec *until),
-	 (sem, clock, until))
+SEM_WAIT(sem_wait, true, pthread_testcancel(), (sem_t * sem), (sem))
+SEM_WAIT(sem_timedwait, lock_sound_time(until), pthread_testcancel(),
+	 (sem_t *restrict sem, const struct timespec *restrict until), (sem, until))
+SEM_WAIT(sem_clockwait, lock_sound_clock(clock) && lock_sound_time(until), (void)0,
+	 (sem_t * sem, clockid_t clock, const struct timespec *until), (sem, clock, until))
+
+LAR_EXPORT int sem_trywait(sem_t *sem)
+{
+	struct lock_call l = LOCK_CALL(sem_trywait, sem);
+	int result, e;
+
+	lock_enter(&l, sem_taken(sem), 0, LOCK_NO_HOLD | LOCK_TRY);
+	result = REAL(sem_trywait)(sem);
+	e = errno;
+	lock_leave(&l, result ? e : 0, LOCK_NO_HOLD | LOCK_TRY);
+	errno = e;
+	return result;
+}
 
 LAR_EXPORT int sem_post(sem_t *sem)
 {

@@ -56,6 +56,14 @@ static inline bool lock_sound_clock(clockid_t clock)
 	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
 }
 
+/* None at all is for libc to judge. The compiler is told by its headers that there always is one.
+ */
+static inline bool lock_sound_time(const struct timespec *until)
+{
+	__asm__("" : "+r"(until));
+	return until && (unsigned long)until->tv_nsec < 1000000000ul;
+}
+
 /* The rare halves of what is below. */
 uint32_t lock_first_use(struct thread *t, struct lock_call *l);
 void lock_order(struct thread *t, const struct lock_call *l, unsigned way);

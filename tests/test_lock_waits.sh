@@ -51,6 +51,12 @@ if have strace; then
 	same "injected: waits in the kernel by thread" "$(<"$work/kernel")" "$(<"$work/recorded")"
 fi
 
+# Another thread takes the lock after the recorder has found it free.
+options=LD_PRELOAD=$lib:$victims/libgap.so record gap "$victims/lock_gap"
+counts_right gap
+same "gap: who waited" "$(sed -n 's/^{"function":"\(.*\)"}$/\1/p' "$work/gap.out" | sort)" "$(field gap \
+	'.locks.sites[] | select(.contended == 1 and .function != "writes") | .function' | sort)"
+
 record versions "$victims/lock_versions"
 counts_right versions
 record ends "$victims/threads_ends"

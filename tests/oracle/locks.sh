@@ -9,8 +9,8 @@
 #
 # And of the calls that waited in the kernel (futex system calls on the lock's words) none may be
 # untold: a lock that found nobody in its way does not wait. More are told than those: who finds a
-# lock taken that is given back before the kernel is asked has waited, too. (Of readers, semaphores,
-# robust mutexes and those with a protocol some may be missed: another thread may be faster between
+# lock taken that is given back before the kernel is asked has waited, too. (Of robust mutexes, those
+# with a protocol and readers beside others some may be missed: another thread may be faster between
 # the look at the lock and libc's. The probes make that time a thousand times longer.)
 #
 # Needs root, perf and probes in user space; nothing is left of them afterwards.

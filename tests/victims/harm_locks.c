@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What lock calls answer, for every type of mutex and for locks of readers and writers, free, held
- * by this thread and by another, with times and clocks that are right, past and wrong.
+ * by this thread and by another, with times and clocks that are right, past and wrong. The same of
+ * semaphores, and where a cancellation is acted on in them.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <threads.h>
@@ -52,10 +54,13 @@ static void ask_rwlock(pthread_rwlock_t *m, int may_wait)
 	struct timespec real = later(CLOCK_REALTIME, may_wait ? -1 : 1000);
 	struct timespec mono = later(CLOCK_MONOTONIC, may_wait ? -1 : 1000);
 	struct timespec wrong = { .tv_sec = 1, .tv_nsec = -1 };
+	struct timespec *volatile none = NULL;
 
 	if (!may_wait) {
 		SAY(pthread_rwlock_wrlock(m), pthread_rwlock_unlock(m));
 		SAY(pthread_rwlock_rdlock(m), pthread_rwlock_unlock(m));
+		SAY(pthread_rwlock_timedwrlock(m, none), pthread_rwlock_unlock(m));
+		SAY(pthread_rwlock_timedrdlock(m, none), pthread_rwlock_unlock(m));
 	}
 	SAY(pthread_rwlock_trywrlock(m), pthread_rwlock_unlock(m));
 	SAY(pthread_rwlock_tryrdlock(m), pthread_rwlock_unlock(m));
@@ -146,11 +151,16 @@ static void mutexes(void)
 	}
 }
 
-static void rwlocks(void)
+static void rwlocks(int type)
 {
-	pthread_rwlock_t m = PTHREAD_RWLOCK_INITIALIZER;
+	pthread_rwlockattr_t attr;
+	pthread_rwlock_t m;
 
-	kind = "rwlock";
+	kind = type == PTHREAD_RWLOCK_PREFER_READER_NP ? "rwlock" : "rwlock, writers first";
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, type);
+	pthread_rwlock_init(&m, &attr);
+	pthread_rwlockattr_destroy(&attr);
 	state = "free";
 	ask_rwlock(&m, 0);
 	state = "read by another";
@@ -165,6 +175,82 @@ static void rwlocks(void)
 	SAY(pthread_rwlock_rdlock(&m), (void)0);
 	pthread_rwlock_unlock(&m);
 	pthread_rwlock_destroy(&m);
+}
+
+static sem_t sem;
+
+/* errno is left alone where nothing failed. */
+static void say_sem(const char *call, int result)
+{
+	int value;
+
+	sem_getvalue(&sem, &value);
+	printf("semaphore: %s: %d, errno %d, value %d\n", call, result, errno, value);
+}
+
+#define SEM(call)                                                                                  \
+	do {                                                                                       \
+		errno = 77;                                                                        \
+		say_sem(#call, call);                                                              \
+	} while (0)
+
+static void *ask_sem(void *arg)
+{
+	struct timespec real = later(CLOCK_REALTIME, 1000), past = later(CLOCK_REALTIME, -1);
+	struct timespec mono = later(CLOCK_MONOTONIC, 1000), wrong = { .tv_nsec = -1 };
+
+	SEM(sem_wait(&sem));
+	SEM(sem_trywait(&sem));
+	SEM(sem_timedwait(&sem, &real));
+	SEM(sem_timedwait(&sem, &past));
+	SEM(sem_timedwait(&sem, &wrong));
+	SEM(sem_clockwait(&sem, CLOCK_MONOTONIC, &mono));
+	SEM(sem_clockwait(&sem, CLOCK_MONOTONIC, &wrong));
+	SEM(sem_clockwait(&sem, CLOCK_PROCESS_CPUTIME_ID, &mono));
+	SEM(sem_trywait(&sem));
+	SEM(sem_trywait(&sem));
+	SEM(sem_timedwait(&sem, &past));
+	return arg;
+}
+
+static void at_end(void *call)
+{
+	say_sem(call, -1);
+}
+
+/* Cancelled before it comes to a semaphore that is free: not all of these calls look. */
+static void *cancelled(void *arg)
+{
+	static const char *const calls[] = { "sem_wait", "sem_timedwait", "sem_clockwait", "none" };
+	struct timespec real = later(CLOCK_REALTIME, 1000), wrong = { .tv_nsec = -1 };
+	long n = (long)arg;
+
+	errno = 77;
+	pthread_cleanup_push(at_end, (void *)calls[n % 4]);
+	pthread_cancel(pthread_self());
+	if (n == 0)
+		sem_wait(&sem);
+	else if (n % 4 == 1)
+		sem_timedwait(&sem, n > 4 ? &wrong : &real);
+	else if (n % 4 == 2)
+		sem_clockwait(&sem, CLOCK_REALTIME, n > 4 ? &wrong : &real);
+	say_sem("not cancelled in it", 0);
+	pthread_testcancel();
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+static void semaphores(void)
+{
+	sem_init(&sem, 0, 6);
+	ask_sem(NULL);
+	sem_destroy(&sem);
+	sem_init(&sem, 0, 6);
+	in_thread(ask_sem, NULL);
+	sem_destroy(&sem);
+	sem_init(&sem, 0, 9);
+	for (long n = 0; n < 8; n++)
+		in_thread(cancelled, (void *)n);
 }
 
 static void c11(void)
@@ -183,10 +269,14 @@ int main(void)
 {
 	/* in a process of one thread, and in one of several */
 	mutexes();
-	rwlocks();
+	rwlocks(PTHREAD_RWLOCK_PREFER_READER_NP);
+	rwlocks(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	semaphores();
 	in_thread(nothing, NULL);
 	mutexes();
-	rwlocks();
+	rwlocks(PTHREAD_RWLOCK_PREFER_READER_NP);
+	rwlocks(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	semaphores();
 	c11();
 	return 0;
 }
