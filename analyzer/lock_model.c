@@ -419,9 +419,23 @@ int lock_model_event(struct lock_model *m, const struct event *e)
 	}
 }
 
+/* A lock that nobody writes keeps no reader out, whatever its kind. */
+static int finish_order(struct lock_model *m)
+{
+	bool *written = calloc(m->lock_count + 1ull, sizeof(*written));
+	int err;
+
+	if (!written)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->lock_count; i++)
+		written[i] = m->lock[i].f.acquisitions > m->lock[i].shared;
+	lock_order_writers(&m->order, written);
+	err = lock_order_finish(&m->order, m->lock_count, written);
+	free(written);
+	return err;
+}
+
 int lock_model_finish(struct lock_model *m)
 {
-	if (lock_waits_finish(&m->waits))
-		return -ENOMEM;
-	return lock_order_finish(&m->order, m->lock_count);
+	return lock_waits_finish(&m->waits) ? -ENOMEM : finish_order(m);
 }

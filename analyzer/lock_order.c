@@ -32,6 +32,7 @@ int lock_order_add(struct lock_order *o, const struct lock_edge *e, uint64_t inf
 	to->place = info & 0xff;
 	to->of = info >> 8 & 0xff;
 	to->to_shared = info >> 16 & LAR_ORDER_SHARED;
+	to->behind_writers = (info >> 16 & LAR_ORDER_WRITERS_FIRST) != 0;
 	to->from_shared = (info >> 16 & LAR_ORDER_HELD_SHARED) != 0;
 	return 0;
 }
@@ -97,10 +98,11 @@ struct search {
 	uint32_t steps;
 };
 
-/* What two edges that follow each other are about does make a thread wait. */
+/* What two edges that follow each other are about does make a thread wait: one that wants to share
+ * what the other shares, only if a writer waits in between. */
 static bool blocks(const struct lock_edge *a, const struct lock_edge *b)
 {
-	return !(a->to_shared && b->from_shared);
+	return !(a->to_shared && b->from_shared) || a->behind_writers;
 }
 
 /* Circles of the same stacks are one. */
@@ -178,13 +180,25 @@ static int sort_by_from(struct search *s, uint32_t locks)
 	return 0;
 }
 
-int lock_order_finish(struct lock_order *o, uint32_t locks)
+void lock_order_writers(const struct lock_order *o, bool *written)
+{
+	for (uint32_t i = 0; i < o->count; i++) {
+		const struct lock_edge *e = &o->edge[i];
+
+		written[e->to] |= !e->to_shared;
+		written[e->from] |= !e->from_shared;
+	}
+}
+
+int lock_order_finish(struct lock_order *o, uint32_t locks, const bool *written)
 {
 	struct search s = { .o = o };
 	int err;
 
 	if (!o->count)
 		return 0;
+	for (uint32_t i = 0; i < o->count; i++)
+		o->edge[i].behind_writers &= written[o->edge[i].to];
 	qsort(o->edge, o->count, sizeof(*o->edge), by_thread);
 	find_sets(o);
 	err = sort_by_from(&s, locks);

@@ -35,6 +35,7 @@ struct lock_edge {
 	uint32_t number;	      /* in the order of the events */
 	uint32_t set_first, set_size; /* edges of all that were held then */
 	bool from_shared, to_shared;
+	bool behind_writers; /* to_shared: it waits for a writer that waits, and there are some */
 	uint64_t ticks;
 };
 
@@ -57,7 +58,11 @@ void lock_order_fini(struct lock_order *o);
 /* One LOCKORDER, in order within its thread; info is its last field. 0 or -ENOMEM. */
 int lock_order_add(struct lock_order *o, const struct lock_edge *e, uint64_t info);
 
-/* After the last event: looks for circles among so many locks. 0 or -ENOMEM. */
-int lock_order_finish(struct lock_order *o, uint32_t locks);
+/* Which of so many locks are taken by writers, as far as orders tell: adds to *written. */
+void lock_order_writers(const struct lock_order *o, bool *written);
+
+/* After the last event: looks for circles among so many locks, of which these have writers. 0 or
+ * -ENOMEM. */
+int lock_order_finish(struct lock_order *o, uint32_t locks, const bool *written);
 
 #endif

@@ -15,18 +15,12 @@ static always_inline uint32_t rwlock_writer(const pthread_rwlock_t *m)
 	return (uint32_t) * (const volatile int *)&m->__data.__cur_writer;
 }
 
-/* Of the kinds this one alone makes readers wait for writers that wait. */
-static always_inline bool writers_first(const pthread_rwlock_t *m)
-{
-	return m->__data.__flags == PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
-}
-
 /* A reader waits while a writer has it, and where writers go first, while one wants it. */
 static always_inline bool read_taken(const pthread_rwlock_t *m)
 {
 	uint32_t word = rwlock_word(m);
 
-	return word & RW_WRITE_LOCKED && (word & RW_WRITE_PHASE || writers_first(m));
+	return word & RW_WRITE_LOCKED && (word & RW_WRITE_PHASE || lock_writers_first(m));
 }
 
 static always_inline bool write_taken(const pthread_rwlock_t *m)
@@ -77,7 +71,7 @@ static always_inline bool write_taken(const pthread_rwlock_t *m)
  */
 static always_inline bool read_tries(const pthread_rwlock_t *m)
 {
-	return !(rwlock_word(m) >> RW_READERS_SHIFT) || writers_first(m);
+	return !(rwlock_word(m) >> RW_READERS_SHIFT) || lock_writers_first(m);
 }
 
 #define READ (LOCK_SHARED | LOCK_RECURSIVE)

@@ -76,17 +76,21 @@ lar_cold uint32_t lock_first_use(struct thread *t, struct lock_call *l)
 static void record_held(struct thread *t, const struct lock_call *l, unsigned way)
 {
 	const struct held *h = &t->held;
+	uint64_t wants = 0;
 
+	if (way & LOCK_SHARED) {
+		wants = LAR_ORDER_SHARED;
+		if (lock_writers_first((const pthread_rwlock_t *)l->addr))
+			wants |= LAR_ORDER_WRITERS_FIRST;
+	}
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct lar_lock_cell *c = lockcell_at(t, h->cell[i]);
-		uint64_t held = c->addr, caller = c->caller, shared = 0;
+		uint64_t held = c->addr, caller = c->caller, shared = wants;
 		uint64_t *r;
 
 		if (c->call >= LAR_CALL_pthread_rwlock_rdlock &&
 		    c->call <= LAR_CALL_pthread_rwlock_clockrdlock)
 			shared |= LAR_ORDER_HELD_SHARED;
-		if (way & LOCK_SHARED)
-			shared |= LAR_ORDER_SHARED;
 		r = span_record_stack(t, LAR_EV_LOCKORDER, 0, l->call, 5, l->frame);
 		if (!r)
 			return;

@@ -13,6 +13,7 @@
 #ifndef LARIAT_LOCKCALL_H
 #define LARIAT_LOCKCALL_H
 
+#include <pthread.h>
 #include <time.h>
 
 #include "hook.h"
@@ -54,6 +55,13 @@ static always_inline uint64_t frame_caller(uint64_t frame)
 static inline bool lock_sound_clock(clockid_t clock)
 {
 	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
+
+/* Of the kinds of locks for readers and writers this one alone makes readers wait for writers that
+ * wait. */
+static inline bool lock_writers_first(const pthread_rwlock_t *m)
+{
+	return m->__data.__flags == PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
 }
 
 /* None at all is for libc to judge. The compiler is told by its headers that there always is one.

@@ -9,7 +9,8 @@ need jq "$lariat"
 
 # The shape, circles by helgrind and by us, and the edges of ours. Helgrind alone tells of one thread's
 # own orders, which no other thread meets; of orders behind a lock that both sides hold; of a trylock
-# that gives up instead of waiting; and of two readers, who do not keep each other out.
+# that gives up instead of waiting; and of two readers, who do not keep each other out but where a
+# writer waits between them, and goes first.
 cat >"$work/shapes" <<'END'
 two_threads 1 1 2
 one_thread 1 0 0
@@ -23,6 +24,9 @@ tried_inner 1 0 0
 tried_outer 1 1 2
 recursive 0 0 0
 readers 1 0 0
+readers_and_writers 1 0 0
+readers_behind_writers 1 1 2
+readers_nobody_writes 1 0 0
 mixed 1 1 2
 END
 mkdir traces

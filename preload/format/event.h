@@ -161,6 +161,8 @@ enum {
 	/* LOCKORDER, in its last field */
 	LAR_ORDER_SHARED = 1,	   /* it is to be shared with others */
 	LAR_ORDER_HELD_SHARED = 2, /* the held one is */
+	/* with the first: while one waits to have it alone, those who want to share it wait, too */
+	LAR_ORDER_WRITERS_FIRST = 4,
 	/* IO */
 	LAR_TICK_MOST = 1,    /* resident: not now, but the most so far */
 	LAR_IO_NO_TARGET = 1, /* the dictionary had no room for the descriptor's name */

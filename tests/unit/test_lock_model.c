@@ -276,6 +276,28 @@ static void order_of_readers(void **state)
 	expect_circles(0);
 }
 
+#define READS (LAR_ORDER_SHARED | LAR_ORDER_HELD_SHARED | LAR_ORDER_WRITERS_FIRST)
+
+/* But where writers go first, for a writer that waits for the other reader; if there are any. */
+static void order_of_readers_behind_writers(void **state)
+{
+	(void)state;
+	ORDER(1, 10, 0xb0, READS, 0xa0);
+	ORDER(2, 20, 0xa0, READS, 0xb0);
+	lock_as(LAR_CALL_pthread_rwlock_wrlock, LAR_LOCK_NO_CELL, 3, 30, 0xa0, 0, 0);
+	lock_as(LAR_CALL_pthread_rwlock_wrlock, LAR_LOCK_NO_CELL, 3, 30, 0xb0, 0, 0);
+	expect_circles(1);
+}
+
+static void order_of_readers_without_writers(void **state)
+{
+	(void)state;
+	ORDER(1, 10, 0xb0, READS, 0xa0);
+	ORDER(2, 20, 0xa0, READS, 0xb0);
+	lock_as(LAR_CALL_pthread_rwlock_wrlock, LAR_LOCK_NO_CELL, 3, 30, 0xa0, 0, 0);
+	expect_circles(0);
+}
+
 static void holds_at_end(uint32_t thread, uint64_t address)
 {
 	struct event e = { .kind = LAR_EV_LOCKSUM,
@@ -449,6 +471,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(order_with_gate, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_with_readers_gate, setup, teardown),
 		cmocka_unit_test_setup_teardown(order_of_readers, setup, teardown),
+		cmocka_unit_test_setup_teardown(order_of_readers_behind_writers, setup, teardown),
+		cmocka_unit_test_setup_teardown(order_of_readers_without_writers, setup, teardown),
 		cmocka_unit_test_setup_teardown(deadlock, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(conditions, setup, teardown),

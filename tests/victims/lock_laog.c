@@ -43,6 +43,8 @@ THREAD(rx_ry, pthread_rwlock_rdlock(&x); pthread_rwlock_rdlock(&y); pthread_rwlo
        pthread_rwlock_unlock(&x);)
 THREAD(ry_rx, pthread_rwlock_rdlock(&y); pthread_rwlock_rdlock(&x); pthread_rwlock_unlock(&x);
        pthread_rwlock_unlock(&y);)
+THREAD(wx_wy, pthread_rwlock_wrlock(&x); pthread_rwlock_unlock(&x); pthread_rwlock_wrlock(&y);
+       pthread_rwlock_unlock(&y);)
 THREAD(wx_a, pthread_rwlock_wrlock(&x); BOTH(&a, &b); pthread_rwlock_unlock(&x);)
 THREAD(a_rx, LOCK(&a); pthread_rwlock_rdlock(&x); pthread_rwlock_unlock(&x); UNLOCK(&a);)
 
@@ -60,6 +62,16 @@ static void renew(void)
 	pthread_mutex_destroy(&b);
 	pthread_mutex_init(&a, NULL);
 	pthread_mutex_init(&b, NULL);
+}
+
+static void writers_first(void)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&x, &attr);
+	pthread_rwlock_init(&y, &attr);
 }
 
 static void philosophers(long n)
@@ -86,6 +98,10 @@ SHAPE(tried_inner, in_thread(a_try_b, NULL); in_thread(b_a, NULL);)
 SHAPE(tried_outer, in_thread(try_a_b, NULL); in_thread(b_a, NULL);)
 SHAPE(recursive, in_thread(again, NULL); in_thread(again, NULL);)
 SHAPE(readers, in_thread(rx_ry, NULL); in_thread(ry_rx, NULL);)
+SHAPE(readers_and_writers, in_thread(rx_ry, NULL); in_thread(ry_rx, NULL); in_thread(wx_wy, NULL);)
+SHAPE(readers_behind_writers, writers_first(); in_thread(rx_ry, NULL); in_thread(ry_rx, NULL);
+      in_thread(wx_wy, NULL);)
+SHAPE(readers_nobody_writes, writers_first(); in_thread(rx_ry, NULL); in_thread(ry_rx, NULL);)
 SHAPE(mixed, in_thread(wx_a, NULL); in_thread(a_rx, NULL);)
 
 static const struct {
@@ -96,9 +112,21 @@ static const struct {
 	{                                                                                          \
 #name, shape_##name                                                                \
 	}
-	ROW(two_threads), ROW(one_thread),    ROW(philosophers), ROW(philosophers_but_one),
-	ROW(renewed),	  ROW(renewed_again), ROW(gated),	 ROW(half_gated),
-	ROW(tried_inner), ROW(tried_outer),   ROW(recursive),	 ROW(readers),
+	ROW(two_threads),
+	ROW(one_thread),
+	ROW(philosophers),
+	ROW(philosophers_but_one),
+	ROW(renewed),
+	ROW(renewed_again),
+	ROW(gated),
+	ROW(half_gated),
+	ROW(tried_inner),
+	ROW(tried_outer),
+	ROW(recursive),
+	ROW(readers),
+	ROW(readers_and_writers),
+	ROW(readers_behind_writers),
+	ROW(readers_nobody_writes),
 	ROW(mixed),
 };
 
