@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of descriptors: opening, duplicating, connecting, closing. */
 #include <stdarg.h>
+#include <string.h>
 
 #include "cpu.h"
 #include "hook.h"
@@ -109,11 +110,23 @@ OPEN_FIXED(mkostemps64, (char *path, int suffix, int flags), (path, suffix, flag
 		return fd;                                                                         \
 	}
 
+/* The new one has its peer already. */
+#define ACCEPT(symbol, parameters, arguments)                                                      \
+	LAR_EXPORT int symbol parameters                                                           \
+	{                                                                                          \
+		struct io_call io = IO_CALL_ON(symbol, fd_listening);                              \
+		int fd = REAL(symbol) arguments;                                                   \
+                                                                                                   \
+		if (fd >= 0)                                                                       \
+			target_forget(fd);                                                         \
+		io_record(&io, fd >= 0 ? fd : fd_listening, 0, fd);                                \
+		return fd;                                                                         \
+	}
+
+ACCEPT(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listening, a, n))
+ACCEPT(accept4, (int fd_listening, struct sockaddr *a, socklen_t *n, int flags),
+       (fd_listening, a, n, flags))
 NEW_FD(socket, (int domain, int type, int protocol), (domain, type, protocol), -1)
-NEW_FD(accept, (int fd_listening, struct sockaddr *a, socklen_t *n), (fd_listening, a, n),
-       fd_listening)
-NEW_FD(accept4, (int fd_listening, struct sockaddr *a, socklen_t *n, int flags),
-       (fd_listening, a, n, flags), fd_listening)
 NEW_FD(eventfd, (unsigned value, int flags), (value, flags), -1)
 NEW_FD(signalfd, (int old, const sigset_t *set, int flags), (old, CPU_WITHOUT(set), flags), old)
 NEW_FD(timerfd_create, (clockid_t clock, int flags), (clock, flags), -1)
@@ -238,11 +251,33 @@ LAR_EXPORT int dup3(int old, int fd, int flags)
 	return result;
 }
 
+/* Whom it connects to, where that can be read for certain: a thread may wait for it for long. */
+static void connect_to(int fd, const struct sockaddr *to, socklen_t n, uint64_t frame)
+{
+	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+	struct thread *t;
+	int e = errno;
+
+	if (n < sizeof(a.ss_family) || n >= sizeof(a) || !io_on_stack(to, n, frame) ||
+	    !hook_wants(LAR_RECORD_IO))
+		return;
+	t = span_open(frame);
+	if (!t)
+		return;
+	memcpy(&a, to, n);
+	t->slot->call_target = target_of_address(fd, &a, n);
+	span_close(t);
+	errno = e;
+}
+
 #define CONNECT(symbol)                                                                            \
 	LAR_EXPORT int symbol(int fd, const struct sockaddr *to, socklen_t n)                      \
 	{                                                                                          \
 		struct io_call io = IO_CALL_ON(symbol, fd);                                        \
-		int result = REAL(symbol)(fd, to, n);                                              \
+		int result;                                                                        \
+                                                                                                   \
+		connect_to(fd, to, n, HOOK_FRAME);                                                 \
+		result = REAL(symbol)(fd, to, n);                                                  \
                                                                                                    \
 		target_forget(fd); /* now it has a peer */                                         \
 		io_record(&io, fd, 0, result);                                                     \

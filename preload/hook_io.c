@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fold_rows.h"
 #include "snapshot.h"
 
 /* Leak scans that a reader asks for: a program that fills no buffer comes here now and then. */
@@ -16,6 +17,27 @@ static void serve(void)
 {
 	if (lar && lar_self->gate == GATE_OPEN && unlikely(snapshot_asked()))
 		snapshot_now((uint64_t)__builtin_frame_address(0), NULL, 0);
+}
+
+/*
+ * It will be asked for when the call is over, so this costs nothing more. But not where the call
+ * changes what the descriptor is of: sending names a socket that has no name.
+ */
+lar_cold void io_ask(unsigned call, int fd)
+{
+	unsigned op = fold_operation(call);
+	struct thread *t;
+	int e = errno;
+
+	if (op != LAR_OP_READ && op != LAR_OP_WAIT && call != LAR_CALL_accept &&
+	    call != LAR_CALL_accept4)
+		return;
+	t = span_open(HOOK_FRAME);
+	if (!t)
+		return;
+	t->slot->call_target = target_of_fd(fd);
+	span_close(t);
+	errno = e;
 }
 
 void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)

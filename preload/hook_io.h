@@ -33,15 +33,33 @@ void io_record_error(const struct io_call *c, int fd, int error);
 /* The same of a call that names a file; dir as for openat(). */
 void io_record_path(const struct io_call *c, int dir, const char *path, int64_t result);
 
+/* Asks for the target of a descriptor before a call that may wait for it. */
+void io_ask(unsigned call, int fd);
+
 /* The time before a call on a descriptor (-1: on none), or 0 when there is no recording. */
 static always_inline uint64_t io_begin(unsigned call, int fd)
 {
 	uint64_t now = hook_ticks();
 	struct thread *t = lar_self;
 
-	if (likely(t->gate == GATE_OPEN && hook_wants(LAR_RECORD_IO)))
-		hook_call_begin(t, call, fd, target_known(fd), now);
+	if (likely(t->gate == GATE_OPEN && hook_wants(LAR_RECORD_IO))) {
+		uint32_t target = target_known(fd);
+
+		hook_call_begin(t, call, fd, target, now);
+		if (unlikely(!target && fd >= 0))
+			io_ask(call, fd);
+	}
 	return now;
+}
+
+/* The calling thread's stack has it, further out than a frame: it can be read. */
+static always_inline bool io_on_stack(const void *p, size_t size, uint64_t frame)
+{
+	const struct stack *s = &lar_self->stack;
+	uint64_t at = (uint64_t)p;
+
+	return frame >= s->low && frame < s->high && at > frame && at < s->high &&
+	       size <= s->high - at;
 }
 
 #define IO_CALL_ON(symbol, fd)                                                                     \

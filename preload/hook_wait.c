@@ -26,10 +26,20 @@ static int only(const struct pollfd *p, nfds_t n, int result)
 	return n == 1 && result >= 0 ? p->fd : -1;
 }
 
+/*
+ * The same before the call, where it can be read for certain. The compiler is told by libc's
+ * headers that a poll only writes it.
+ */
+static int alone(const struct pollfd *p, nfds_t n, uint64_t frame)
+{
+	__asm__("" : "+r"(p));
+	return n == 1 && io_on_stack(p, sizeof(*p), frame) ? p->fd : -1;
+}
+
 #define POLLS(symbol, parameters, arguments)                                                       \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		struct io_call io = IO_CALL(symbol);                                               \
+		struct io_call io = IO_CALL_ON(symbol, alone(p, n, HOOK_FRAME));                   \
 		int result = REAL(symbol) arguments;                                               \
                                                                                                    \
 		io_record(&io, only(p, n, result), 0, result);                                     \

@@ -346,6 +346,14 @@ static uint32_t ask_system(int fd)
 	return intern(kind, name, (size_t)n);
 }
 
+uint32_t target_of_address(int fd, const struct sockaddr_storage *a, size_t len)
+{
+	char name[NAME_SIZE];
+	size_t n = address_text(fd, a, (socklen_t)len, name, sizeof(name));
+
+	return n ? intern(LAR_TARGET_SOCKET, name, n) : 0;
+}
+
 /* All that have a name are at most fd_high. */
 static void fd_seen(int fd)
 {

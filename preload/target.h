@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "recorder.h"
 
@@ -29,6 +30,9 @@ static always_inline uint32_t target_known(int fd)
 
 /* The target of an open descriptor; asks the system at first use. 0 = not known. */
 uint32_t target_of_fd(int fd);
+
+/* That of a socket when it will have this peer; len below the size of *a, which ends with a 0. */
+uint32_t target_of_address(int fd, const struct sockaddr_storage *a, size_t len);
 
 /*
  * The target of a path that a call named; dir as for openat(). `readable`: the call has read it, as

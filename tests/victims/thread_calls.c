@@ -6,19 +6,22 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "asleep.h"
 
-#define THREADS 9
+#define THREADS 12
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static volatile int tids[THREADS + 1];
@@ -146,6 +149,64 @@ static void *at_work(void *arg)
 	return arg;
 }
 
+static struct sockaddr_un full_name;
+static socklen_t full_size;
+
+/* Where nobody can be waited for any more: whoever connects waits. */
+static void fill_up(void)
+{
+	int listens = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+
+	full_name.sun_family = AF_UNIX;
+	full_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+				(size_t)snprintf(full_name.sun_path + 1, 40, "full%d", getpid()));
+	if (listens < 0 || bind(listens, (struct sockaddr *)&full_name, full_size) ||
+	    listen(listens, 0))
+		abort();
+	do
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	while (!connect(fd, (struct sockaddr *)&full_name, full_size));
+}
+
+static void *in_connect(void *arg)
+{
+	struct sockaddr_un to = full_name;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	begin("connect", 9);
+	connect(fd, (struct sockaddr *)&to, full_size);
+	return arg;
+}
+
+/* On a connection that was accepted, and whose address nobody has asked for. */
+static void *in_readv(void *arg)
+{
+	int listens = listening(), fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in to;
+	socklen_t size = sizeof(to);
+	char c;
+	struct iovec v = { &c, 1 };
+
+	getsockname(listens, (struct sockaddr *)&to, &size);
+	if (connect(fd, (struct sockaddr *)&to, size))
+		abort();
+	fd = accept(listens, NULL, NULL);
+	begin("readv", 10);
+	readv(fd, &v, 1);
+	return arg;
+}
+
+/* More than one, and one of which it cannot be known whether it can be read. */
+static void *in_poll_two(void *arg)
+{
+	struct pollfd p[2] = { { .fd = an_end(), .events = POLLIN },
+			       { .fd = an_end(), .events = POLLIN } };
+
+	begin("poll", 11);
+	poll(p, 2, -1);
+	return arg;
+}
+
 static void *in_join(void *arg)
 {
 	begin("pthread_join", THREADS);
@@ -179,13 +240,14 @@ static void join_for_ever(void)
 
 int main(int argc, char **argv)
 {
-	static void *(*const run[THREADS])(void *) = { in_read,	 in_fgets,  in_epoll,
-						       in_poll,	 in_accept, in_recv,
-						       in_sleep, in_wait,   at_work };
+	static void *(*const run[THREADS])(
+		void *) = { in_read,  in_fgets, in_epoll, in_poll,    in_accept, in_recv,
+			    in_sleep, in_wait,	at_work,  in_connect, in_readv,	 in_poll_two };
 	pthread_t thread[THREADS], joiner;
 
 	if (argc > 1 && !strcmp(argv[1], "join"))
 		join_for_ever();
+	fill_up();
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, run[i], NULL);
 	pthread_create(&joiner, NULL, in_join, &thread[0]);
