@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading and writing through descriptors. While the real call blocks nothing of ours is held: a
- * cancelled thread unwinds through the wrapper without a trace.
+ * cancelled thread unwinds through the wrapper, which only notes it.
  */
 #include "hook_io.h"
 
@@ -70,6 +70,28 @@ void io_record(const struct io_call *c, int fd, uint32_t target, int64_t result)
 	serve();
 	errno = e;
 }
+
+/* What it was is what a reader of the slot sees. Of a stack that is not the thread's own it is not
+ * known whether the frame is still there. */
+static void left(void)
+{
+	struct thread *t = lar_self;
+	struct io_call c = { .offset = IO_NO_OFFSET, .frame = t->call_frame };
+	unsigned op;
+
+	if (t->gate != GATE_OPEN || !t->slot->call_now ||
+	    !io_on_stack((void *)c.frame, 16, HOOK_FRAME))
+		return;
+	c.call = t->slot->call_now;
+	c.before = t->slot->call_since;
+	op = fold_operation(c.call);
+	if (op == LAR_OP_JOIN || op == LAR_OP_DETACH)
+		return;
+	errno = ECANCELED;
+	io_record(&c, t->slot->call_fd, t->slot->call_target, -1);
+}
+
+UNWOUND_PERSONALITY(io_unwound, left)
 
 void io_record_error(const struct io_call *c, int fd, int error)
 {

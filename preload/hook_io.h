@@ -8,6 +8,7 @@
 
 #include "hook.h"
 #include "target.h"
+#include "unwound.h"
 
 /* No file offset is known for the operation. */
 #define IO_NO_OFFSET UINT64_MAX
@@ -36,14 +37,18 @@ void io_record_path(const struct io_call *c, int dir, const char *path, int64_t 
 /* Asks for the target of a descriptor before a call that may wait for it. */
 void io_ask(unsigned call, int fd);
 
-/* The time before a call on a descriptor (-1: on none), or 0 when there is no recording. */
+/* The time before a call on a descriptor (-1: on none), or 0 when there is no recording. Where the
+ * call is not returned from, since its thread is cancelled, it is recorded as one that failed. */
 static always_inline uint64_t io_begin(unsigned call, int fd)
 {
 	uint64_t now = hook_ticks();
 	struct thread *t = lar_self;
 
+	UNWOUND_TELLS(io_unwound);
 	if (likely(t->gate == GATE_OPEN && hook_wants(LAR_RECORD_IO))) {
 		uint32_t target = target_known(fd);
+
+		t->call_frame = HOOK_FRAME;
 
 		hook_call_begin(t, call, fd, target, now);
 		if (unlikely(!target && fd >= 0))

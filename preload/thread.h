@@ -176,6 +176,8 @@ struct thread {
 	uint32_t number;
 	uint32_t creator;
 
+	uint64_t call_frame; /* of the wrapper of I/O that the slot's call_now is of */
+
 	int64_t sample_left; /* bytes until the next sample point */
 	uint64_t sample_random;
 

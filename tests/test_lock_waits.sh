@@ -61,18 +61,20 @@ record versions "$victims/lock_versions"
 counts_right versions
 record ends "$victims/threads_ends"
 counts_right ends
-# With the time until then. Of the joins that were cancelled the report has no sites.
-"$lariat" dump "$(trace_of ends)" | jq -c 'select(.call == "pthread_join" and .thread != 1)' |
-	jq -s '{function: "in_join", cancelled: length, wait_ns: {sum: map(.duration_ns) | add}}' \
-		>"$work/joins"
+# With the time until then. Calls that wait are not in the report by function, but events.
+"$lariat" dump "$(trace_of ends)" | jq -c 'select(.thread != 1 and .result == -125 or
+	(.call == "pthread_join" and .result == 125)) | {call, duration_ns}' | jq -sc 'group_by(.call)[] |
+	{function: .[0].call, cancelled: length, wait_ns: {sum: map(.duration_ns) | add}}' >"$work/calls"
 same "ends: cancelled waits and their bounds" '' "$(grep '^{"function"' "$work/ends.out" |
-	jq -r --slurpfile joins "$work/joins" --slurpfile report "$(report_of ends)" '. as $f |
-	($report[0].locks | [.sites[], .conditions[], $joins[] |
+	jq -r --slurpfile calls "$work/calls" --slurpfile report "$(report_of ends)" '. as $f |
+	($report[0].locks | [.sites[], .conditions[], $calls[] |
 		select(.function == $f.function and .wait_ns.sum > 0)]) as $s |
-	($f.most_ns / 1000 + 5000) as $off | select(.function != "in_pause") |
-	select(($s | length) != 1 or $s[0].cancelled != 5 or
-		$s[0].wait_ns.sum < $f.least_ns - $off or $s[0].wait_ns.sum > $f.most_ns + $off) |
+	($f.most_ns / 1000 + 5000) as $off |
+	select(($s | length) != 1 or $s[0].cancelled != (if .function == "pause" then 6 else 5 end) or
+		$s[0].wait_ns.sum < $f.least_ns - $off or
+		($s[0].wait_ns.sum > $f.most_ns + $off and .function != "pause")) |
 	"\($f): found \($s | map([.cancelled, .wait_ns]))"')"
+same "ends: how many kinds" 12 "$(grep -c '^{"function"' "$work/ends.out")"
 # All of them are over, those that were cancelled while they waited, too; also where it was long ago.
 same "ends: who waits at the end" '[]' "$(field ends '.locks.waiting | tojson')"
 options=LARIAT_SIZE=1M record wrapped "$victims/threads_ends" wrap

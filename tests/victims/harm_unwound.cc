@@ -30,7 +30,7 @@ static pthread_t sleeper;
 static sem_t sem;
 static volatile int tid;
 static char order[200];
-static int value;
+static int value, ends[2];
 
 struct Note {
 	const char *name;
@@ -70,6 +70,16 @@ static void blocks(int way)
 	case 4:
 		pthread_join(sleeper, nullptr);
 		break;
+	case 5: {
+		char c;
+		Note inner("<reads");
+		if (read(ends[0], &c, 1) == 1)
+			break;
+		break;
+	}
+	case 6:
+		for (;;)
+			pause();
 	default:
 		once = PTHREAD_ONCE_INIT;
 		pthread_once(&once, waits_once);
@@ -111,17 +121,19 @@ int main()
 {
 	signal(SIGUSR1, leave);
 	sem_init(&sem, 0, 0);
+	if (pipe(ends))
+		return 1;
 	pthread_create(&sleeper, nullptr, sleeps, nullptr);
-	for (long i = 0; i < 24; i++) {
+	for (long i = 0; i < 32; i++) {
 		pthread_t thread;
 		void *result;
 
 		tid = 0;
 		order[0] = 0;
-		pthread_create(&thread, nullptr, work, reinterpret_cast<void *>(i % 6));
+		pthread_create(&thread, nullptr, work, reinterpret_cast<void *>(i % 8));
 		while (!tid || !asleep(tid))
 			usleep(200);
-		if (i % 12 < 6)
+		if (i % 16 < 8)
 			pthread_cancel(thread);
 		else
 			pthread_kill(thread, SIGUSR1);

@@ -6,11 +6,14 @@
  * line of JSON for each kind: how long five of them took at least and at most.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +26,8 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_t sleeper;
 static sem_t sem;
+static int ends[2]; /* of a pipe */
+static pid_t child;
 static volatile int tid, ended, wrong;
 static uint64_t began_ns, over_ns; /* of the wait that is cancelled, by the clock of its thread */
 
@@ -91,13 +96,18 @@ CANCELLED(in_cond_clockwait, give_back, &mutex, pthread_mutex_lock(&mutex);
 CANCELLED(in_sem_wait, clean, NULL, sem_wait(&sem);)
 CANCELLED(in_sem_timedwait, clean, NULL, sem_timedwait(&sem, late());)
 CANCELLED(in_sem_clockwait, clean, NULL, sem_clockwait(&sem, CLOCK_REALTIME, late());)
-CANCELLED(in_join, clean, NULL, pthread_join(sleeper, NULL);)
+CANCELLED(in_pthread_join, clean, NULL, pthread_join(sleeper, NULL);)
 CANCELLED(in_pause, clean, NULL, pause();)
+CANCELLED(in_read, clean, NULL, char c; check(read(ends[0], &c, 1));)
+CANCELLED(in_poll, clean, NULL, struct pollfd p = { .fd = ends[0], .events = POLLIN };
+	  poll(&p, 1, -1);)
+CANCELLED(in_nanosleep, clean, NULL, struct timespec t = { .tv_sec = 1000 }; nanosleep(&t, NULL);)
+CANCELLED(in_waitpid, clean, NULL, waitpid(child, NULL, 0);)
 
 static const struct cancellable {
 	void *(*function)(void *);
-	const char *name;
-	const char *key; /* where such a wait is counted, NULL: nowhere */
+	const char *name; /* of the function, or the call */
+	const char *key;  /* where such a wait is counted; NULL: an event of the call */
 	int condition;
 } cancellable[] = {
 #define CONDITION(name)                                                                            \
@@ -108,9 +118,22 @@ static const struct cancellable {
 	{                                                                                          \
 		name, #name, "locks.totals.cancelled", 0                                           \
 	}
-	CONDITION(in_cond_wait), CONDITION(in_cond_timedwait), CONDITION(in_cond_clockwait),
-	SEMAPHORE(in_sem_wait),	 SEMAPHORE(in_sem_timedwait),  SEMAPHORE(in_sem_clockwait),
-	{ in_join, "in_join" },	 { in_pause, "in_pause" },
+	CONDITION(in_cond_wait),
+	CONDITION(in_cond_timedwait),
+	CONDITION(in_cond_clockwait),
+	SEMAPHORE(in_sem_wait),
+	SEMAPHORE(in_sem_timedwait),
+	SEMAPHORE(in_sem_clockwait),
+#define CALL(name)                                                                                 \
+	{                                                                                          \
+		in_##name, #name                                                                   \
+	}
+	CALL(pthread_join),
+	CALL(pause),
+	CALL(read),
+	CALL(poll),
+	CALL(nanosleep),
+	CALL(waitpid),
 };
 
 /* The wait was no shorter than from when it was seen asleep, and no longer than the thread says. */
@@ -226,7 +249,15 @@ static void left(void)
 int main(int argc, char **argv)
 {
 	sem_init(&sem, 0, 0);
+	check(!pipe(ends));
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
 	cancelled();
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 	left();
 	if (argc > 1 && !strcmp(argv[1], "wrap"))
 		churn(600000);
