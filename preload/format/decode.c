@@ -19,7 +19,7 @@ const struct lar_event_shape lar_event_shapes[LAR_EV_MAX] = {
 
 int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size)
 {
-	struct cursor c = { in, in + size };
+	struct cursor c = { in, in + size, NULL };
 	struct cursor dir;
 	const uint8_t *data;
 	uint64_t n, id, len;
@@ -38,7 +38,8 @@ int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size)
 			return -1;
 		if (id >= LAR_STREAMS || len > (uint64_t)(in + size - data))
 			return -1;
-		s = (struct cursor){ data, data + len };
+		s = (struct cursor){ data, data + len,
+				     len >= MAX_VARINT ? data + len - MAX_VARINT + 1 : NULL };
 		data += len;
 		if (id < LAR_STREAM_FIELD)
 			d->fixed[id] = s;
@@ -87,6 +88,7 @@ struct form *lar_new_form(struct decoder *d)
 {
 	struct cursor *c = &d->fixed[LAR_STREAM_FORMS];
 	struct form *form = d->form;
+	const struct shape *s;
 	uint64_t shape, back = d->nodes;
 
 	if (get_varint(c, &shape) || shape >= d->shape_count ||
@@ -96,8 +98,11 @@ struct form *lar_new_form(struct decoder *d)
 		form += d->form_count++;
 		memset(form, 0, sizeof(*form));
 	}
-	form->w0 = d->shape[shape].low | (d->nodes - back) << 32;
-	form->shape = (uint32_t)shape;
+	s = &d->shape[shape];
+	form->w0 = s->low | (d->nodes - back) << 32;
+	form->kind = s->known ? s->low & 0xff : LAR_EV_MAX;
+	form->words = 1 + s->fields;
+	form->freed = s->freed;
 	return form;
 }
 
@@ -230,24 +235,20 @@ static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d
 							       size_t room, uint32_t *skipped)
 {
 	struct form *form = get_form(d, symbol);
-	const struct shape *s;
 	unsigned kind;
 	int rc;
 
-	if (!form)
+	if (!form || get_time(d, form->freed))
 		return -1;
-	s = &d->shape[form->shape];
-	if (get_time(d, s->freed))
-		return -1;
-	if (!s->known) {
+	kind = form->kind;
+	if (__builtin_expect(kind == LAR_EV_MAX, 0)) {
 		++*skipped;
 		return 0;
 	}
-	if (room < 1u + s->fields)
+	if (room < form->words)
 		return -1;
 	out[0] = form->w0;
 	out[1] = d->last_time << shift;
-	kind = lar_word0_kind(form->w0);
 	if (kind == LAR_EV_FREE)
 		rc = get_free(d, out + 1);
 	else if (kind == LAR_EV_ALLOC)
@@ -258,13 +259,14 @@ static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d
 		rc = get_realloc(d, symbol, form, out + 1);
 	else
 		rc = get_fields(d, kind, symbol, form, out + 1);
-	return rc ? -1 : 1 + s->fields;
+	return rc ? -1 : form->words;
 }
 
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
 		   uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped)
 {
 	struct cursor *sequence;
+	uint32_t found = 0;
 	struct decoder d;
 	int64_t ra_count;
 	size_t n = 0;
@@ -290,10 +292,9 @@ int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 
 		if (n == out_words || get_varint(sequence, &index))
 			return -1;
-		if (index) {
+		if (__builtin_expect(index != LAR_FORM_PATH, 1)) {
 			words = get_event(&d, index, time_shift, out + n, out_words - n, skipped);
-			if (!events--)
-				return -1;
+			found++;
 		} else {
 			words = get_path(&d, out + n, out_words - n, scratch, (uint64_t)ra_count);
 		}
@@ -301,5 +302,5 @@ int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 			return -1;
 		n += (size_t)words;
 	}
-	return events ? -1 : (int64_t)n;
+	return found == events ? (int64_t)n : -1;
 }

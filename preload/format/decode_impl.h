@@ -19,6 +19,7 @@ static inline int64_t unzigzag(uint64_t v)
 
 struct cursor {
 	const uint8_t *p, *end;
+	const uint8_t *plain; /* before it any varint is followed by no end; NULL = nowhere */
 };
 
 /* What N and O fields refer to. */
@@ -39,11 +40,13 @@ struct shape {
 	bool freed; /* FREE or FREE_SIZED */
 };
 
-/* See codec.h. */
+/* See codec.h. What a record of it needs of its shape is here too. */
 struct form {
 	uint64_t w0;
 	uint64_t size; /* the usual one: that of the last such record */
-	uint32_t shape;
+	uint8_t kind;  /* LAR_EV_MAX = not known */
+	uint8_t words;
+	bool freed;
 };
 
 struct decoder {
@@ -86,7 +89,7 @@ static inline __attribute__((always_inline)) int get_varint(struct cursor *c, ui
 	const uint8_t *p = c->p;
 	uint64_t r;
 
-	if (__builtin_expect(c->end - p < MAX_VARINT, 0))
+	if (__builtin_expect(p >= c->plain, 0))
 		return get_varint_checked(c, v);
 	r = p[0];
 	if (r < 0x80) {
@@ -211,7 +214,7 @@ static inline __attribute__((always_inline)) int get_time(struct decoder *d, boo
 /* A form that comes for the first time; NULL on bad input. */
 struct form *lar_new_form(struct decoder *d);
 
-/* The form that the sequence names so. */
+/* The form that the sequence names so: 0 is none. */
 static inline __attribute__((always_inline)) struct form *get_form(struct decoder *d,
 								   uint64_t symbol)
 {
@@ -219,7 +222,7 @@ static inline __attribute__((always_inline)) struct form *get_form(struct decode
 
 	if (__builtin_expect(symbol == LAR_FORM_NEW, 0))
 		return lar_new_form(d);
-	return i - 1 < d->form_count - 1 ? &d->form[i] : NULL;
+	return i < d->form_count ? &d->form[i] : NULL;
 }
 
 /* The size of a record that the sequence names so. */

@@ -98,7 +98,6 @@ static inline __attribute__((always_inline)) int take_event(struct net *n, uint6
 {
 	struct decoder *d = &n->d;
 	struct form *form = get_form(d, symbol);
-	const struct shape *s;
 	uint64_t addr, was, size, code;
 	unsigned kind;
 	uint32_t ref;
@@ -106,12 +105,9 @@ static inline __attribute__((always_inline)) int take_event(struct net *n, uint6
 	if (!form)
 		return -1;
 	n->ordinal++;
-	s = &d->shape[form->shape];
-	if (get_time(d, s->freed))
+	if (get_time(d, form->freed))
 		return -1;
-	if (!s->known)
-		return 0;
-	kind = s->low & 0xff;
+	kind = form->kind;
 	switch (kind) {
 	case LAR_EV_ALLOC:
 		if (get_varint(&d->field[kind][1], &code) ||
