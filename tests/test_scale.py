@@ -51,6 +51,8 @@ def report_of(tool, events, threads):
     made = subprocess.run([tool, "trace", str(events), str(threads)], check=True,
                           stdout=subprocess.PIPE)
     want = json.loads(made.stdout)
+    with open("trace") as f:
+        os.fsync(f)  # what it takes on the disk is in the report, and settles only then
     check(name, 0.99 * events < want["written"] < 1.01 * events, "the tool wrote %d" %
           want["written"])
     memory = peak([build + "/lariat", "report", "--format", "json", "trace"], "report")
