@@ -281,18 +281,58 @@ static __attribute__((noinline)) int region_reach(struct growth_model *g,
 	return region_grows(g, region, main_heap, start, end, e, took_ns);
 }
 
-static inline __attribute__((always_inline)) int pages_take(struct growth_model *g,
-							    const struct live_block *b)
+static __attribute__((noinline)) int span_take(struct growth_model *g, struct span s)
 {
-	struct span s = span_of(b);
 	uint64_t before = held_pages(g);
 
 	if (page_get(g, s.first) || (s.last > s.first && page_get(g, s.last)))
 		return -ENOMEM;
 	inner_changed(g, s, true);
-	if (__builtin_expect(held_pages(g) != before, 0))
+	if (held_pages(g) != before)
 		held_changed(g);
 	return 0;
+}
+
+static __attribute__((noinline)) void span_put(struct growth_model *g, struct span s)
+{
+	uint64_t before = held_pages(g);
+
+	page_put(g, s.first);
+	if (s.last > s.first)
+		page_put(g, s.last);
+	inner_changed(g, s, false);
+	if (held_pages(g) != before)
+		held_changed(g);
+}
+
+/* Most blocks lie on one page, on which others do. */
+static inline __attribute__((always_inline)) int pages_take(struct growth_model *g,
+							    const struct live_block *b)
+{
+	struct span s = span_of(b);
+	uint32_t *blocks;
+
+	if (__builtin_expect(s.first != s.last, 0))
+		return span_take(g, s);
+	blocks = page_counts_known(&g->pages, s.first);
+	if (__builtin_expect(!blocks, 0))
+		return span_take(g, s);
+	++*blocks;
+	return 0;
+}
+
+static inline __attribute__((always_inline)) void pages_put(struct growth_model *g,
+							    const struct live_block *b)
+{
+	struct span s = span_of(b);
+	uint32_t *blocks = NULL;
+
+	if (__builtin_expect(s.first == s.last, 1))
+		blocks = page_counts_known(&g->pages, s.first);
+	if (__builtin_expect(blocks && *blocks > 1, 1))
+		--*blocks;
+	else
+		span_put(g, s);
 }
 
 int growth_model_know(struct growth_model *g, const struct live_block *b)
@@ -342,19 +382,12 @@ static int block_born(void *arg, const struct live_block *b, const struct event 
 static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
 {
 	struct growth_model *g = arg;
-	struct span s = span_of(b);
-	uint64_t before = held_pages(g);
 
 	(void)now;
-	page_put(g, s.first);
-	if (s.last > s.first)
-		page_put(g, s.last);
-	inner_changed(g, s, false);
+	pages_put(g, b);
 	if (__builtin_expect(has_own_mapping(b), 0)) {
 		g->mapped_bytes -= b->size_bytes;
 		g->unmapped_bytes += b->size_bytes;
-		held_changed(g);
-	} else if (__builtin_expect(held_pages(g) != before, 0)) {
 		held_changed(g);
 	}
 	since_last(g, e);

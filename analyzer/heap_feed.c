@@ -9,7 +9,6 @@
 #include "processors.h"
 
 #define BATCHES 8
-#define AHEAD	24 /* events between fetching and using memory */
 
 /* The lock guards handed, taken, err and stop. Batch n is in place n % BATCHES. */
 struct heap_feed {
@@ -25,29 +24,17 @@ struct heap_feed {
 	struct heap_feed_batch batch[BATCHES];
 };
 
-static inline int take_one(struct heap_feed *f, const struct event *e)
-{
-	int err = heap_model_event(f->heap, e);
-
-	if (!err && __builtin_expect(e->kind == LAR_EV_MAP && f->growth != NULL, 0))
-		err = growth_model_event(f->growth, e);
-	return err;
-}
-
 static int take_batch(struct heap_feed *f, const struct heap_feed_batch *b)
 {
 	const struct event *e = b->event, *end = e + b->count;
-	const struct event *ahead = b->count > AHEAD ? e + AHEAD : end;
 	int err = 0;
 
-	for (const struct event *p = e; p < ahead; p++)
-		heap_model_prefetch(f->heap, p);
-	for (; ahead < end && !err; ahead++, e++) {
-		heap_model_prefetch(f->heap, ahead);
-		err = take_one(f, e);
+	heap_model_fetch(f->heap, e, b->count > HEAP_AHEAD ? e + HEAP_AHEAD : end);
+	while (e < end && !err) {
+		e = heap_model_events(f->heap, e, end, &err);
+		if (!err && e[-1].kind == LAR_EV_MAP && f->growth)
+			err = growth_model_event(f->growth, &e[-1]);
 	}
-	for (; e < end && !err; e++)
-		err = take_one(f, e);
 	return err;
 }
 

@@ -80,13 +80,14 @@ static __attribute__((noinline)) void line_advance(struct heap_model *m, uint64_
 	timeline_advance(m->line, now_ns, &now);
 }
 
-/* Puts what a site and the process hold now on the timeline. */
-static inline void line_note(const struct heap_model *m, struct heap_site *s)
+/* Puts what a site and the process hold now on the timeline: units are whole numbers, or bytes. */
+static inline __attribute__((always_inline)) void line_note(const struct heap_model *m,
+							    struct heap_site *s, uint64_t period)
 {
 	if (!m->line)
 		return;
-	series_note(&s->line, m->line, in_bytes(m, s->live_bytes));
-	timeline_live(m->line, in_bytes(m, m->total.live_bytes));
+	series_note(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
+	timeline_live(m->line, lar_weight_whole(period, m->total.live_bytes));
 }
 
 static inline void note_last(struct heap_model *m, uint32_t thread, uint64_t address)
@@ -104,23 +105,28 @@ void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
 	note_last(m, thread, address);
 }
 
+/* Room for all sites up to a new one; 0 or -ENOMEM. */
+static __attribute__((noinline)) int sites_set_up(struct heap_model *m, uint32_t last)
+{
+	if (last == SITE_NONE ||
+	    array_reserve((void **)&m->site, &m->site_size, last, sizeof(*m->site)))
+		return -ENOMEM;
+	for (; m->sites_ready <= last; m->sites_ready++) {
+		histogram_init(&m->site[m->sites_ready].lifetime, HISTOGRAM_COARSE);
+		m->site[m->sites_ready].size_min = UINT64_MAX;
+	}
+	return 0;
+}
+
 static inline struct heap_site *site_of(struct heap_model *m, uint32_t stack, uint32_t thread,
 					uint32_t *number)
 {
 	uint32_t n = sites_number(&m->sites, stack, thread);
-	struct heap_site *s;
 
-	if (__builtin_expect(n >= m->site_size, 0) &&
-	    (n == SITE_NONE ||
-	     array_reserve((void **)&m->site, &m->site_size, n, sizeof(*m->site))))
+	if (__builtin_expect(n >= m->sites_ready, 0) && sites_set_up(m, n))
 		return NULL;
 	*number = n;
-	s = &m->site[n];
-	if (__builtin_expect(!s->lifetime.bits, 0)) {
-		histogram_init(&s->lifetime, HISTOGRAM_COARSE);
-		s->size_min = UINT64_MAX;
-	}
-	return s;
+	return &m->site[n];
 }
 
 struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
@@ -145,7 +151,8 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 static inline __attribute__((always_inline)) void
 count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
 {
-	struct lar_weight w = sampling_weigh(&m->sampling, size);
+	uint64_t period = m->sampling.period;
+	struct lar_weight w = lar_weight(period, size);
 	struct heap_totals *t = &m->total;
 
 	site_keep_peak(m, s);
@@ -169,7 +176,7 @@ count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t n
 		t->peak_at_ticks = now;
 		m->peak_number++;
 	}
-	line_note(m, s);
+	line_note(m, s, period);
 }
 
 static inline void life_settle(struct heap_model *m, struct heap_life *l)
@@ -197,9 +204,9 @@ static inline void life_add(struct heap_model *m, uint32_t site, uint64_t age)
 static inline __attribute__((always_inline)) struct lar_weight
 count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now)
 {
-	struct lar_weight w = sampling_weigh(&m->sampling, b->size_bytes);
+	uint64_t period = m->sampling.period, age;
+	struct lar_weight w = lar_weight(period, b->size_bytes);
 	struct heap_site *s;
-	uint64_t age;
 
 	m->total.freed_bytes += w.bytes;
 	m->total.frees += w.blocks;
@@ -222,7 +229,7 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 		life_add(m, b->site, age);
 	else
 		histogram_add_many(&s->lifetime, age, w.blocks);
-	line_note(m, s);
+	line_note(m, s, period);
 	return w;
 }
 
@@ -347,8 +354,8 @@ block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64
 static inline void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
 				   uint32_t site, uint32_t thread)
 {
-	if (m->sampling.period || site == SITE_NONE || thread != e->thread ||
-	    e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
+	if (e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
+	    thread != e->thread || site == SITE_NONE || m->sampling.period ||
 	    e->time_ns < m->since_ns)
 		return;
 	m->site[site].temporary++;
@@ -529,24 +536,9 @@ static __attribute__((noinline)) void take_tick(struct heap_model *m, const stru
 	m->tick.threads = e->field[4];
 }
 
-int heap_model_event(struct heap_model *m, const struct event *e)
+static __attribute__((noinline)) int take_other(struct heap_model *m, const struct event *e)
 {
-	if (__builtin_expect(m->look.event != NULL, 0))
-		m->look.event(m->look.arg, e);
-	if (m->line && __builtin_expect(e->time_ns >= m->line->end_ns, 0) &&
-	    e->time_ns >= m->since_ns)
-		line_advance(m, e->time_ns);
 	switch (e->kind) {
-	case LAR_EV_ALLOC:
-		if (!e->field[1])
-			return e->field[2] ? count_failure(m, e) : 0;
-		return block_born(m, e, e->field[1], e->field[2]);
-	case LAR_EV_FREE:
-		if (!e->field[1]) /* no recorder writes it */
-			return 0;
-		block_died(m, e, e->field[1], e->ticks);
-		note_last(m, e->thread, 0);
-		return 0;
 	case LAR_EV_REALLOC:
 		return take_realloc(m, e);
 	case LAR_EV_MAP:
@@ -561,6 +553,66 @@ int heap_model_event(struct heap_model *m, const struct event *e)
 	default:
 		return 0;
 	}
+}
+
+static inline __attribute__((always_inline)) int take_event(struct heap_model *m,
+							    const struct event *e)
+{
+	if (__builtin_expect(m->look.event != NULL, 0))
+		m->look.event(m->look.arg, e);
+	if (m->line && __builtin_expect(e->time_ns >= m->line->end_ns, 0) &&
+	    e->time_ns >= m->since_ns)
+		line_advance(m, e->time_ns);
+	if (e->kind == LAR_EV_ALLOC) {
+		if (__builtin_expect(e->field[1] != 0, 1))
+			return block_born(m, e, e->field[1], e->field[2]);
+		return e->field[2] ? count_failure(m, e) : 0;
+	}
+	if (e->kind != LAR_EV_FREE)
+		return take_other(m, e);
+	if (__builtin_expect(e->field[1] != 0, 1)) { /* else no recorder wrote it */
+		block_died(m, e, e->field[1], e->ticks);
+		note_last(m, e->thread, 0);
+	}
+	return 0;
+}
+
+/* Of the table: a realloc's old block, any other's only one. */
+static inline void fetch(const struct heap_model *m, const struct event *e)
+{
+	uint64_t address = e->field[e->kind == LAR_EV_REALLOC ? 2 : 1];
+	const struct live_block *b = &m->live.slots[live_slot(&m->live, address)];
+
+	__builtin_prefetch(b);
+	__builtin_prefetch(b + 2); /* the next line: most runs of blocks end there */
+}
+
+void heap_model_fetch(const struct heap_model *m, const struct event *e, const struct event *end)
+{
+	for (; m->live.slots && e < end; e++)
+		fetch(m, e);
+}
+
+const struct event *heap_model_events(struct heap_model *m, const struct event *e,
+				      const struct event *end, int *err)
+{
+	*err = 0;
+	while (e < end) {
+		if (end - e > HEAP_AHEAD && m->live.slots)
+			fetch(m, e + HEAP_AHEAD);
+		*err = take_event(m, e++);
+		if (__builtin_expect(*err || e[-1].kind == LAR_EV_MAP, 0))
+			break;
+	}
+	return e;
+}
+
+int heap_model_event(struct heap_model *m, const struct event *e)
+{
+	int err;
+
+	heap_model_events(m, e, e + 1, &err);
+	return err;
 }
 
 /* The members of a site or of the totals that are sums of weights. */

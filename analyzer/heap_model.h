@@ -105,7 +105,7 @@ struct heap_model {
 	struct heap_mapped mapped;
 	struct sites sites, map_sites;
 	struct heap_site *site;
-	uint32_t site_size;
+	uint32_t site_size, sites_ready; /* room; those that are set up */
 	struct heap_map_site *map_site;
 	uint32_t map_site_size;
 	uint64_t *last_allocation; /* per thread: its last heap event's block if that was one */
@@ -150,23 +150,14 @@ int heap_model_start_line(struct heap_model *m, uint64_t now_ns);
 int heap_model_event(struct heap_model *m, const struct event *e);
 
 /*
- * Fetches what heap_model_event() will need for an event some dozens of events later. Always
- * inline: gcc 12 takes a function that only prefetches for one without effect and drops calls of
- * it.
+ * Takes events up to `end`, or up to one of a mapping: that is taken, too. *err: 0 or -ENOMEM.
+ * Returns where it stopped. What an event needs is fetched HEAP_AHEAD events before it; that of the
+ * first HEAP_AHEAD is better asked for with the next one.
  */
-__attribute__((always_inline)) static inline void heap_model_prefetch(const struct heap_model *m,
-								      const struct event *e)
-{
-	uint64_t address = e->field[e->kind == LAR_EV_REALLOC ? 2 : 1];
-
-	const struct live_block *b;
-
-	if (!m->live.slots)
-		return;
-	b = &m->live.slots[live_slot(&m->live, address)];
-	__builtin_prefetch(b);
-	__builtin_prefetch(b + 2); /* the next line: most runs of blocks end there */
-}
+const struct event *heap_model_events(struct heap_model *m, const struct event *e,
+				      const struct event *end, int *err);
+#define HEAP_AHEAD 24
+void heap_model_fetch(const struct heap_model *m, const struct event *e, const struct event *end);
 
 /*
  * For whoever loads figures before the first event: the site of a stack, with its number, NULL when

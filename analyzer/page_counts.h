@@ -47,6 +47,19 @@ static inline struct page_group *page_group_of(struct page_counts *c, uint64_t p
 	return page_counts_find(c, page, &g) ? NULL : g;
 }
 
+/* The number of blocks on a page that has some; NULL where that takes a longer look, or it has not.
+ */
+static inline uint32_t *page_counts_known(const struct page_counts *c, uint64_t page)
+{
+	struct page_group *g = c->near[page >> PAGE_GROUP_BITS & (PAGE_NEAR - 1)];
+	uint32_t *blocks;
+
+	if (!g || g->first != (page & ~(uint64_t)(PAGE_GROUP - 1)))
+		return NULL;
+	blocks = &g->blocks[page & (PAGE_GROUP - 1)];
+	return *blocks ? blocks : NULL;
+}
+
 /* One block more; 1 when it is the page's first, 0, or -ENOMEM. */
 static inline int page_counts_add(struct page_counts *c, uint64_t page)
 {
