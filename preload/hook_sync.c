@@ -66,7 +66,7 @@ static void wait_leave(struct lock_call *l, uint64_t mutex, int result)
 static void wait_left(void)
 {
 	struct lock_call l;
-	struct thread *t = lock_unwound_call(HOOK_FRAME, &l);
+	struct thread *t = lock_unwound_call(HOOK_FRAME, LAR_OP_CONDWAIT, &l);
 
 	if (!t)
 		return;
@@ -194,6 +194,13 @@ static bool sem_taken(const sem_t *sem)
 	return *(const volatile uint32_t *)(const void *)sem == 0;
 }
 
+/* One that a signal handler has left by a jump is not the one that a cancellation ends. */
+static always_inline void sem_forget_wait(void)
+{
+	if (unlikely(lar_self->waited.since))
+		lar_self->waited.since = 0;
+}
+
 /*
  * Tries first, as with mutexes. In libc (2.34 and later) sem_wait and sem_timedwait act on a
  * cancellation before they look at the semaphore, whether or not they will wait, and sem_clockwait
@@ -209,6 +216,7 @@ static bool sem_taken(const sem_t *sem)
 		UNWOUND_TELLS(lock_unwound);                                                       \
 		lock_enter(&l, waits, 0, LOCK_NO_HOLD);                                            \
 		if (likely(!waits && !__libc_single_threaded && (sound))) {                        \
+			sem_forget_wait();                                                         \
 			acts;                                                                      \
 			result = REAL(sem_trywait)(sem);                                           \
 			if (unlikely(result))                                                      \

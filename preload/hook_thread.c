@@ -9,6 +9,7 @@
 #include "dict.h"
 #include "apart.h"
 #include "cpu.h"
+#include "fold_rows.h"
 #include "hook.h"
 #include "kernelio.h"
 #include "sys.h"
@@ -292,7 +293,7 @@ static void join_left(void)
 {
 	const struct thread *t = lar_self;
 
-	if (t->waited.since)
+	if (t->waited.since && fold_operation(t->waited.call) == LAR_OP_JOIN)
 		join_end(t->waited.call, (uint32_t)t->waited.addr, t->waited.since, ECANCELED,
 			 t->waited.frame);
 }

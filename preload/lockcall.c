@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "fault.h"
+#include "fold_rows.h"
 #include "unwound.h"
 
 #define LOCK_ROOM 32 /* words: a few records */
@@ -215,7 +216,7 @@ lar_cold void lock_left_other(struct thread *t, struct lock_call *l, int result,
 		lock_record(t, flags, l->call, l->addr, waited, (uint64_t)result, l->frame);
 }
 
-struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l)
+struct thread *lock_unwound_call(uint64_t frame, unsigned operation, struct lock_call *l)
 {
 	struct thread *t;
 
@@ -226,7 +227,7 @@ struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l)
 		return NULL;
 	*l = (struct lock_call){ t->waited.call, t->waited.cell, t->waited.addr, t->waited.frame, 0,
 				 t->waited.since };
-	if (l->before)
+	if (l->before && fold_operation(l->call) == operation)
 		return t;
 	span_close(t);
 	return NULL;
@@ -236,7 +237,7 @@ struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l)
 static void unwound(void)
 {
 	struct lock_call l;
-	struct thread *t = lock_unwound_call(HOOK_FRAME, &l);
+	struct thread *t = lock_unwound_call(HOOK_FRAME, LAR_OP_LOCK, &l);
 
 	if (!t)
 		return;

@@ -95,9 +95,9 @@ void lock_record_waited(struct thread *t, unsigned flags, const struct lock_call
 /* A wrapper whose wait can end with its thread says UNWOUND_TELLS(lock_unwound) (unwound.h): then
  * the LOCK event is of ECANCELED. */
 
-/* For another such function: the wait that is under way, or NULL when there is none. The span is
- * open then. */
-struct thread *lock_unwound_call(uint64_t frame, struct lock_call *l);
+/* For another such function: the wait of such an operation that is under way, or NULL when there is
+ * none. The span is open then. */
+struct thread *lock_unwound_call(uint64_t frame, unsigned operation, struct lock_call *l);
 
 void lock_enter_other(struct lock_call *l, bool taken, uint32_t owner, unsigned way);
 

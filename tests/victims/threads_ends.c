@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -187,6 +188,46 @@ static void cancelled(void)
 	expect_add("locks.totals.errors", 0);
 }
 
+static sigjmp_buf away;
+
+static void jump(int signal)
+{
+	(void)signal;
+	siglongjmp(away, 1);
+}
+
+/* Leaves a wait by a jump, and is cancelled where it would not wait: that is no cancelled wait. */
+static void *jumps(void *arg)
+{
+	if (!sigsetjmp(away, 1)) {
+		__atomic_store_n(&tid, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
+		sem_wait(&sem);
+	}
+	/* libc has made it asynchronous for the wait */
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+	sem_post(&sem);
+	pthread_cancel(pthread_self());
+	sem_wait(&sem);
+	return arg;
+}
+
+static void left_by_jump(void)
+{
+	pthread_t thread;
+	void *result;
+
+	tid = 0;
+	signal(SIGUSR1, jump);
+	check(!pthread_create(&thread, NULL, jumps, NULL));
+	while (!tid || !asleep(tid))
+		usleep(500);
+	check(!pthread_kill(thread, SIGUSR1));
+	check(!pthread_join(thread, &result) && result == PTHREAD_CANCELED);
+	check(!sem_trywait(&sem));
+	expect_add("threads.created", 1);
+	expect_add("locks.totals.acquisitions", 1);
+}
+
 static void __attribute__((noinline)) deeper(int n)
 {
 	if (n > 20)
@@ -256,6 +297,7 @@ int main(int argc, char **argv)
 		_exit(0);
 	}
 	cancelled();
+	left_by_jump();
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	left();
