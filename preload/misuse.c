@@ -69,16 +69,16 @@ static enum lar_misuse judge(unsigned call, uint64_t address, uint64_t was, uint
 /* The last stack of the thread, its middle left out where it is deep. */
 static uint32_t copy_frames(const struct stack *s, uint64_t *ra)
 {
-	uint32_t n = unwind_count(s), left_out = n > FRAMES_MOST ? n - FRAMES_MOST + 1 : 0, k = 0;
+	uint32_t n = unwind_count(s), left_out = n > FRAMES_MOST ? n - FRAMES_MOST + 1 : 0;
+	uint32_t id = s->last;
 
-	for (uint32_t i = 0; i < n && k < FRAMES_MOST; i++) {
-		if (left_out && i == FRAMES_OUTER) {
-			ra[k++] = LAR_RA_CUT;
-			i += left_out;
-		}
-		ra[k++] = unwind_ra(s, i);
-	}
-	return k;
+	for (uint32_t i = n; i--; id = s->nodes.node[id].parent)
+		if (i < FRAMES_OUTER || i >= FRAMES_OUTER + left_out)
+			ra[left_out && i >= FRAMES_OUTER ? i - left_out + 1 : i] =
+				s->nodes.node[id].ra;
+	if (left_out)
+		ra[FRAMES_OUTER] = LAR_RA_CUT;
+	return left_out ? FRAMES_MOST : n;
 }
 
 static uint64_t hash_of(const struct record *r)
@@ -146,8 +146,6 @@ static lar_noinline void record(enum lar_misuse kind, unsigned call, uint64_t ad
 		r.m.state = shadow_state(was);
 		r.m.freed_at = (uint32_t)(was & SHADOW_RETURNED);
 	}
-	/* it was found without its frames getting nodes */
-	stack_forget(&t->stack);
 	sys_block_signals(&mask);
 	if (spin_lock(&lar->misuse_lock)) {
 		count(&r);

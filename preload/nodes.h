@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frames that a buffer's records refer to, as a tree: a node is a return address below its
- * parent. A buffer begins with node 0 alone, the empty stack.
+ * The stacks that a thread has seen, as a tree: a node is a return address below its parent. Node 0
+ * is the empty stack. The tree outlives the thread's buffers; a node has a number in the buffer
+ * once a record of that buffer defines it, and `epoch` tells of which.
  *
  * One thread at a time. Memory is the caller's.
  */
@@ -13,46 +14,68 @@
 
 #include "attr.h"
 
-#define NODES_MOST	  16384u /* of one buffer */
-#define NODES_TABLE_MOST  (2 * NODES_MOST)
-#define NODES_TABLE_LEAST 1024u
+#define NODES_MOST   65536u /* of the tree, the empty stack included */
+#define NODES_FEW    12288u /* likewise, where memory for many threads is to do */
+#define NODES_LISTS  16384u
+#define NODES_NUMBER 16384u /* highest number in a buffer */
 
-struct nodes {
-	uint64_t *ra;	  /* by node */
-	uint32_t *parent; /* by node */
-	uint32_t *table;  /* open addressing; node, 0 = empty; at most half full */
-	uint32_t mask;
-	uint32_t count; /* nodes but 0 */
+struct node {
+	uint64_t ra;
+	uint32_t epoch;	 /* of the buffer that `number` is of */
+	uint16_t number; /* in that buffer */
+	uint16_t parent;
+	uint16_t next;	/* in its list, 0 = the last */
+	uint16_t depth; /* frames of the stack */
+	uint32_t hash;	/* of the stack */
 };
 
-/* Bytes of memory that nodes_init() divides; touched as far as used. */
-#define NODES_BYTES ((size_t)(NODES_MOST + 1) * 12 + (size_t)NODES_TABLE_MOST * 4)
+struct nodes {
+	struct node *node;
+	uint16_t *list;	 /* by hash: a first node, 0 = none */
+	uint32_t most;	 /* nodes there may be, with 0 */
+	uint32_t count;	 /* nodes but 0 */
+	uint32_t number; /* the highest of the buffer */
+};
 
-void nodes_init(struct nodes *n, void *memory);
-
-/* The tree of a fresh buffer. */
-void nodes_reset(struct nodes *n);
-
-/* Finds no node of before any more; numbers go on behind `count`. */
-void nodes_forget(struct nodes *n, uint32_t count);
-
-static always_inline uint32_t nodes_place(const struct nodes *n, uint32_t parent, uint64_t ra)
+/* Bytes of memory, zeroed, that nodes_init() divides; touched as far as used. */
+static inline size_t nodes_bytes(uint32_t most)
 {
-	return (uint32_t)(((ra ^ (uint64_t)parent << 40) * 0x9e3779b97f4a7c15ull) >> 40) & n->mask;
+	return most * sizeof(struct node) + NODES_LISTS * sizeof(uint16_t);
+}
+
+void nodes_init(struct nodes *n, void *memory, uint32_t most);
+
+/* An empty tree; numbers go on. */
+void nodes_forget(struct nodes *n);
+
+/* Of a stack whose callers' hash is given. Reads no memory: those of many frames are known before
+ * the first of their nodes. */
+static always_inline uint32_t nodes_hash(uint32_t callers, uint64_t ra)
+{
+	return (uint32_t)((((uint64_t)callers << 16 ^ ra) * 0x9e3779b97f4a7c15ull) >> 32);
+}
+
+static always_inline uint16_t *nodes_list(const struct nodes *n, uint32_t hash)
+{
+	return &n->list[hash / (UINT32_MAX / NODES_LISTS + 1)];
 }
 
 /* The node of `ra` below `parent`, or 0. */
-static always_inline uint32_t nodes_find(const struct nodes *n, uint32_t parent, uint64_t ra)
+static always_inline uint32_t nodes_find(const struct nodes *n, uint32_t parent, uint64_t ra,
+					 uint32_t hash)
 {
-	uint32_t at = nodes_place(n, parent, ra), id;
+	uint32_t id = parent + 1;
 
-	for (; (id = n->table[at]) != 0; at = (at + 1) & n->mask)
-		if (n->ra[id] == ra && n->parent[id] == parent)
-			return id;
-	return 0;
+	/* the frames of a walk were added one behind another */
+	if (likely(n->node[id].ra == ra && n->node[id].parent == parent && id <= n->count))
+		return id;
+	id = *nodes_list(n, hash);
+	while (id && unlikely(n->node[id].ra != ra || n->node[id].parent != parent))
+		id = n->node[id].next;
+	return id;
 }
 
-/* Adds a node that is not there; fewer than NODES_MOST must be. */
-uint32_t nodes_add(struct nodes *n, uint32_t parent, uint64_t ra);
+/* Adds a node that is not there; 0 when the tree is full. */
+uint32_t nodes_add(struct nodes *n, uint32_t parent, uint64_t ra, uint32_t hash);
 
 #endif

@@ -222,8 +222,8 @@ void seal_begin_buffer(struct thread *t)
 {
 	uint64_t *r = t->buffer;
 
-	nodes_reset(&t->stack.nodes);
-	stack_void_nodes(&t->stack);
+	t->stack.nodes.number = 0;
+	stack_void_numbers(&t->stack);
 	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0);
 	r[1] = lar_ticks();
 	r[2] = t->tid;
@@ -357,33 +357,42 @@ void seal_early(struct thread *t)
 	sys_restore_signals(&mask);
 }
 
-/* The first frame of the stack without a node in this buffer. */
-static uint32_t nodes_known(struct stack *s)
+/* How many frames of the last stack, from the innermost outward, have no number in this buffer. */
+static uint32_t nodes_new(const struct stack *s, uint32_t *parent)
 {
-	uint32_t i = s->sent, parent = i ? s->node[i - 1] : 0;
+	const struct node *node = s->nodes.node;
+	uint32_t id = s->last, n = 0;
 
-	for (; i < s->count; i++) {
-		parent = nodes_find(&s->nodes, parent, s->frame[i].ra);
-		if (!parent)
-			break;
-		s->node[i] = parent;
+	for (; id && node[id].epoch != s->epoch; id = node[id].parent)
+		n++;
+	*parent = id ? node[id].number : 0;
+	return n;
+}
+
+/* A PATH of the innermost n frames of the last stack, at r. */
+static void path_put(struct stack *s, uint64_t *r, uint32_t n, uint32_t parent)
+{
+	uint32_t number = s->nodes.number + n, id = s->last;
+
+	r[0] = lar_word0(LAR_EV_PATH, 0, n, parent);
+	FAULT_POINT(path_word);
+	s->nodes.number = number;
+	for (uint32_t i = n; i; i--) {
+		struct node *node = &s->nodes.node[id];
+
+		r[i] = node->ra;
+		node->number = (uint16_t)number--;
+		node->epoch = s->epoch;
+		id = node->parent;
 	}
-	return i;
 }
 
 bool seal_make_nodes(struct thread *t, uint32_t words)
 {
 	struct stack *s = &t->stack;
-	uint32_t first, n, parent;
-	uint64_t *r;
+	uint32_t parent, n = nodes_new(s, &parent);
 
-	if (!s->known && unwind_find_nodes(s) && t->head + words <= t->limit)
-		return true;
-	unwind_put_frames(s);
-	first = nodes_known(s);
-	n = s->count - first;
-
-	if (n && s->nodes.count + n > NODES_MOST) {
+	if (n && s->nodes.number + n > NODES_NUMBER) {
 		uint64_t mask;
 		bool done;
 
@@ -394,28 +403,20 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 			lar_lost_add(LAR_LOST_RING_BUSY, 1);
 			return false;
 		}
-		first = nodes_known(s);
+		n = nodes_new(s, &parent);
 	}
 	/* a fresh buffer knows no node */
 	if (t->head + (n ? 1 + n : 0) + words > t->limit) {
-		if (!seal_make_room(t, 1 + s->count + words))
+		if (!seal_make_room(t, 1 + s->nodes.node[s->last].depth + words))
 			return false;
-		first = nodes_known(s);
+		n = nodes_new(s, &parent);
 	}
-	n = s->count - first;
 	if (n) {
-		parent = first ? s->node[first - 1] : 0;
-		r = t->head;
-		*r++ = lar_word0(LAR_EV_PATH, 0, n, parent);
-		FAULT_POINT(path_word);
-		for (uint32_t i = first; i < s->count; i++) {
-			*r++ = s->frame[i].ra;
-			s->node[i] = parent = nodes_add(&s->nodes, parent, s->frame[i].ra);
-		}
-		t->head = r;
+		path_put(s, t->head, n, parent);
+		t->head += 1 + n;
 		FAULT_POINT(path_nodes);
 	}
-	unwind_nodes_known(s);
+	unwind_number(s);
 	return true;
 }
 

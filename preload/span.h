@@ -77,7 +77,7 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 		r = t->head;
 	}
 #ifdef LAR_UNWIND_CHECK
-	unwind_check_nodes(s);
+	unwind_check_nodes(t);
 #endif
 	r[0] = lar_word0(kind, flags, call, s->leaf);
 	FAULT_POINT(record_stack_word);

@@ -25,6 +25,7 @@
 /* Exported by the dynamic linker: the stack pointer at the program's entry. */
 extern void *__libc_stack_end;
 
+#define THREADS_FEW	4 /* that may use more memory for their stacks than others */
 #define STACK_DEFAULT	(8ull << 20)
 #define STACK_MOST	(1ull << 32)
 #define SLOT_FIRST	(32u << 10)
@@ -177,9 +178,10 @@ static struct thread *struct_of_slot(uint32_t index)
 	struct thread *t = lar->thread[index];
 	uint32_t capacity = lar->config.depth;
 	size_t frames = (capacity + 1) * sizeof(struct frame);
-	size_t watches = 2 * capacity * sizeof(struct watch), nodes = (capacity + 2) / 2 * 8;
-	size_t memos = MEMO_COUNT * sizeof(struct memo) + MEMO_KEYS * sizeof(struct memo_key);
-	size_t size = sizeof(*t) + 2 * frames + watches + nodes + memos + NODES_BYTES;
+	size_t watches = 2 * capacity * sizeof(struct watch);
+	size_t memos = MEMO_COUNT * sizeof(struct memo);
+	uint32_t nodes = index < THREADS_FEW ? NODES_MOST : NODES_FEW;
+	size_t size = sizeof(*t) + 2 * frames + watches + memos + nodes_bytes(nodes);
 
 	if (t)
 		return t;
@@ -193,9 +195,7 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.fresh = t->stack.frame + capacity;
 	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
 	t->stack.memo = (struct memo *)((uint8_t *)t->stack.watch + watches);
-	t->stack.key = (struct memo_key *)(t->stack.memo + MEMO_COUNT);
-	nodes_init(&t->stack.nodes, t->stack.key + MEMO_KEYS);
-	t->stack.node = (uint32_t *)((uint8_t *)t->stack.nodes.ra + NODES_BYTES);
+	nodes_init(&t->stack.nodes, t->stack.memo + MEMO_COUNT, nodes);
 	t->stack.era = 1;
 	t->stack.capacity = capacity;
 	t->index = index;
@@ -354,8 +354,9 @@ static void take_back(struct thread *t)
 		if (lar_word0_kind(*r) == LAR_EV_PATH)
 			nodes += lar_word0_call(*r);
 	stack_forget(&t->stack);
-	nodes_forget(&t->stack.nodes, nodes);
-	stack_void_nodes(&t->stack);
+	stack_void_numbers(&t->stack);
+	nodes_forget(&t->stack.nodes); /* it may have been about to grow */
+	t->stack.nodes.number = nodes;
 	stdiocell_take_back(t);
 }
 

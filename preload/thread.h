@@ -33,6 +33,8 @@ struct frame {
 	int32_t rbp_from; /* where that was read, from slot on; 0 = it was in the register */
 	uint16_t flags;	  /* FRAME_* */
 	uint16_t watched; /* entries of stack.watch up to and with this frame's */
+	uint32_t node;	  /* of the stack from here outward */
+	uint32_t hash;	  /* likewise */
 };
 
 /* A word that must hold what it held for frames further out to be the same. */
@@ -52,42 +54,24 @@ enum {
 #define STACK_BASE_FRAMES 32
 
 /*
- * Memory of an earlier walk: the inner frames that it found and the frame that it joined. Where all
- * words that led it hold the same values again, it needs not be walked again. Places are relative
- * to where the innermost return address is, since recursion comes to the same code at many places;
- * so are saved frame pointers.
+ * Memory of an earlier walk: the words that led it from the innermost frame to the one that it
+ * joined. Where it starts from the same place, and they hold the same values again, it needs not be
+ * walked again. See memo.h.
  */
-#define MEMO_FRAMES 8
-#define MEMO_LEAST  1
-#define MEMO_COUNT  512
+#define MEMO_COUNT   512
+#define MEMO_WATCHES 12
 struct memo {
-	uint64_t ra[MEMO_FRAMES]; /* innermost first */
-	int32_t at[MEMO_FRAMES];
-	uint32_t era;	       /* stack.era that the entry is of; another: free */
-	uint32_t epoch;	       /* stack.epoch that the nodes are of */
-	uint32_t base_node;    /* node of the frame that was joined */
-	uint32_t leaf;	       /* node of the innermost frame */
-	uint32_t kept;	       /* where that frame was found last: frames from it outward */
-	int32_t base_at;       /* its place */
-	int32_t base_rbp_from; /* as in struct frame, like all below */
-	uint16_t base_flags;
-	uint8_t frames; /* at most MEMO_FRAMES */
-	uint8_t rbps;	/* saved frame pointers that matter */
+	uint64_t slot;	    /* of the innermost return address */
+	uint32_t era;	    /* stack.era that the entry is of; another: free */
+	uint32_t last;	    /* node of the stack */
+	uint32_t kept;	    /* frames from the joined one outward */
+	uint32_t base_node; /* of the joined frame, like all of base */
+	uint64_t base_slot;
 	uint64_t base_rbp;
-	int32_t rbp_at[MEMO_FRAMES];
-	uint64_t rbp_saved[MEMO_FRAMES];
-	uint64_t rbp[MEMO_FRAMES];
-	int32_t rbp_from[MEMO_FRAMES];
-	uint16_t flags[MEMO_FRAMES];
-};
-
-/* From a return address to the place of the next, where that distance never changes. */
-#define MEMO_KEYS  1024
-#define MEMO_HINTS 256
-#define MEMO_STEPS 4
-struct memo_key {
-	uint64_t ra;
-	uint64_t distance;
+	int32_t base_rbp_from;
+	uint16_t watches;
+	uint16_t led_away;		  /* how often it was of another stack */
+	struct watch watch[MEMO_WATCHES]; /* outermost first */
 };
 
 /*
@@ -99,23 +83,17 @@ struct stack {
 	struct frame *frame; /* outermost first; capacity: depth + a few */
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
 	struct watch *watch; /* at most two for a frame, outermost first */
-	uint32_t *node;	     /* by frame: its node in the buffer */
 	struct memo *memo;
-	struct memo_key *key;
-	uint16_t hint[MEMO_HINTS]; /* the memory used last, by place of the stack */
-	struct memo *top;	   /* the last stack's inner frames; NULL: the array has them all */
-	uint32_t top_kept;	   /* frames of the array further out */
-	uint64_t top_slot;	   /* place of the innermost */
-	uint32_t leaf;		   /* node of the last stack, when `known` */
+	uint32_t last; /* node of the last stack */
+	uint32_t leaf; /* its number in the buffer, when `known` */
 	bool known;
 	uint32_t era;	/* grows when memories become void; never 0 */
-	uint32_t epoch; /* grows when nodes become void */
+	uint32_t epoch; /* grows when numbers of nodes become void; 0 is before the first buffer */
 	uint32_t capacity;
 	uint32_t count; /* frames in the array */
 	uint32_t
 		usable; /* outermost of them that the next walk may join; 0 after a foreign stack */
-	uint32_t sent;	/* outermost of them whose node is known */
-	struct nodes nodes; /* of the buffer */
+	struct nodes nodes;
 	uint32_t generation;
 	uint64_t low, high; /* bounds of the thread's own stack */
 	/* outermost frames found when a stack was too deep to keep, innermost of them first */
@@ -124,20 +102,19 @@ struct stack {
 	bool base_complete; /* the last of them is the outermost */
 };
 
-/* The nodes of frames are to be looked up again. */
-static inline void stack_void_nodes(struct stack *s)
+/* No node has a number in the buffer any more. */
+static inline void stack_void_numbers(struct stack *s)
 {
 	s->epoch++;
-	s->sent = 0;
 	s->known = false;
 }
 
 /* Another thread's stack, or other code in the same place: nothing of before is to be relied on. */
 static inline void stack_forget(struct stack *s)
 {
-	s->count = s->usable = s->sent = s->base_count = 0;
+	s->count = s->usable = s->base_count = 0;
 	s->known = false;
-	s->top = NULL;
+	s->last = 0;
 	s->era++;
 }
 

@@ -187,13 +187,59 @@ static void frame_mark(struct frame *f, uint64_t what)
 	f->ra = what;
 }
 
+/* The nodes of the array's frames behind the first `from`; false when the tree is full. */
+static always_inline bool frame_nodes(struct stack *s, uint32_t from)
+{
+	struct frame *f = s->frame + from, *const end = s->frame + s->count;
+	uint32_t id = from ? f[-1].node : 0, hash = from ? f[-1].hash : 0;
+
+	for (; f < end; f++) {
+		uint32_t parent = id;
+
+		hash = nodes_hash(hash, f->ra);
+		id = nodes_find(&s->nodes, parent, f->ra, hash);
+		if (unlikely(!id))
+			id = nodes_add(&s->nodes, parent, f->ra, hash);
+		if (unlikely(!id))
+			return false;
+		f->node = id;
+		f->hash = hash;
+	}
+	s->last = id;
+	return true;
+}
+
+/* The tree begins anew with this stack. */
+static lar_noinline void nodes_renew(struct stack *s)
+{
+	nodes_forget(&s->nodes);
+	s->era++;
+	s->last = 0;
+	frame_nodes(s, 0);
+}
+
+/* Notes at *w what must stay as it is for this frame; its flags are whole. */
+static always_inline void frame_watch(struct frame *f, struct watch **w, const struct watch *first)
+{
+	static const uint64_t never;
+
+	*(*w)++ = (struct watch){ (const uint64_t *)f->slot, f->ra };
+	if (unlikely(f->flags & FRAME_NO_VERIFY))
+		(*w)[-1] = (struct watch){ &never, 1 };
+	if (f->flags & FRAME_NEED_RBP && f->rbp_from)
+		*(*w)++ = (struct watch){
+			(const uint64_t *)(f->slot + (uint64_t)(int64_t)f->rbp_from), f->rbp
+		};
+	f->watched = (uint16_t)(*w - first);
+}
+
 /* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
 static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 {
 	struct frame *to = s->frame + kept;
 	const struct frame *from = s->fresh + n;
 	uint32_t need = kept ? to[-1].flags >> 2 & 1 : 0;
-	struct watch *w = s->watch + (kept ? to[-1].watched : 0);
+	struct watch *const first = s->watch, *w = first + (kept ? to[-1].watched : 0);
 
 	for (; from > s->fresh; to++) {
 		uint32_t flags = (--from)->flags;
@@ -201,26 +247,17 @@ static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 		*to = *from;
 		need = (flags & FRAME_CFA_RBP) | (flags >> 1 & need);
 		to->flags = (uint16_t)((flags & ~FRAME_NEED_RBP) | need << 2);
-		frame_watch(to, &w, s->watch);
+		frame_watch(to, &w, first);
 	}
 	s->count = kept + n;
-	if (s->sent > kept)
-		s->sent = kept;
+	if (unlikely(!frame_nodes(s, kept)))
+		nodes_renew(s);
 }
 
-/* For a stack whose words cannot be watched: the next walk joins nothing, but frames that are the
- * same as before need not be recorded again. */
+/* For a stack whose words cannot be watched: the next walk joins nothing. */
 static void stack_put_foreign(struct stack *s, uint32_t n)
 {
-	uint32_t same = 0;
-
-	while (same < s->count && same < n && s->frame[same].ra == s->fresh[n - 1 - same].ra)
-		same++;
-	if (s->sent > same)
-		s->sent = same;
-	same = s->sent;
 	stack_put(s, 0, n);
-	s->sent = same;
 	s->usable = 0;
 }
 
@@ -388,6 +425,79 @@ static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k,
 	return walk_end(s, how, (uint32_t)(to - s->fresh), foreign);
 }
 
+#define PLAIN_MOST 48 /* frames of a walk that goes by plain rules only */
+
+/*
+ * The same as walk() for nearly all stacks: a few frames on the thread's own stack, found by plain
+ * rules, then one that the last stack has too. False: none of that, and nothing has changed.
+ */
+static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kept)
+{
+	const struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
+	const struct frame *f = s->frame + s->usable - 1;
+	struct frame *to = s->fresh, *const full = to + PLAIN_MOST;
+	uint64_t slot = at + 8, rbp = load(at), high = s->high;
+	int32_t rbp_from = -8;
+
+	if (unlikely(!table || s->capacity < PLAIN_MOST + 2 + s->usable))
+		return false;
+	for (; to < full; to++) {
+		uint64_t ra = load(slot), rule, e;
+		uint32_t i, flags = FRAME_RBP_SAME;
+
+		while (f->slot < slot)
+			f--;
+		if (f->slot == slot && f->ra == ra && !(f->flags & FRAME_NO_VERIFY) &&
+		    (!(f->flags & FRAME_NEED_RBP) || f->rbp == rbp)) {
+			const struct watch *w = s->watch + (f > s->frame ? f[-1].watched : 0);
+
+			if (likely(watches_hold(s->watch, w))) {
+				*kept = (uint32_t)(f - s->frame) + 1;
+				stack_put(s, *kept, (uint32_t)(to - s->fresh));
+				s->usable = s->count;
+				return true;
+			}
+			f = s->frame +
+			    differs(s, (uint32_t)(f - s->frame), (uint32_t)(w - s->watch)) - 1;
+		}
+		if (unlikely(ra >> 47))
+			return false;
+		i = rules_place(ra) & table->mask;
+		while ((e = atomic_load_explicit(&table->entry[i], memory_order_acquire)) >> 16 !=
+		       ra) {
+			if (!e)
+				return false;
+			i = (i + 1) & table->mask;
+		}
+		rule = table->distinct[e & 0xffff];
+		if (unlikely(!(rule & RULE_PLAIN)))
+			return false;
+		to->slot = slot;
+		to->ra = ra;
+		to->rbp = rbp;
+		to->rbp_from = rbp_from;
+		slot += 8;
+		if (unlikely(RULE_KIND(rule) != RULE_RSP)) {
+			if (unlikely(rbp + (uint64_t)RULE_CFA_OFFSET(rule) < slot + 8 || (rbp & 7)))
+				return false;
+			slot = rbp;
+			flags |= FRAME_CFA_RBP;
+		}
+		slot += (uint64_t)RULE_CFA_OFFSET(rule);
+		if (unlikely(slot > high))
+			return false;
+		rbp_from = 0;
+		if (rule & RULE_RBP_SAVED) {
+			rbp = load(slot + (uint64_t)RULE_RBP_OFFSET(rule));
+			rbp_from = (int32_t)RULE_RBP_OFFSET(rule) + 8;
+			flags &= ~(uint32_t)FRAME_RBP_SAME;
+		}
+		to->flags = (uint16_t)flags;
+		slot -= 8;
+	}
+	return false;
+}
+
 static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 {
 	return (struct cursor){ .slot = frame + 8,
@@ -403,12 +513,11 @@ static void forget(struct stack *s, uint32_t generation)
 {
 	s->generation = generation;
 	stack_forget(s);
-	nodes_forget(&s->nodes, s->nodes.count);
-	stack_void_nodes(s);
+	stack_void_numbers(s);
 }
 
 /* By walking. */
-static lar_noinline void capture_walk(struct stack *s, uint64_t frame)
+static lar_noinline void capture_walk(struct stack *s, uint64_t frame, struct memo *memo)
 {
 	struct cursor c = cursor_at(s, frame);
 	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
@@ -416,25 +525,24 @@ static lar_noinline void capture_walk(struct stack *s, uint64_t frame)
 
 	if (unlikely(s->generation != generation))
 		forget(s, generation);
-	s->known = false;
-	s->top = NULL;
-	if (unlikely(!walk(s, c, c.foreign ? 0 : s->usable, &kept))) {
-		c = cursor_at(s, frame);
-		walk(s, c, 0, &kept);
-	}
+	if (unlikely(c.foreign || !s->usable || !walk_plain(s, frame, &kept)))
+		if (unlikely(!walk(s, c, c.foreign ? 0 : s->usable, &kept))) {
+			c = cursor_at(s, frame);
+			walk(s, c, 0, &kept);
+		}
 	if (likely(!c.foreign))
-		memo_save(s, frame + 8, load(frame + 8), kept);
-	if (s->sent == s->count)
-		unwind_nodes_known(s);
+		memo_save(s, memo, frame + 8, load(frame + 8), kept);
 }
 
 static always_inline void capture(struct stack *s, uint64_t frame)
 {
-	if (likely(frame >= s->low && frame < s->high && s->usable &&
-		   s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed)) &&
-	    likely(memo_try(s, frame + 8, load(frame + 8))))
-		return;
-	capture_walk(s, frame);
+	struct memo *memo = NULL;
+	bool same = frame >= s->low && frame < s->high && s->usable &&
+		    s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed);
+
+	if (unlikely(!same || !memo_try(s, frame + 8, load(frame + 8), &memo)))
+		capture_walk(s, frame, memo);
+	unwind_number(s);
 }
 
 bool unwind_fresh(struct stack *s, uint64_t frame)
@@ -442,7 +550,7 @@ bool unwind_fresh(struct stack *s, uint64_t frame)
 	struct cursor c = cursor_at(s, frame);
 	uint32_t kept;
 
-	s->count = s->usable = s->sent = s->base_count = 0;
+	s->count = s->usable = s->base_count = 0;
 	return walk(s, c, 0, &kept);
 }
 
@@ -460,15 +568,14 @@ void unwind_capture_context(struct stack *s, const ucontext_t *u)
 
 	if (unlikely(s->generation != generation))
 		forget(s, generation);
-	s->known = false;
-	s->top = NULL;
 	if (!walk(s, start, start.foreign ? 0 : s->usable, &kept))
 		walk(s, start, 0, &kept);
-	if (!s->count)
-		return;
-	if (s->sent == s->count)
-		s->sent--;
-	s->frame[s->count - 1].ra++;
+	if (s->count) {
+		s->frame[s->count - 1].ra++;
+		if (!frame_nodes(s, s->count - 1))
+			nodes_renew(s);
+	}
+	unwind_number(s);
 }
 
 void unwind_capture(struct stack *s, uint64_t frame)

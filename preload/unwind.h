@@ -16,8 +16,8 @@
 
 /*
  * Finds the stack of the function whose frame address is `frame` (rbp after its prologue): its
- * return address is the innermost frame. s->known tells whether its node is, s->leaf. No lock, no
- * system call when all rules are known and the stack is the thread's own.
+ * return address is the innermost frame. s->known tells whether it has a number in the buffer,
+ * s->leaf. No lock, no system call when all rules are known and the stack is the thread's own.
  */
 void unwind_capture(struct stack *s, uint64_t frame);
 
@@ -25,25 +25,20 @@ void unwind_capture(struct stack *s, uint64_t frame);
  * address, is the innermost frame. */
 void unwind_capture_context(struct stack *s, const ucontext_t *u);
 
-/* The last stack, whether its inner frames are in the array or in a memory. */
+/* Looks whether the last stack has a number in the buffer. */
+static always_inline void unwind_number(struct stack *s)
+{
+	const struct node *node = &s->nodes.node[s->last];
+
+	s->leaf = node->number;
+	s->known = node->epoch == s->epoch;
+}
+
+/* Frames of the last stack. */
 static inline uint32_t unwind_count(const struct stack *s)
 {
-	return s->top ? s->top_kept + s->top->frames : s->count;
+	return s->nodes.node[s->last].depth;
 }
-static inline uint64_t unwind_ra(const struct stack *s, uint32_t i)
-{
-	return s->top && i >= s->top_kept ? s->top->ra[s->top_kept + s->top->frames - 1 - i]
-					  : s->frame[i].ra;
-}
-
-/* Whether the nodes of the last stack could be found without putting its frames into the array. */
-bool unwind_find_nodes(struct stack *s);
-
-/* Puts the frames of the last stack into the array. */
-void unwind_put_frames(struct stack *s);
-
-/* The nodes of all frames in the array, which are those of the last stack, have been found. */
-void unwind_nodes_known(struct stack *s);
 
 /* The same from scratch, without use of the last stack; for the test build. */
 bool unwind_fresh(struct stack *s, uint64_t frame);

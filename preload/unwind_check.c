@@ -36,7 +36,11 @@ static LAR_TLS bool checking;
 static LAR_TLS struct space {
 	struct frame frame[2 * LAR_MAX_DEPTH + 1];
 	struct watch watch[2 * LAR_MAX_DEPTH];
-	uint64_t truth[CHECK_DEPTH];
+	uint64_t truth[CHECK_DEPTH], ours[2 * LAR_MAX_DEPTH]; /* innermost first */
+	uint64_t defined[2 * LAR_MAX_DEPTH], ra[NODES_NUMBER + 1];
+	uint16_t parent[NODES_NUMBER + 1];
+	uint8_t nodes[NODES_FEW * sizeof(struct node) + NODES_LISTS * sizeof(uint16_t)]
+		__attribute__((aligned(8)));
 } * space;
 
 static bool open_libunwind(void)
@@ -73,16 +77,26 @@ static uint32_t true_stack(void)
 	return n;
 }
 
-/* Frame for frame from the innermost; where one of the two stops early, that is counted apart. */
-static bool agrees(const struct stack *s, uint32_t n, bool *complete)
+/* The last stack of the recorder. */
+static uint32_t our_stack(const struct stack *s)
 {
-	uint32_t at = 0, left = unwind_count(s);
+	uint32_t n = 0;
+
+	for (uint32_t id = s->last; id; id = s->nodes.node[id].parent)
+		space->ours[n++] = s->nodes.node[id].ra;
+	return n;
+}
+
+/* Frame for frame from the innermost; where one of the two stops early, that is counted apart. */
+static bool agrees(uint32_t count, uint32_t n, bool *complete)
+{
+	uint32_t at = 0;
 
 	*complete = true;
-	while (at < n && space->truth[at] != unwind_ra(s, left - 1))
+	while (at < n && space->truth[at] != space->ours[0])
 		at++;
-	for (; left > 0; left--, at++) {
-		uint64_t ra = unwind_ra(s, left - 1);
+	for (uint32_t i = 0; i < count; i++, at++) {
+		uint64_t ra = space->ours[i];
 
 		if (ra == LAR_RA_CUT)
 			return true;
@@ -100,7 +114,7 @@ static bool agrees(const struct stack *s, uint32_t n, bool *complete)
 	return at == n || n == CHECK_DEPTH;
 }
 
-static bool same_as_fresh(const struct stack *s, uint64_t frame)
+static bool same_as_fresh(const struct stack *s, uint64_t frame, uint32_t count)
 {
 	struct stack fresh = *s;
 
@@ -108,41 +122,63 @@ static bool same_as_fresh(const struct stack *s, uint64_t frame)
 	space->frame[0].slot = UINT64_MAX;
 	fresh.fresh = fresh.frame + LAR_MAX_DEPTH;
 	fresh.watch = space->watch;
-	if (!unwind_fresh(&fresh, frame) || fresh.count != unwind_count(s))
+	nodes_init(&fresh.nodes, space->nodes, NODES_FEW);
+	nodes_forget(&fresh.nodes);
+	if (!unwind_fresh(&fresh, frame) || fresh.count != count)
 		return false;
-	for (uint32_t i = 0; i < fresh.count; i++)
-		if (fresh.frame[i].ra != unwind_ra(s, i))
+	for (uint32_t i = 0; i < count; i++)
+		if (fresh.frame[i].ra != space->ours[count - 1 - i])
 			return false;
 	return true;
 }
 
-static void show(const struct stack *s, uint32_t n)
+static void show(uint32_t count, uint32_t n)
 {
 	static _Atomic uint32_t shown;
 	char line[256];
 
 	if (atomic_fetch_add(&shown, 1) >= CHECK_SHOWN)
 		return;
-	for (uint32_t i = 0; i < unwind_count(s) || i < n; i++) {
+	for (uint32_t i = 0; i < count || i < n; i++) {
 		size_t len = note_format(line, sizeof(line), "lariat check: %u: %lu %lu\n", i,
-					 i < unwind_count(s) ? unwind_ra(s, unwind_count(s) - 1 - i)
-							     : 0ul,
+					 i < count ? space->ours[i] : 0ul,
 					 i < n ? space->truth[i] : 0ul);
 
 		sys_write(2, line, len);
 	}
 }
 
-void unwind_check_nodes(const struct stack *s)
+/* The stack that a number of the buffer stands for, as a reader finds it, innermost first. */
+static uint32_t stack_of_number(const struct thread *t, uint32_t number)
 {
-	uint32_t node = s->leaf, i = unwind_count(s);
+	uint32_t nodes = 0, n = 0;
 
-	while (i && node && s->nodes.ra[node] == unwind_ra(s, i - 1)) {
-		node = s->nodes.parent[node];
-		i--;
-	}
-	if (i || node)
+	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
+		if (lar_word0_kind(*r) == LAR_EV_PATH)
+			for (uint32_t i = 1; i <= lar_word0_call(*r) && nodes < NODES_NUMBER; i++) {
+				space->ra[++nodes] = r[i];
+				space->parent[nodes] =
+					(uint16_t)(i == 1 ? lar_word0_node(*r) : nodes - 1);
+			}
+	for (; number && number <= nodes && n < 2 * LAR_MAX_DEPTH; number = space->parent[number])
+		space->defined[n++] = space->ra[number];
+	return number ? 0 : n;
+}
+
+void unwind_check_nodes(const struct thread *t)
+{
+	static LAR_TLS uint64_t every;
+	uint32_t n;
+
+	/* after unwind_check(), which has made the memory and left the stack in it */
+	if (checking || !space || (every++ >= CHECK_ALL / 10 && every % CHECK_SOME))
+		return;
+	checking = true; /* a signal handler's stack would go into the same memory */
+	n = stack_of_number(t, t->stack.leaf);
+	if (n != our_stack(&t->stack) ||
+	    __builtin_memcmp(space->defined, space->ours, n * sizeof(space->ours[0])))
 		__atomic_fetch_add(&lar->header->check_different, 1, __ATOMIC_RELAXED);
+	checking = false;
 }
 
 void unwind_check(const struct stack *s, uint64_t frame)
@@ -150,7 +186,7 @@ void unwind_check(const struct stack *s, uint64_t frame)
 	struct lar_header *h = lar->header;
 	static LAR_TLS uint64_t every;
 	bool complete = true, good;
-	uint32_t n;
+	uint32_t n, count;
 
 	if (checking)
 		return;
@@ -161,15 +197,16 @@ void unwind_check(const struct stack *s, uint64_t frame)
 		checking = false;
 		return;
 	}
-	good = same_as_fresh(s, frame);
+	count = our_stack(s);
+	good = same_as_fresh(s, frame, count);
 	if ((every++ < CHECK_ALL || every % CHECK_SOME == 0) && open_libunwind()) {
 		n = true_stack();
-		good = good && n && agrees(s, n, &complete);
+		good = good && n && agrees(count, n, &complete);
 		__atomic_fetch_add(&h->check_stacks, 1, __ATOMIC_RELAXED);
 		if (!complete)
 			__atomic_fetch_add(&h->check_incomplete, 1, __ATOMIC_RELAXED);
 		if (!good)
-			show(s, n);
+			show(count, n);
 	}
 	if (!good)
 		__atomic_fetch_add(&h->check_different, 1, __ATOMIC_RELAXED);

@@ -15,6 +15,6 @@
 void unwind_check(const struct stack *s, uint64_t frame);
 
 /* Compares the node that a record is about to name with the stack. */
-void unwind_check_nodes(const struct stack *s);
+void unwind_check_nodes(const struct thread *t);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* link: preload/nodes.o */
-/* The recorder's tree of frames against a list of them. */
+/* The recorder's tree of stacks against a list of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,21 +17,33 @@
 struct fixture {
 	struct nodes n;
 	uint8_t *memory;
+	size_t size;
 	struct {
-		uint32_t parent;
+		uint32_t parent, hash, depth;
 		uint64_t ra;
-	} node[NODES_MOST + 1];
+	} node[NODES_MOST];
 };
 
-static int setup(void **state)
+static int setup_of(void **state, uint32_t most)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->memory = calloc(1, NODES_BYTES + GUARD);
-	memset(f->memory + NODES_BYTES, 0xa5, GUARD);
-	nodes_init(&f->n, f->memory);
+	f->size = nodes_bytes(most);
+	f->memory = calloc(1, f->size + GUARD);
+	memset(f->memory + f->size, 0xa5, GUARD);
+	nodes_init(&f->n, f->memory, most);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_of(state, NODES_MOST);
+}
+
+static int setup_few(void **state)
+{
+	return setup_of(state, NODES_FEW);
 }
 
 static int teardown(void **state)
@@ -39,43 +51,57 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < GUARD; i++)
-		assert_int_equal(f->memory[NODES_BYTES + i], 0xa5);
+		assert_int_equal(f->memory[f->size + i], 0xa5);
 	free(f->memory);
 	free(f);
 	return 0;
 }
 
-static void add(struct fixture *f, uint32_t parent, uint64_t ra)
+static uint32_t find(const struct fixture *f, uint32_t parent, uint64_t ra)
 {
-	uint32_t number = f->n.count + 1;
-
-	assert_int_equal(nodes_find(&f->n, parent, ra), 0);
-	assert_int_equal(nodes_add(&f->n, parent, ra), number);
-	assert_int_equal(f->n.count, number);
-	f->node[number].parent = parent;
-	f->node[number].ra = ra;
+	return nodes_find(&f->n, parent, ra, nodes_hash(f->node[parent].hash, ra));
 }
 
-/* Adds until there are `count`: chains, wide nodes, and the same address in many places. */
-static void grow(struct fixture *f, uint32_t count)
+static void add(struct fixture *f, uint32_t parent, uint64_t ra)
+{
+	uint32_t id = f->n.count + 1;
+
+	f->node[id].hash = nodes_hash(f->node[parent].hash, ra);
+	f->node[id].depth = f->node[parent].depth + 1;
+	f->node[id].parent = parent;
+	f->node[id].ra = ra;
+	assert_int_equal(find(f, parent, ra), 0);
+	assert_int_equal(nodes_add(&f->n, parent, ra, f->node[id].hash), id);
+	assert_int_equal(f->n.count, id);
+}
+
+/* Adds until there are `count`: chains, wide nodes, and the same address in many places. `other`
+ * makes other addresses. */
+static void grow(struct fixture *f, uint32_t count, uint64_t other)
 {
 	while (f->n.count < count) {
 		uint32_t i = f->n.count + 1;
 
-		if (i % 3)
-			add(f, i - 1, 0x401000);
+		if (i % 3 && f->node[i - 1].depth < 4000)
+			add(f, i - 1, 0x401000 + other);
 		else
-			add(f, i / 2, 0x7f0000000000 + i * 5);
+			add(f, i / 2, 0x7f0000000000 + other + i * 5);
 	}
 }
 
-/* That nodes first to last are found, and those before `first` are not. */
-static void expect_found(const struct fixture *f, uint32_t first, uint32_t last)
+/* That there are these nodes, all of them found, each with its depth and without a number. */
+static void expect_found(const struct fixture *f, uint32_t count)
 {
-	assert_int_equal(f->n.count, last);
-	for (uint32_t i = 1; i <= last; i++)
-		assert_int_equal(nodes_find(&f->n, f->node[i].parent, f->node[i].ra),
-				 i >= first ? i : 0);
+	assert_int_equal(f->n.count, count);
+	for (uint32_t i = 1; i <= count; i++) {
+		const struct node *node = &f->n.node[i];
+
+		assert_int_equal(find(f, f->node[i].parent, f->node[i].ra), i);
+		assert_int_equal(node->depth, f->node[i].depth);
+		assert_int_equal(node->parent, f->node[i].parent);
+		assert_int_equal(node->epoch, 0);
+		assert_true(node->ra == f->node[i].ra);
+	}
 }
 
 static void test_find(void **state)
@@ -89,99 +115,68 @@ static void test_find(void **state)
 	add(f, 4, 0x401000);
 	add(f, 1, 0);
 	add(f, 1, UINT64_MAX);
-	expect_found(f, 1, 7);
-	assert_int_equal(nodes_find(&f->n, 3, 0x401000), 0);
-	assert_int_equal(nodes_find(&f->n, 1, 0x402000), 0);
-	assert_int_equal(nodes_find(&f->n, UINT32_MAX, 0x401000), 0);
+	expect_found(f, 7);
+	assert_int_equal(find(f, 3, 0x401000), 0);
+	assert_int_equal(find(f, 1, 0x402000), 0);
 }
 
-/* As many as there may be, all found at each size; the table is never full. */
-static void test_growth(void **state)
+/* Two stacks may have one hash: they are told apart by what they are. */
+static void test_same_hash(void **state)
 {
 	struct fixture *f = *state;
 
-	for (uint32_t count = 100; count < NODES_MOST; count += count / 2) {
-		grow(f, count);
-		expect_found(f, 1, count);
-	}
-	grow(f, NODES_MOST);
-	expect_found(f, 1, NODES_MOST);
-	assert_true(f->n.mask + 1 > NODES_MOST && f->n.mask + 1 <= NODES_TABLE_MOST);
+	for (uint32_t i = 1; i <= 50; i++)
+		assert_int_equal(nodes_add(&f->n, i / 2, 0x401000 + i, 77), i);
+	for (uint32_t i = 1; i <= 50; i++)
+		assert_int_equal(nodes_find(&f->n, i / 2, 0x401000 + i, 77), i);
+	assert_int_equal(nodes_find(&f->n, 3, 0x401000 + 5, 77), 0);
+	assert_int_equal(nodes_find(&f->n, 2, 0x401000 + 6, 77), 0);
 }
 
-/* Forgotten nodes keep their numbers, but are found no more: the same frames get new ones. */
+/* As many as there may be, all found at each size; then none is added. */
+static void test_full(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t count = 100; count < f->n.most - 1; count += count / 2) {
+		grow(f, count, 0);
+		expect_found(f, count);
+	}
+	grow(f, f->n.most - 1, 0);
+	expect_found(f, f->n.most - 1);
+	assert_int_equal(nodes_add(&f->n, 1, 0x403000, nodes_hash(f->node[1].hash, 0x403000)), 0);
+	expect_found(f, f->n.most - 1);
+}
+
+/* Tree after tree, large and small: each begins with nothing, whatever the one before had in the
+ * same places. The numbers of the buffer go on. */
 static void test_forget(void **state)
 {
+	static const uint32_t counts[] = { 9000, 10, 0, 3000, 1, 1, 9000, 600 };
 	struct fixture *f = *state;
-
-	grow(f, 700);
-	nodes_forget(&f->n, f->n.count);
-	expect_found(f, 701, 700);
-	for (uint32_t i = 1; i <= 300; i++)
-		add(f, f->node[i].parent, f->node[i].ra);
-	for (uint32_t i = 1; i <= 700; i++)
-		assert_int_equal(nodes_find(&f->n, f->node[i].parent, f->node[i].ra),
-				 i <= 300 ? 700 + i : 0);
-	/* the table grows: what was forgotten does not come back */
-	grow(f, 5000);
-	for (uint32_t i = 301; i <= 700; i++)
-		assert_int_equal(nodes_find(&f->n, f->node[i].parent, f->node[i].ra), 0);
-	for (uint32_t i = 701; i <= 5000; i++)
-		assert_int_equal(nodes_find(&f->n, f->node[i].parent, f->node[i].ra), i);
-}
-
-/* Nodes of a record that was never committed are taken back with it. */
-static void test_take_back(void **state)
-{
-	struct fixture *f = *state;
-
-	grow(f, 50);
-	nodes_forget(&f->n, 40);
-	assert_int_equal(f->n.count, 40);
-	for (uint32_t i = 1; i <= 50; i++)
-		assert_int_equal(nodes_find(&f->n, f->node[i].parent, f->node[i].ra), 0);
-	add(f, 7, 0x403000);
-	expect_found(f, 41, 41);
-}
-
-/* Buffer after buffer, large and small: each begins with nothing. */
-static void test_reset(void **state)
-{
-	static const uint32_t counts[] = { NODES_MOST, 10, 0, 3000, 1, 1, 1, 1, NODES_MOST, 600 };
-	struct fixture *f = *state;
-	uint32_t largest;
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
 		uint32_t before = f->n.count;
 
-		nodes_reset(&f->n);
-		assert_int_equal(f->n.count, 0);
+		f->n.number = 7 + (uint32_t)i;
 		for (uint32_t k = 1; k <= before; k++)
-			assert_int_equal(nodes_find(&f->n, f->node[k].parent, f->node[k].ra), 0);
-		grow(f, counts[i]);
-		if (i % 3 == 2)
-			nodes_forget(&f->n, f->n.count);
-		else
-			expect_found(f, 1, counts[i]);
+			f->n.node[k].epoch = 3;
+		nodes_forget(&f->n);
+		assert_int_equal(f->n.count, 0);
+		assert_int_equal(f->n.number, 7 + i);
+		for (uint32_t k = 1; k <= before; k++)
+			assert_int_equal(find(f, f->node[k].parent, f->node[k].ra), 0);
+		grow(f, counts[i], i % 2 * 64);
+		expect_found(f, counts[i]);
 	}
-	/* clearing it costs as much as it is large: a small buffer after a large one makes it small
-	 */
-	nodes_reset(&f->n);
-	grow(f, NODES_MOST);
-	largest = f->n.mask;
-	nodes_reset(&f->n);
-	assert_int_equal(f->n.mask, largest);
-	grow(f, 10);
-	nodes_reset(&f->n);
-	assert_int_equal(f->n.mask, NODES_TABLE_LEAST - 1);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_find),      TEST(test_growth), TEST(test_forget),
-		TEST(test_take_back), TEST(test_reset),
+		TEST(test_find, setup),	    TEST(test_same_hash, setup), TEST(test_full, setup),
+		TEST(test_full, setup_few), TEST(test_forget, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
