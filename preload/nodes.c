@@ -11,12 +11,13 @@ void nodes_init(struct nodes *n, void *memory, uint32_t most)
 	n->node = memory;
 	n->list = (uint16_t *)(n->node + most);
 	n->most = most;
+	n->shift = (uint32_t)__builtin_clz(most - 1);
 	n->count = n->number = 0;
 }
 
 void nodes_forget(struct nodes *n)
 {
-	memset(n->list, 0, NODES_LISTS * sizeof(*n->list));
+	memset(n->list, 0, nodes_lists(n->most) * sizeof(*n->list));
 	n->count = 0;
 }
 

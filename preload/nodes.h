@@ -16,7 +16,6 @@
 
 #define NODES_MOST   65536u /* of the tree, the empty stack included */
 #define NODES_FEW    12288u /* likewise, where memory for many threads is to do */
-#define NODES_LISTS  16384u
 #define NODES_NUMBER 16384u /* highest number in a buffer */
 
 struct node {
@@ -32,15 +31,22 @@ struct node {
 struct nodes {
 	struct node *node;
 	uint16_t *list;	 /* by hash: a first node, 0 = none */
+	uint32_t shift;	 /* from a hash to its list */
 	uint32_t most;	 /* nodes there may be, with 0 */
 	uint32_t count;	 /* nodes but 0 */
 	uint32_t number; /* the highest of the buffer */
 };
 
+/* Lists, a power of two, are no fewer than nodes. */
+static inline uint32_t nodes_lists(uint32_t most)
+{
+	return 1u << (32 - __builtin_clz(most - 1));
+}
+
 /* Bytes of memory, zeroed, that nodes_init() divides; touched as far as used. */
 static inline size_t nodes_bytes(uint32_t most)
 {
-	return most * sizeof(struct node) + NODES_LISTS * sizeof(uint16_t);
+	return most * sizeof(struct node) + nodes_lists(most) * sizeof(uint16_t);
 }
 
 void nodes_init(struct nodes *n, void *memory, uint32_t most);
@@ -57,7 +63,13 @@ static always_inline uint32_t nodes_hash(uint32_t callers, uint64_t ra)
 
 static always_inline uint16_t *nodes_list(const struct nodes *n, uint32_t hash)
 {
-	return &n->list[hash / (UINT32_MAX / NODES_LISTS + 1)];
+	return &n->list[hash >> n->shift];
+}
+
+/* Of the node that a stack of that hash may have. */
+static always_inline void nodes_prefetch(const struct nodes *n, uint32_t hash)
+{
+	__builtin_prefetch(&n->node[*nodes_list(n, hash)]);
 }
 
 /* The node of `ra` below `parent`, or 0. */

@@ -179,9 +179,10 @@ static struct thread *struct_of_slot(uint32_t index)
 	uint32_t capacity = lar->config.depth;
 	size_t frames = (capacity + 1) * sizeof(struct frame);
 	size_t watches = 2 * capacity * sizeof(struct watch);
-	size_t memos = MEMO_COUNT * sizeof(struct memo);
+	size_t memos = MEMO_COUNT * sizeof(struct memo),
+	       rules = RULES_KNOWN * sizeof(struct known_rule);
 	uint32_t nodes = index < THREADS_FEW ? NODES_MOST : NODES_FEW;
-	size_t size = sizeof(*t) + 2 * frames + watches + memos + nodes_bytes(nodes);
+	size_t size = sizeof(*t) + 2 * frames + watches + memos + rules + nodes_bytes(nodes);
 
 	if (t)
 		return t;
@@ -195,7 +196,8 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.fresh = t->stack.frame + capacity;
 	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
 	t->stack.memo = (struct memo *)((uint8_t *)t->stack.watch + watches);
-	nodes_init(&t->stack.nodes, t->stack.memo + MEMO_COUNT, nodes);
+	t->stack.rule = (struct known_rule *)(t->stack.memo + MEMO_COUNT);
+	nodes_init(&t->stack.nodes, t->stack.rule + RULES_KNOWN, nodes);
 	t->stack.era = 1;
 	t->stack.capacity = capacity;
 	t->index = index;
@@ -355,7 +357,9 @@ static void take_back(struct thread *t)
 			nodes += lar_word0_call(*r);
 	stack_forget(&t->stack);
 	stack_void_numbers(&t->stack);
-	nodes_forget(&t->stack.nodes); /* it may have been about to grow */
+	/* the tree and what is known of rules may have been about to change */
+	nodes_forget(&t->stack.nodes);
+	memset(t->stack.rule, 0, RULES_KNOWN * sizeof(*t->stack.rule));
 	t->stack.nodes.number = nodes;
 	stdiocell_take_back(t);
 }

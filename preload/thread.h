@@ -74,6 +74,12 @@ struct memo {
 	struct watch watch[MEMO_WATCHES]; /* outermost first */
 };
 
+/* Plain rules that this thread has used: what all threads share is larger than the caches. */
+#define RULES_KNOWN 1024
+struct known_rule {
+	uint64_t ra, rule;
+};
+
 /*
  * The last stack of a thread and what is needed to find the next one quickly. The frames in the
  * array are those of the last stack that was walked; one that was remembered does not change them.
@@ -84,6 +90,7 @@ struct stack {
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
 	struct watch *watch; /* at most two for a frame, outermost first */
 	struct memo *memo;
+	struct known_rule *rule;
 	uint32_t last; /* node of the last stack */
 	uint32_t leaf; /* its number in the buffer, when `known` */
 	bool known;

@@ -10,6 +10,7 @@
 #include "nodes.h"
 #include "recorder.h"
 #include "rules.h"
+#include "stackput.h"
 #include "sys.h"
 #include "unwind_check.h"
 
@@ -187,73 +188,6 @@ static void frame_mark(struct frame *f, uint64_t what)
 	f->ra = what;
 }
 
-/* The nodes of the array's frames behind the first `from`; false when the tree is full. */
-static always_inline bool frame_nodes(struct stack *s, uint32_t from)
-{
-	struct frame *f = s->frame + from, *const end = s->frame + s->count;
-	uint32_t id = from ? f[-1].node : 0, hash = from ? f[-1].hash : 0;
-
-	for (; f < end; f++) {
-		uint32_t parent = id;
-
-		hash = nodes_hash(hash, f->ra);
-		id = nodes_find(&s->nodes, parent, f->ra, hash);
-		if (unlikely(!id))
-			id = nodes_add(&s->nodes, parent, f->ra, hash);
-		if (unlikely(!id))
-			return false;
-		f->node = id;
-		f->hash = hash;
-	}
-	s->last = id;
-	return true;
-}
-
-/* The tree begins anew with this stack. */
-static lar_noinline void nodes_renew(struct stack *s)
-{
-	nodes_forget(&s->nodes);
-	s->era++;
-	s->last = 0;
-	frame_nodes(s, 0);
-}
-
-/* Notes at *w what must stay as it is for this frame; its flags are whole. */
-static always_inline void frame_watch(struct frame *f, struct watch **w, const struct watch *first)
-{
-	static const uint64_t never;
-
-	*(*w)++ = (struct watch){ (const uint64_t *)f->slot, f->ra };
-	if (unlikely(f->flags & FRAME_NO_VERIFY))
-		(*w)[-1] = (struct watch){ &never, 1 };
-	if (f->flags & FRAME_NEED_RBP && f->rbp_from)
-		*(*w)++ = (struct watch){
-			(const uint64_t *)(f->slot + (uint64_t)(int64_t)f->rbp_from), f->rbp
-		};
-	f->watched = (uint16_t)(*w - first);
-}
-
-/* Puts s->fresh[0..n) (innermost first) on top of the outermost `kept` frames. */
-static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
-{
-	struct frame *to = s->frame + kept;
-	const struct frame *from = s->fresh + n;
-	uint32_t need = kept ? to[-1].flags >> 2 & 1 : 0;
-	struct watch *const first = s->watch, *w = first + (kept ? to[-1].watched : 0);
-
-	for (; from > s->fresh; to++) {
-		uint32_t flags = (--from)->flags;
-
-		*to = *from;
-		need = (flags & FRAME_CFA_RBP) | (flags >> 1 & need);
-		to->flags = (uint16_t)((flags & ~FRAME_NEED_RBP) | need << 2);
-		frame_watch(to, &w, first);
-	}
-	s->count = kept + n;
-	if (unlikely(!frame_nodes(s, kept)))
-		nodes_renew(s);
-}
-
 /* For a stack whose words cannot be watched: the next walk joins nothing. */
 static void stack_put_foreign(struct stack *s, uint32_t n)
 {
@@ -427,6 +361,57 @@ static always_inline bool walk(struct stack *s, struct cursor start, uint32_t k,
 
 #define PLAIN_MOST 48 /* frames of a walk that goes by plain rules only */
 
+/* The rule of a return address; 0 when it is not known yet, or is not plain. */
+static always_inline uint64_t plain_rule(const struct stack *s, const struct rules_table *table,
+					 uint64_t ra)
+{
+	struct known_rule *known = &s->rule[ra * 0x9e3779b97f4a7c15ull >> 54];
+	uint64_t rule, e;
+	uint32_t i;
+
+	if (unlikely((ra - 1) >> 47)) /* 0 as well */
+		return 0;
+	if (likely(known->ra == ra))
+		return known->rule;
+	for (i = rules_place(ra);; i++) {
+		e = atomic_load_explicit(&table->entry[i & table->mask], memory_order_acquire);
+		if (e >> 16 == ra)
+			break;
+		if (!e)
+			return 0;
+	}
+	rule = table->distinct[e & 0xffff];
+	if (unlikely(!(rule & RULE_PLAIN)))
+		return 0;
+	known->ra = ra;
+	known->rule = rule;
+	return rule;
+}
+_Static_assert(RULES_KNOWN == 1 << 10, "bits that plain_rule() takes");
+
+/* From the frame at to on; false where it cannot be. */
+static always_inline bool plain_step(struct frame *to, uint64_t rule, uint64_t *slot, uint64_t *rbp,
+				     int32_t *rbp_from)
+{
+	uint32_t flags = FRAME_RBP_SAME;
+
+	*slot += 8;
+	if (unlikely(RULE_KIND(rule) != RULE_RSP)) {
+		if (unlikely(*rbp + (uint64_t)RULE_CFA_OFFSET(rule) < *slot + 8 || (*rbp & 7)))
+			return false;
+		*slot = *rbp;
+		flags |= FRAME_CFA_RBP;
+	}
+	*slot += (uint64_t)RULE_CFA_OFFSET(rule) - 8;
+	*rbp_from = 0;
+	if (rule & RULE_RBP_SAVED) {
+		*rbp_from = (int32_t)RULE_RBP_OFFSET(rule) + 8;
+		flags &= ~(uint32_t)FRAME_RBP_SAME;
+	}
+	to->flags = (uint16_t)flags;
+	return true;
+}
+
 /*
  * The same as walk() for nearly all stacks: a few frames on the thread's own stack, found by plain
  * rules, then one that the last stack has too. False: none of that, and nothing has changed.
@@ -436,14 +421,13 @@ static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kep
 	const struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
 	const struct frame *f = s->frame + s->usable - 1;
 	struct frame *to = s->fresh, *const full = to + PLAIN_MOST;
-	uint64_t slot = at + 8, rbp = load(at), high = s->high;
+	uint64_t slot = at + 8, rbp = load(at);
 	int32_t rbp_from = -8;
 
 	if (unlikely(!table || s->capacity < PLAIN_MOST + 2 + s->usable))
 		return false;
 	for (; to < full; to++) {
-		uint64_t ra = load(slot), rule, e;
-		uint32_t i, flags = FRAME_RBP_SAME;
+		uint64_t ra = load(slot), rule;
 
 		while (f->slot < slot)
 			f--;
@@ -451,6 +435,9 @@ static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kep
 		    (!(f->flags & FRAME_NEED_RBP) || f->rbp == rbp)) {
 			const struct watch *w = s->watch + (f > s->frame ? f[-1].watched : 0);
 
+			/* the frames behind the first are near it */
+			if (likely(to > s->fresh))
+				nodes_prefetch(&s->nodes, nodes_hash(f->hash, to[-1].ra));
 			if (likely(watches_hold(s->watch, w))) {
 				*kept = (uint32_t)(f - s->frame) + 1;
 				stack_put(s, *kept, (uint32_t)(to - s->fresh));
@@ -460,40 +447,16 @@ static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kep
 			f = s->frame +
 			    differs(s, (uint32_t)(f - s->frame), (uint32_t)(w - s->watch)) - 1;
 		}
-		if (unlikely(ra >> 47))
-			return false;
-		i = rules_place(ra) & table->mask;
-		while ((e = atomic_load_explicit(&table->entry[i], memory_order_acquire)) >> 16 !=
-		       ra) {
-			if (!e)
-				return false;
-			i = (i + 1) & table->mask;
-		}
-		rule = table->distinct[e & 0xffff];
-		if (unlikely(!(rule & RULE_PLAIN)))
-			return false;
 		to->slot = slot;
 		to->ra = ra;
 		to->rbp = rbp;
 		to->rbp_from = rbp_from;
-		slot += 8;
-		if (unlikely(RULE_KIND(rule) != RULE_RSP)) {
-			if (unlikely(rbp + (uint64_t)RULE_CFA_OFFSET(rule) < slot + 8 || (rbp & 7)))
-				return false;
-			slot = rbp;
-			flags |= FRAME_CFA_RBP;
-		}
-		slot += (uint64_t)RULE_CFA_OFFSET(rule);
-		if (unlikely(slot > high))
+		rule = plain_rule(s, table, ra);
+		if (unlikely(!rule || !plain_step(to, rule, &slot, &rbp, &rbp_from) ||
+			     slot + 8 > s->high))
 			return false;
-		rbp_from = 0;
-		if (rule & RULE_RBP_SAVED) {
-			rbp = load(slot + (uint64_t)RULE_RBP_OFFSET(rule));
-			rbp_from = (int32_t)RULE_RBP_OFFSET(rule) + 8;
-			flags &= ~(uint32_t)FRAME_RBP_SAME;
-		}
-		to->flags = (uint16_t)flags;
-		slot -= 8;
+		if (rbp_from)
+			rbp = load(slot + (uint64_t)(int64_t)rbp_from);
 	}
 	return false;
 }
@@ -508,12 +471,21 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.foreign = frame < s->low || frame >= s->high };
 }
 
+void stack_renew_nodes(struct stack *s)
+{
+	nodes_forget(&s->nodes);
+	s->era++;
+	s->last = 0;
+	frame_nodes(s, 0);
+}
+
 /* Code may have gone away: nothing that is remembered is to be relied on. */
 static void forget(struct stack *s, uint32_t generation)
 {
 	s->generation = generation;
 	stack_forget(s);
 	stack_void_numbers(s);
+	memset(s->rule, 0, RULES_KNOWN * sizeof(*s->rule));
 }
 
 /* By walking. */
@@ -573,7 +545,7 @@ void unwind_capture_context(struct stack *s, const ucontext_t *u)
 	if (s->count) {
 		s->frame[s->count - 1].ra++;
 		if (!frame_nodes(s, s->count - 1))
-			nodes_renew(s);
+			stack_renew_nodes(s);
 	}
 	unwind_number(s);
 }

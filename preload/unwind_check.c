@@ -39,7 +39,7 @@ static LAR_TLS struct space {
 	uint64_t truth[CHECK_DEPTH], ours[2 * LAR_MAX_DEPTH]; /* innermost first */
 	uint64_t defined[2 * LAR_MAX_DEPTH], ra[NODES_NUMBER + 1];
 	uint16_t parent[NODES_NUMBER + 1];
-	uint8_t nodes[NODES_FEW * sizeof(struct node) + NODES_LISTS * sizeof(uint16_t)]
+	uint8_t nodes[NODES_FEW * sizeof(struct node) + 4 * NODES_FEW * sizeof(uint16_t)]
 		__attribute__((aligned(8)));
 } * space;
 
