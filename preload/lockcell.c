@@ -298,7 +298,7 @@ uint32_t held_search(const struct thread *t, uint64_t addr)
 void held_remove(struct thread *t, uint32_t cell)
 {
 	struct held *h = &t->held;
-	uint32_t at = h->count, n = h->count;
+	uint32_t n = h->count, at = n;
 
 	while (at > 0 && h->cell[at - 1] != cell)
 		at--;

@@ -37,7 +37,9 @@
 #define FRAME_MOST	  1024 /* bytes that compressing in one more part can take more */
 #define SEAL_MAX_CONTEXTS 64
 #define SEAL_RETRY	  1000000000ull /* ns, when the disk is full */
-#define SEAL_PATIENCE	  1000		/* times to let others run */
+#define SEAL_YIELDS	  100		/* times to let others run */
+#define SEAL_PATIENCE	  200		/* times, behind those, to sleep for so long */
+#define SEAL_NAP	  100000	/* ns */
 #define SLOT_STEP	  (32u << 10)
 
 /* Working memory of one seal; as many as threads seal at the same time. */
@@ -120,10 +122,21 @@ static uint32_t contexts_enough(void)
 	return 2 + atomic_load_explicit(&lar->slots_used, memory_order_relaxed) / 8;
 }
 
+/* Another thread's seal takes about a millisecond, once it is on a processor. */
+static void wait_for_context(bool yield)
+{
+	static const struct timespec nap = { .tv_nsec = SEAL_NAP };
+
+	if (yield)
+		sys_yield();
+	else
+		sys_call3(SYS_nanosleep, (long)&nap, 0, 0);
+}
+
 /* One that is free or new. Who holds one may be stopped: nobody waits for ever. */
 static struct seal_context *context_get(void)
 {
-	for (unsigned left = SEAL_PATIENCE;; left--) {
+	for (unsigned left = SEAL_YIELDS + SEAL_PATIENCE;; left--) {
 		struct seal_context *c;
 		bool none = false;
 
@@ -143,7 +156,7 @@ static struct seal_context *context_get(void)
 			note_once(NOTE_NO_MEMORY, "no memory to compress events: they are lost");
 		if (c || none || !left)
 			return c;
-		sys_yield();
+		wait_for_context(left > SEAL_PATIENCE);
 	}
 }
 

@@ -25,7 +25,7 @@
 /* Exported by the dynamic linker: the stack pointer at the program's entry. */
 extern void *__libc_stack_end;
 
-#define THREADS_FEW	4 /* that may use more memory for their stacks than others */
+#define THREADS_FEW	2 /* that may use more memory for their stacks than others */
 #define STACK_DEFAULT	(8ull << 20)
 #define STACK_MOST	(1ull << 32)
 #define SLOT_FIRST	(32u << 10)
