@@ -14,8 +14,13 @@
 
 #include "attr.h"
 
-#define NODES_MOST   65536u /* of the tree, the empty stack included */
-#define NODES_FEW    12288u /* likewise, where memory for many threads is to do */
+#ifdef LAR_UNWIND_CHECK
+#define NODES_MOST 4400u /* a little more than the deepest stack: it is full now and then */
+#define NODES_FEW  4400u
+#else
+#define NODES_MOST 65536u /* of the tree, the empty stack included */
+#define NODES_FEW  12288u /* likewise, where memory for many threads is to do */
+#endif
 #define NODES_NUMBER 16384u /* highest number in a buffer */
 
 struct node {

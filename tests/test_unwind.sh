@@ -36,6 +36,44 @@ cat >twice.c <<'END'
 int twice(int n) { return printf("%d\n", 2 * n); }
 END
 
+# more different stacks than a thread's tree has room for, and one in between that stays
+cat >many.c <<'END'
+#include <stdlib.h>
+static volatile int sink;
+static __attribute__((noinline)) void a(unsigned bits, int n);
+static __attribute__((noinline)) void b(unsigned bits, int n)
+{
+	if (n)
+		(bits & 1 ? b : a)(bits >> 1, n - 1);
+	else
+		free(malloc(8));
+	sink++;
+}
+static void a(unsigned bits, int n)
+{
+	if (n)
+		(bits & 1 ? b : a)(bits >> 1, n - 1);
+	else
+		free(malloc(16));
+	sink++;
+}
+static __attribute__((noinline)) void same(void)
+{
+	free(malloc(24));
+	sink++;
+}
+int main(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		a(i * 2654435761u >> 19, 13);
+		same();
+	}
+	return 0;
+}
+END
+gcc -O1 many.c -o many || exit 1
+
+stacks many 10000 ./many
 stacks perl 5000 perl -e 'my %h; $h{$_ % 100} = [ map { $_ x 3 } 1 .. 5 ] for 1 .. 3000; print scalar keys %h'
 stacks sqlite3 5000 sqlite3 :memory: \
 	'create table t(a); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select hex(x) from c; create index i on t(a); select count(*) from t'
