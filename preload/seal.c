@@ -133,10 +133,15 @@ static void wait_for_context(bool yield)
 		sys_call3(SYS_nanosleep, (long)&nap, 0, 0);
 }
 
-/* One that is free or new. Who holds one may be stopped: nobody waits for ever. */
-static struct seal_context *context_get(void)
+/*
+ * One that is free or new. Who holds one may be stopped: nobody waits for ever, and a thread that
+ * others may wait for does not sleep.
+ */
+static struct seal_context *context_get(bool may_sleep)
 {
-	for (unsigned left = SEAL_YIELDS + SEAL_PATIENCE;; left--) {
+	unsigned naps = may_sleep ? SEAL_PATIENCE : 0;
+
+	for (unsigned left = SEAL_YIELDS + naps;; left--) {
 		struct seal_context *c;
 		bool none = false;
 
@@ -156,7 +161,7 @@ static struct seal_context *context_get(void)
 			note_once(NOTE_NO_MEMORY, "no memory to compress events: they are lost");
 		if (c || none || !left)
 			return c;
-		wait_for_context(left > SEAL_PATIENCE);
+		wait_for_context(left > naps);
 	}
 }
 
@@ -285,7 +290,7 @@ static bool seal(struct thread *t)
 	bool done;
 
 	stdiocell_into_buffer(t);
-	c = context_get();
+	c = context_get(!t->held.count); /* no lock of the program's is held */
 	done = c && block_write(t, c);
 	if (c)
 		context_put(c);
