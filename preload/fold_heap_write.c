@@ -11,10 +11,10 @@ static void write_totals(struct fold_out *o, const struct heap *h)
 		h->allocations, h->allocated_bytes,
 		h->frees,	h->freed_bytes,
 		h->temporary,	h->reallocations,
-		h->failed,	h->live.count,
+		h->failed,	h->live.table.count,
 		h->live_bytes,	h->peak_bytes,
 		h->peak_ticks,	h->unpaired,
-		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.count : 0,
+		h->implied,	fold_left_out(o) >= FOLD_LEFT_LIVE ? h->live.table.count : 0,
 		h->samples
 	};
 	uint64_t maps[] = { h->maps,   h->mapped_bytes, h->unmaps,     h->unmapped_bytes,
@@ -80,17 +80,18 @@ static void write_live(struct fold_out *o, const struct heap *h)
 
 	if (fold_left_out(o) >= FOLD_LEFT_LIVE)
 		return;
-	fold_table(o, LAR_TABLE_LIVE, h->live.count, 5);
-	order = h->live.count && h->live.room <= UINT32_MAX ? fold_live_order(&h->live) : NULL;
+	fold_table(o, LAR_TABLE_LIVE, h->live.table.count, 5);
+	order = h->live.table.count && h->live.table.room <= UINT32_MAX ? fold_live_order(&h->live)
+									: NULL;
 	if (order) {
-		for (uint64_t i = 0; i < h->live.count; i++)
-			put_live(o, h, &h->live.block[order[i]], &last);
-		pool_unmap(order, 2 * h->live.count * sizeof(*order));
+		for (uint64_t i = 0; i < h->live.table.count; i++)
+			put_live(o, h, fold_live_at(&h->live, order[i]), &last);
+		pool_unmap(order, 2 * h->live.table.count * sizeof(*order));
 		return;
 	}
-	for (uint64_t i = 0; h->live.count && i < h->live.room; i++)
-		if (h->live.block[i].address)
-			put_live(o, h, &h->live.block[i], &last);
+	for (uint64_t i = 0; h->live.table.count && i < h->live.table.room; i++)
+		if (fold_live_at(&h->live, i)->address)
+			put_live(o, h, fold_live_at(&h->live, i), &last);
 }
 
 static void write_lines(struct fold_out *o, struct heap *h)

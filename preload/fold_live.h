@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "addrtable.h"
 #include "fold.h"
 
 struct fold_block_live {
@@ -14,9 +15,14 @@ struct fold_block_live {
 };
 
 struct fold_live {
-	struct fold_block_live *block;
-	uint64_t room, count; /* places, those taken */
+	struct addrtable table;
 };
+
+/* What is at a place; its address is 0 where there is nothing. */
+static inline const struct fold_block_live *fold_live_at(const struct fold_live *t, uint64_t place)
+{
+	return &((const struct fold_block_live *)t->table.entry)[place];
+}
 
 /* The block at an address, or NULL; valid until the table changes. */
 struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t address);

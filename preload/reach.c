@@ -103,6 +103,10 @@ bool reach_exclude_own(struct reach *r)
 		exclude_map(r, memory.map[i].start, memory.map[i].end);
 	exclude_map(r, (uint64_t)s, (uint64_t)s + s->size);
 	exclude_map(r, (uint64_t)s->slot, (uint64_t)s->slot + s->slots_bytes);
+	for (unsigned i = 0; s->tables && i < INUSE_SHARDS; i++)
+		exclude_map(r, (uint64_t)s->table[i].entry,
+			    (uint64_t)s->table[i].entry +
+				    s->table[i].room * sizeof(struct inuse_block));
 	if (!s->inplace)
 		return true;
 	return pool_each(exclude_map, r) && !memory.untold;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocks in use, from the trace: checkpoint, blocks of the ring, slots. See reach.h.
- *
- * The events of one slot are in order, those of different slots have their times. So that no order
- * among slots needs to be made, a table keeps for each address what happened there last, also when
- * that was a free. Where times of two slots are the same, the number of allocations and frees
- * tells: per address they alternate.
+ * The blocks in use: from the tables of what was sealed (inuse.h) and the slots, or, once the ring
+ * is half full and there are no such tables, from checkpoint, blocks of the ring and slots. See
+ * reach.h.
  *
  * The process goes on and writes to the trace. What slots held is in the snapshot; blocks of a fill
  * that was not sealed then are left alone, as the snapshot has what counts of it.
@@ -19,23 +16,11 @@
 #include "format/trace_format.h"
 #include "reach.h"
 
-#define ADDRESS_BITS 48
-#define ADDRESS_MASK ((1ull << ADDRESS_BITS) - 1)
-#define SLOT_SHIFT   ADDRESS_BITS
-#define SLOT_MASK    0xfffull
-#define NO_SLOT	     SLOT_MASK /* from the checkpoint */
-#define FLAG_LIVE    (1ull << 60)
-#define FLAG_TIE     (1ull << 61) /* its last two events have the same time */
-#define TABLE_FIRST  (1u << 8)
-#define TABLE_GUESS  (1u << 16) /* entries for events that are counted before */
-#define BATCH	     64
-
-/* What happened last at an address. */
-struct last_event {
-	uint64_t key;  /* address, slot, flags; 0 = free place */
-	uint64_t time; /* ticks << 8 | (allocations - frees) modulo 256 */
-	uint64_t size;
-};
+#define NO_SLOT	       INUSE_SLOT /* from the checkpoint */
+#define TABLE_FIRST    (1u << 8)
+#define TABLE_GUESS    (1u << 16) /* entries for events that are counted before */
+#define INPLACE_EVENTS (1u << 16)
+#define BATCH	       64
 
 /* A block as it was found: it may be overwritten by the time that it is read. */
 struct ring_place {
@@ -45,7 +30,7 @@ struct ring_place {
 
 struct live {
 	struct reach *r;
-	struct last_event *table;
+	struct inuse_block *table;
 	uint64_t mask, count;
 	uint64_t first;	 /* places of the first table */
 	unsigned shift;	 /* bits that times in blocks lack */
@@ -63,6 +48,8 @@ struct live {
 	unsigned batched;
 	bool checkpoint; /* there is one */
 	bool bad;
+	bool tables;   /* what was sealed is taken from tables, not from the ring */
+	bool doubtful; /* ... and the ring knows better */
 };
 
 static uint64_t place_of(const struct live *l, uint64_t address)
@@ -74,7 +61,8 @@ static uint64_t place_of(const struct live *l, uint64_t address)
 static bool widen(struct live *l)
 {
 	uint64_t room = l->table ? 2 * (l->mask + 1) : l->first, old = l->table ? l->mask + 1 : 0;
-	struct last_event *wide = reach_memory_filled(l->r, room * sizeof(*wide)), *from = l->table;
+	struct inuse_block *wide = reach_memory_filled(l->r, room * sizeof(*wide)),
+			   *from = l->table;
 
 	if (!wide)
 		return false;
@@ -85,7 +73,7 @@ static bool widen(struct live *l)
 
 		if (!from[i].key)
 			continue;
-		for (at = place_of(l, from[i].key & ADDRESS_MASK); wide[at].key;
+		for (at = place_of(l, from[i].key & INUSE_ADDRESS); wide[at].key;
 		     at = (at + 1) & l->mask)
 			;
 		wide[at] = from[i];
@@ -94,42 +82,40 @@ static bool widen(struct live *l)
 	return true;
 }
 
-static struct last_event *look_up(struct live *l, uint64_t address)
+static struct inuse_block *look_up(struct live *l, uint64_t address)
 {
 	uint64_t at;
 
 	if ((!l->table || l->count > l->mask / 4 * 3) && !widen(l))
 		return NULL;
 	for (at = place_of(l, address); l->table[at].key; at = (at + 1) & l->mask)
-		if ((l->table[at].key & ADDRESS_MASK) == address)
+		if ((l->table[at].key & INUSE_ADDRESS) == address)
 			return &l->table[at];
 	l->count++;
 	return &l->table[at];
 }
 
+/* The tables of what was sealed are only read: what comes on top of it is in one of our own. */
+static const struct inuse_block *sealed(const struct live *l, uint64_t address)
+{
+	return l->tables ? inuse_find(l->r->s->table, address) : NULL;
+}
+
 static void apply(struct live *l, uint32_t slot, const struct lar_net *e)
 {
-	uint64_t ticks = e->ticks >> l->shift, net, before;
-	struct last_event *x;
-	bool tie = false, fresh;
+	const struct inuse_block *before;
+	struct inuse_block *x;
+	bool fresh;
 
-	if (!e->address || e->address > ADDRESS_MASK || !(x = look_up(l, e->address)))
+	if (!inuse_address_fits(e->address) || !(x = look_up(l, e->address)))
 		return;
 	fresh = !x->key;
-	before = x->time >> 8;
-	net = (x->time + (uint32_t)e->balance) & 255;
-	if (!fresh && (x->key >> SLOT_SHIFT & SLOT_MASK) != slot) {
-		if (ticks < before) {
-			x->time = before << 8 | net;
-			return;
-		}
-		tie = ticks == before;
+	before = fresh ? sealed(l, e->address) : NULL;
+	if (before) {
+		*x = *before;
+		fresh = false;
 	}
-	x->key = e->address | (uint64_t)slot << SLOT_SHIFT | (e->freed ? 0 : FLAG_LIVE) |
-		 (tie ? FLAG_TIE : 0);
-	x->time = ticks << 8 | net;
-	if (!e->freed)
-		x->size = e->size;
+	inuse_apply(x, fresh, slot, e, l->shift);
 }
 
 /* The table is larger than any cache: what a batch needs is fetched at once. */
@@ -392,6 +378,8 @@ static void take_slots(struct live *l)
 	for (uint32_t i = 0; i < l->slots; i++) {
 		const struct snapshot_slot *slot = i < s->slots ? &s->slot[i] : NULL;
 
+		if (l->tables && slot && slot->sealed)
+			continue;
 		if (!slot || !slot->used)
 			l->bad |= l->fill[i] != 0;
 		else if ((int32_t)(slot->fill - l->fill[i]) < 0)
@@ -403,13 +391,6 @@ static void take_slots(struct live *l)
 }
 
 /* ---- the result ---- */
-
-static bool is_live(const struct last_event *x)
-{
-	if (x->key & FLAG_TIE)
-		return (x->time & 255) - 1 < 127;
-	return x->key & FLAG_LIVE;
-}
 
 #define RADIX_BITS 11
 
@@ -452,27 +433,57 @@ static void insertion_sort(struct reach_block *block, uint32_t count)
 	}
 }
 
+/* Is more known of an address than the tables have? */
+static bool is_changed(const struct live *l, uint64_t address)
+{
+	uint64_t at;
+
+	if (!l->table)
+		return false;
+	for (at = place_of(l, address); l->table[at].key; at = (at + 1) & l->mask)
+		if ((l->table[at].key & INUSE_ADDRESS) == address)
+			return true;
+	return false;
+}
+
+static void gather(struct live *l, const struct inuse_block *x)
+{
+	struct reach *r = l->r;
+
+	if (!x->key || !inuse_is_live(x))
+		return;
+	l->doubtful |= inuse_is_doubtful(x);
+	r->block[r->count++] = (struct reach_block){ x->key & INUSE_ADDRESS, x->size };
+}
+
+static void gather_sealed(struct live *l, const struct addrtable *t)
+{
+	const struct inuse_block *x = t->entry;
+
+	for (uint64_t i = 0; i < t->room && t->entry; i++)
+		if (x[i].key && !is_changed(l, x[i].key & INUSE_ADDRESS))
+			gather(l, &x[i]);
+}
+
 static bool collect(struct live *l)
 {
 	struct reach *r = l->r;
 	struct reach_block *other;
-	uint32_t n = 0;
+	uint64_t most = l->count;
+	uint32_t n;
 
-	if (l->count > UINT32_MAX / 2)
+	for (unsigned i = 0; l->tables && i < INUSE_SHARDS; i++)
+		most += r->s->table[i].count;
+	if (most > UINT32_MAX / 2)
 		return false;
-	for (uint64_t i = 0; l->table && i <= l->mask; i++)
-		n += l->table[i].key && is_live(&l->table[i]);
-	r->count = n;
-	r->block = reach_memory_filled(r, (n + 1) * sizeof(*r->block));
+	r->block = reach_memory_filled(r, (most + 1) * sizeof(*r->block));
 	if (!r->block)
 		return false;
-	n = 0;
-	for (uint64_t i = 0; l->table && i <= l->mask; i++) {
-		const struct last_event *x = &l->table[i];
-
-		if (x->key && is_live(x))
-			r->block[n++] = (struct reach_block){ x->key & ADDRESS_MASK, x->size };
-	}
+	for (uint64_t i = 0; l->table && i <= l->mask; i++)
+		gather(l, &l->table[i]);
+	for (unsigned i = 0; l->tables && i < INUSE_SHARDS; i++)
+		gather_sealed(l, &r->s->table[i]);
+	n = r->count;
 	reach_memory_free(l->table, (l->mask + 1) * sizeof(*l->table));
 	l->table = NULL;
 	if (n < 64) {
@@ -490,9 +501,10 @@ static bool collect(struct live *l)
 }
 
 /* As many as there are allocations and frees, about: half of them are of the same addresses. */
-static uint64_t first_places(const struct snapshot *s, const struct lar_header *h)
+static uint64_t first_places(const struct live *l)
 {
-	uint64_t events = h->ring_events, places = TABLE_FIRST;
+	const struct snapshot *s = l->r->s;
+	uint64_t events = l->tables ? 0 : l->r->header->ring_events, places = TABLE_FIRST;
 
 	for (uint32_t i = 0; i < s->slots; i++)
 		events += s->slot[i].words / 3;
@@ -501,26 +513,55 @@ static uint64_t first_places(const struct snapshot *s, const struct lar_header *
 	return places;
 }
 
+static bool live_from(struct reach *r, uint32_t slots, bool tables, bool *doubtful)
+{
+	struct live l = {
+		.r = r, .shift = r->header->time_shift, .slots = slots, .tables = tables
+	};
+	bool done;
+
+	l.fill = reach_memory(r, l.slots * 2 * sizeof(*l.fill));
+	if (!l.fill)
+		return false;
+	l.taken = l.fill + l.slots;
+	l.first = first_places(&l);
+	if (!tables) {
+		if (r->s->folded && !reach_checkpoint(r, checkpoint_row, &l))
+			return false;
+		flush(&l, NO_SLOT);
+		if (!take_ring(&l))
+			return false;
+	}
+	take_slots(&l);
+	done = !l.bad && !r->failed && collect(&l);
+	*doubtful = l.doubtful;
+	return done;
+}
+
+/* In the process itself there is no time for a long ring. */
+static bool ring_is_long(const struct reach *r)
+{
+	return r->s->inplace && r->header->ring_events > INPLACE_EVENTS;
+}
+
 bool reach_live(struct reach *r)
 {
 	const struct lar_section *s = section(r, LAR_SECTION_STAGING);
-	struct live l = { .r = r, .shift = r->header->time_shift };
+	bool doubtful = false;
+	uint32_t slots;
 
 	if (!s || !section(r, LAR_SECTION_RING))
 		return false;
 	if (!r->s->slots && !r->s->ring_used && !r->s->folded)
 		return true; /* nothing was ever recorded */
-	l.slots = (uint32_t)(s->size / r->s->slot_size);
-	l.fill = reach_memory(r, l.slots * 2 * sizeof(*l.fill));
-	if (!l.fill)
-		return false;
-	l.taken = l.fill + l.slots;
-	l.first = first_places(r->s, r->header);
-	if (r->s->folded && !reach_checkpoint(r, checkpoint_row, &l))
-		return false;
-	flush(&l, NO_SLOT);
-	if (!take_ring(&l))
-		return false;
-	take_slots(&l);
-	return !l.bad && !r->failed && collect(&l);
+	slots = (uint32_t)(s->size / r->s->slot_size);
+	if (r->s->tables) {
+		if (!live_from(r, slots, true, &doubtful))
+			return false;
+		if (!doubtful)
+			return true;
+		r->count = 0;
+	}
+	r->needs_copy |= ring_is_long(r);
+	return !r->needs_copy && live_from(r, slots, false, &doubtful);
 }

@@ -32,6 +32,7 @@ bool spin_lock(struct spin *s);
 void spin_unlock(struct spin *s);
 
 struct fold;
+struct inuse;
 struct rules_table;
 struct thread;
 
@@ -101,9 +102,11 @@ struct recorder {
 	uint64_t ring_oldest_seq;
 	uint8_t *accounts; /* two areas for checkpoints */
 	uint64_t accounts_size;
-	uint64_t area_ready[2];	     /* bytes of each that have disk behind them */
-	struct fold *fold;	     /* NULL until the ring fills up */
-	_Atomic uint32_t slots_used; /* slots of single threads ever in use */
+	uint64_t area_ready[2];	       /* bytes of each that have disk behind them */
+	struct fold *fold;	       /* NULL until the ring fills up */
+	_Atomic(struct inuse *) inuse; /* NULL until a buffer is sealed */
+	bool inuse_failed;	       /* there is to be none, or none any more */
+	_Atomic uint32_t slots_used;   /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
 		target_lock, misuse_lock;

@@ -9,6 +9,7 @@
 
 #include "fault.h"
 #include "fold.h"
+#include "inuse.h"
 #include "recorder.h"
 #include "tracefile.h"
 
@@ -37,6 +38,7 @@ static void folding_begin(const struct lar_header *h)
 {
 	uint64_t at = h->ring_tail;
 
+	inuse_drop();
 	fold_start();
 	for (uint64_t seq = lar->ring_oldest_seq; seq < h->ring_blocks; seq++) {
 		const struct lar_block *b = block_at(at);

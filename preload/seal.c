@@ -15,6 +15,7 @@
 
 #include "fault.h"
 #include "format/codec.h"
+#include "inuse.h"
 #include "kernelio.h"
 #include "note.h"
 #include "pool.h"
@@ -56,10 +57,15 @@ static size_t round_page(size_t n)
 	return (n + 4095) & ~(size_t)4095;
 }
 
-/* Where the parts of a context lie in its memory; at[5] is its size. */
-static size_t context_parts(size_t at[6])
+static size_t slot_words(void)
 {
-	size_t words = (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	return (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+}
+
+/* Where the parts of a context lie in its memory; at[6] is its size. */
+static size_t context_parts(size_t at[7])
+{
+	size_t words = slot_words();
 	size_t region = lar_encode_region_size(words), bound = lar_encode_bound(words);
 
 	at[0] = round_page(sizeof(struct seal_context));
@@ -69,39 +75,41 @@ static size_t context_parts(size_t at[6])
 	at[4] = at[3] + round_page(ZSTD_compressBound(bound) + LAR_ENC_PARTS * FRAME_MOST);
 	at[5] = at[4] + ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
 	at[5] = round_page(at[5]);
+	at[6] = at[5] + round_page(lar_encode_places_size(words));
 	return region;
 }
 
 void seal_prepare(void)
 {
-	size_t at[6];
+	size_t at[7];
 
 	context_parts(at);
-	lar->seal_memory = pool_map(at[5]);
+	lar->seal_memory = pool_map(at[6]);
 }
 
 static struct seal_context *context_new(void)
 {
-	size_t at[6], region = context_parts(at);
+	size_t at[7], region = context_parts(at);
 	struct seal_context *c;
 	uint8_t *p = lar->seal_memory;
 
 	lar->seal_memory = NULL;
 	if (!p)
-		p = pool_map(at[5]);
+		p = pool_map(at[6]);
 	if (!p)
 		return NULL;
 	c = (struct seal_context *)p;
 	c->encoder = (struct lar_encoder *)(p + at[0]);
 	c->encoder->regions = p + at[1];
 	c->encoder->region_size = region;
+	lar_encode_set_places(c->encoder, p + at[5]);
 	c->encoded = p + at[2];
 	c->encoded_size = at[3] - at[2];
 	c->compressed = p + at[3];
 	c->compressed_size = at[4] - at[3];
 	c->zstd = ZSTD_initStaticCCtx(p + at[4], at[5] - at[4]);
 	if (!c->zstd) {
-		pool_unmap(p, at[5]);
+		pool_unmap(p, at[6]);
 		return NULL;
 	}
 	/* its tables are hashed into all over: at once costs less than page by page */
@@ -292,6 +300,8 @@ static bool seal(struct thread *t)
 	stdiocell_into_buffer(t);
 	c = context_get(!t->held.count); /* no lock of the program's is held */
 	done = c && block_write(t, c);
+	if (done)
+		inuse_seal(t, c->encoder);
 	if (c)
 		context_put(c);
 	if (!done && ring_without_disk()) {

@@ -246,8 +246,11 @@ static uint32_t threads_now(void)
 	return n ? n : 2;
 }
 
-static void describe_moment(struct snapshot *s)
+static void describe_moment(struct snapshot *s, const struct inuse *u)
 {
+	s->tables = u && inuse_whole(u);
+	for (unsigned i = 0; s->tables && i < INUSE_SHARDS; i++)
+		s->table[i] = *inuse_table(u, i);
 	describe_stacks(s);
 	describe_arguments(s);
 	s->ring_used = lar->ring_oldest_seq || lar->fold ? lar->header->ring_limit
@@ -256,8 +259,22 @@ static void describe_moment(struct snapshot *s)
 	s->folded = lar->fold != NULL;
 }
 
-/* The snapshot's process, or 0 when there is none: said in the trace. */
-static uint32_t take(struct snapshot *s, uint32_t threads)
+/* A copy of the process that has the tables of blocks in use, where that can be. */
+static long copy(struct snapshot *s, const struct inuse *u)
+{
+	long pid;
+
+	describe_moment(s, u);
+	s->tables = s->tables && inuse_keep_on_fork(u, true);
+	pid = snapshot_copy_slots(s, u) ? fork_quietly() : -ENOMEM;
+	if (pid && u)
+		inuse_keep_on_fork(u, false);
+	return pid;
+}
+
+/* The snapshot's process, or 0 when there is none: said in the trace. u: tables, closed, or NULL.
+ */
+static uint32_t take(struct snapshot *s, uint32_t threads, const struct inuse *u)
 {
 	long pid;
 
@@ -272,8 +289,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 			return 0;
 		}
 	}
-	describe_moment(s);
-	pid = snapshot_copy_slots(s) ? fork_quietly() : -ENOMEM;
+	pid = copy(s, u);
 	if (!pid)
 		reach_run(s);
 	if (threads > 1)
@@ -286,13 +302,26 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 	return 0;
 }
 
+static uint32_t take_closed(struct snapshot *s, uint32_t threads)
+{
+	struct inuse *u = inuse_close();
+	uint32_t pid = take(s, threads, u);
+
+	if (u)
+		inuse_open(u);
+	return pid;
+}
+
 /* The same without a copy: it is the program that waits. False: with one after all. */
 static bool take_inplace(struct snapshot *s)
 {
+	struct inuse *u = inuse_close();
 	bool done;
 
-	describe_moment(s);
-	done = snapshot_copy_slots(s) && snapshot_inplace(s);
+	describe_moment(s, u);
+	done = snapshot_copy_slots(s, u) && snapshot_inplace(s);
+	if (u)
+		inuse_open(u);
 	snapshot_free_slots(s);
 	return done || reach_last_seq(lar->base) >= s->seq;
 }
@@ -342,7 +371,7 @@ static int wait_for(const struct snapshot *s, uint32_t pid, uint64_t limit_ns, u
 static void scan_and_wait(struct snapshot *s, uint32_t threads, uint64_t mask)
 {
 	uint64_t limit = lar->config.leak_scan_limit_ns;
-	uint32_t pid = take(s, threads);
+	uint32_t pid = take_closed(s, threads);
 	int status;
 
 	if (!pid)
@@ -435,7 +464,7 @@ void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count)
 	if (asked_over(false) && atomic_compare_exchange_strong(&asked.owner, &none, lar->pid)) {
 		s = begin(0, sp, registers, count, false, &threads);
 		if (s && status == LAR_LEAKSCAN_DONE)
-			asked.child = take(s, threads);
+			asked.child = take_closed(s, threads);
 		else if (s)
 			say(s, status, 0);
 		if (s)

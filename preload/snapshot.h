@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "format/leakscan.h"
+#include "inuse.h"
 
 #define SNAPSHOT_REGISTERS 16
 #define SNAPSHOT_ARGUMENTS 1024
@@ -28,6 +29,7 @@ struct snapshot_thread {
 /* What a thread's buffer held. */
 struct snapshot_slot {
 	bool used;
+	bool sealed;   /* the tables of blocks in use have it */
 	uint32_t fill; /* number of the buffer's fill: high half of lar_slot.state */
 	uint32_t words;
 	const uint64_t *record;
@@ -53,7 +55,9 @@ struct snapshot {
 	uint64_t own_tls_size;
 	uint64_t begin_ns; /* CLOCK_MONOTONIC */
 	bool folded;	   /* there may be checkpoints */
-	bool inplace;	   /* the scan runs in the process itself: nothing is copied */
+	bool tables;	   /* what was sealed is in `table`, and need not be read */
+	struct addrtable table[INUSE_SHARDS];
+	bool inplace; /* the scan runs in the process itself: nothing is copied */
 	struct snapshot_shared *shared;
 	struct snapshot_slot *slot; /* by index; a mapping with what they point to */
 	uint32_t slots;
@@ -93,8 +97,8 @@ void snapshot_at_exit(uint64_t frame);
 void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count);
 
 /* Copies what buffers hold, while nobody writes; only says where it is when the scan is in place.
- * False when there is no memory. */
-bool snapshot_copy_slots(struct snapshot *s);
+ * u: the tables of blocks in use, or NULL. False when there is no memory. */
+bool snapshot_copy_slots(struct snapshot *s, const struct inuse *u);
 void snapshot_free_slots(struct snapshot *s);
 
 /* Whether a reader has asked for one by a word in the trace. */

@@ -12,7 +12,7 @@
 #include "sys.h"
 
 /* With more, what the scan takes for its tables would be much of what the recorder may take. */
-#define EVENTS_MOST (1u << 16)
+#define BLOCKS_MOST (1u << 15)
 #define SLOTS_MOST  32u
 #define PAGES_MOST  (64u << 8) /* of 4 KiB */
 #define LIMIT_LEAST 1000000000ull
@@ -105,7 +105,7 @@ static bool is_small(void)
 
 bool snapshot_may_stay(void)
 {
-	return !lar->fold && !lar->ring_oldest_seq && lar->header->ring_events < EVENTS_MOST &&
+	return !lar->fold && !lar->ring_oldest_seq && inuse_count() < BLOCKS_MOST &&
 	       atomic_load(&lar->slots_used) < SLOTS_MOST &&
 	       lar->config.leak_scan_limit_ns >= LIMIT_LEAST && !shadow_stack() && is_small();
 }

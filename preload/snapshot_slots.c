@@ -27,7 +27,7 @@ static const struct lar_slot *slot_in_use(uint32_t index)
 	return t && t->slot->magic == LAR_SLOT_MAGIC ? t->slot : NULL;
 }
 
-bool snapshot_copy_slots(struct snapshot *s)
+bool snapshot_copy_slots(struct snapshot *s, const struct inuse *u)
 {
 	uint32_t slots = (uint32_t)tracefile_section(LAR_SECTION_STAGING)->used;
 	uint64_t size = slots * sizeof(*s->slot), at = size;
@@ -51,6 +51,7 @@ bool snapshot_copy_slots(struct snapshot *s)
 			continue;
 		s->slot[i].used = true;
 		s->slot[i].fill = (uint32_t)(slot->state >> 32);
+		s->slot[i].sealed = s->tables && inuse_has(u, i, s->slot[i].fill);
 		s->slot[i].words = (uint32_t)(head_of(slot) / 8);
 		s->slot[i].record =
 			(const uint64_t *)((const uint8_t *)slot + LAR_SLOT_HEADER_SIZE);

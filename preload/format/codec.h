@@ -114,6 +114,8 @@ struct lar_enc_address {
 	uint32_t mark;	 /* generation << 8 | size class; bit 7: given back */
 };
 
+enum { LAR_AT_BORN, LAR_AT_DIED };
+
 /*
  * Working memory of the encoder: this struct, zeroed once before its first use, and LAR_ENC_REGIONS
  * regions of region_size bytes at `regions`, of which a block touches what it needs.
@@ -121,6 +123,13 @@ struct lar_enc_address {
 struct lar_encoder {
 	uint8_t *regions;
 	size_t region_size; /* at least lar_encode_region_size(words) */
+	/*
+	 * By number, of the allocation and of the free: the place of its record in words << 8, and
+	 * its lar_net.balance in 8 bits; 0 when a later event of the block is known to be at the
+	 * same address. One element stands in front.
+	 */
+	uint32_t (*at)[2];
+	uint32_t allocations, frees; /* that there are */
 	uint32_t generation;
 	uint32_t ra_count;
 	uint32_t shape_count;
@@ -145,6 +154,18 @@ struct lar_encoder {
 	uint8_t *start[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
 	uint8_t *end[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
 };
+
+/* Bytes of enc->at: no allocation or free takes less than 3 words. */
+static inline size_t lar_encode_places_size(size_t words)
+{
+	return (1 + words / 3 + 1) * sizeof(uint32_t[2]);
+}
+
+/* `places`: lar_encode_places_size(words) bytes, the first 8 of them zero. */
+static inline void lar_encode_set_places(struct lar_encoder *enc, void *places)
+{
+	enc->at = (uint32_t(*)[2])places + 1;
+}
 
 /* Bytes that one stream of `words` words of records can need. */
 size_t lar_encode_region_size(size_t words);
@@ -193,6 +214,13 @@ struct lar_net {
 	bool freed;
 };
 typedef void lar_net_fn(void *arg, const struct lar_net *net);
+
+/*
+ * The same as lar_decode_net() tells, below, of the block that enc has just encoded, but for the
+ * balance, of which there are 8 bits; `records`: what it was made of.
+ */
+void lar_encode_net(const struct lar_encoder *enc, const uint64_t *records, unsigned time_shift,
+		    lar_net_fn *take, void *arg);
 
 /* Words of scratch memory that lar_decode_net() can need for `size` bytes. */
 static inline size_t lar_net_scratch(size_t size)

@@ -303,48 +303,49 @@ static inline __attribute__((always_inline)) void put_time(struct hot *h, bool f
 /* The fields behind the time, by kind. They return whether the size is not the usual one. */
 
 static inline __attribute__((always_inline)) void put_free(struct lar_encoder *enc, struct hot *h,
-							   const uint64_t *w)
+							   const uint64_t *w, uint32_t place)
 {
-	h->free_old = put_varint(h->free_old, code_old(enc, h, w[1]));
+	h->free_old = put_varint(h->free_old, code_old(enc, h, w[1], place, false));
 }
 
 static inline __attribute__((always_inline)) bool put_alloc(struct lar_encoder *enc, struct hot *h,
 							    struct lar_enc_form *form, bool is_new,
-							    const uint64_t *w)
+							    const uint64_t *w, uint32_t place)
 {
 	bool own = w[2] != form->size || is_new;
 
 	form->size = w[2];
-	h->alloc_new = put_varint(h->alloc_new, code_new(enc, h, w[1], w[2], false));
+	h->alloc_new = put_varint(h->alloc_new, code_new(enc, h, w[1], w[2], place, false));
 	h->alloc_size = put_own(h->alloc_size, w[2], own);
 	return own;
 }
 
-static inline __attribute__((always_inline)) bool put_free_sized(struct lar_encoder *enc,
-								 struct hot *h,
-								 struct lar_enc_form *form,
-								 bool is_new, const uint64_t *w)
+static inline __attribute__((always_inline)) bool
+put_free_sized(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, bool is_new,
+	       const uint64_t *w, uint32_t place)
 {
 	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_FREE_SIZED * 8];
 	bool own = w[2] != form->size || is_new;
 
 	form->size = w[2];
-	end[1] = put_varint(end[1], code_old(enc, h, w[1]));
+	end[1] = put_varint(end[1], code_old(enc, h, w[1], place, false));
 	end[2] = put_own(end[2], w[2], own);
 	return own;
 }
 
 static inline __attribute__((always_inline)) bool
 put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, bool is_new,
-	    const uint64_t *w, unsigned time_shift)
+	    const uint64_t *w, uint32_t place, unsigned time_shift)
 {
 	uint8_t **end = &enc->end[LAR_STREAM_FIELD + LAR_EV_REALLOC * 8];
 	bool own = w[4] != form->size || is_new;
 
 	form->size = w[4];
 	end[1] = put_varint(end[1], lar_round_up(w[1], time_shift) >> time_shift);
-	end[2] = put_varint(end[2], code_old(enc, h, w[2]));
-	end[3] = put_varint(end[3], code_new(enc, h, w[3], w[4], true));
+	end[2] = put_varint(end[2], code_old(enc, h, w[2], place, true));
+	if (__builtin_expect(!w[3] && w[4], 0))
+		code_undo(h, w[2]);
+	end[3] = put_varint(end[3], code_new(enc, h, w[3], w[4], place, true));
 	end[4] = put_own(end[4], w[4], own);
 	h->others--; /* two addresses, one event */
 	return own;
@@ -354,7 +355,7 @@ put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, b
 static inline __attribute__((always_inline)) uint32_t put_event(struct lar_encoder *enc,
 								struct hot *h, uint32_t i,
 								bool is_new, const uint64_t *r,
-								unsigned time_shift)
+								uint32_t place, unsigned time_shift)
 {
 	struct lar_enc_form *form = &enc->form[i];
 	unsigned kind = lar_word0_kind(*r);
@@ -362,13 +363,13 @@ static inline __attribute__((always_inline)) uint32_t put_event(struct lar_encod
 
 	put_time(h, kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED, r[1] >> time_shift);
 	if (kind == LAR_EV_ALLOC) {
-		own = put_alloc(enc, h, form, is_new, r + 1);
+		own = put_alloc(enc, h, form, is_new, r + 1, place);
 	} else if (kind == LAR_EV_FREE) {
-		put_free(enc, h, r + 1);
+		put_free(enc, h, r + 1, place);
 	} else if (kind == LAR_EV_FREE_SIZED) {
-		own = put_free_sized(enc, h, form, is_new, r + 1);
+		own = put_free_sized(enc, h, form, is_new, r + 1, place);
 	} else if (kind == LAR_EV_REALLOC) {
-		own = put_realloc(enc, h, form, is_new, r + 1, time_shift);
+		own = put_realloc(enc, h, form, is_new, r + 1, place, time_shift);
 	} else if (kind == LAR_EV_IO) {
 		own = put_io(enc, form, is_new, r + 1);
 		h->others++;
@@ -391,8 +392,9 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 			     unsigned time_shift)
 {
 	const uint64_t *near = stop - LAR_EVENT_MAX_FIELDS; /* in front of it, records are whole */
+	const uint64_t *records = r;
 	struct paths paths = { 0, 0 };
-	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX };
+	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX, .at = enc->at };
 
 	HOT_STREAMS(TAKE)
 	while (__builtin_expect(r < near, 1) || (r < stop && lar_record_words(*r) <= stop - r)) {
@@ -403,7 +405,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 
 		if (w0 == h.free_w0) {
 			put_time(&h, true, r[1] >> time_shift);
-			put_free(enc, &h, r + 1);
+			put_free(enc, &h, r + 1, place_of(records, r));
 			h.sequence = put_symbol(h.sequence, h.free_form << LAR_FORM_SHIFT);
 			r += 3;
 			continue;
@@ -418,7 +420,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 		}
 		i = form_find(enc, enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES], w0);
 		if (__builtin_expect(i, 1) && __builtin_expect(kind != LAR_EV_FREE, 1)) {
-			r += put_event(enc, &h, i, false, r, time_shift);
+			r += put_event(enc, &h, i, false, r, place_of(records, r), time_shift);
 			continue;
 		}
 		if (i) {
@@ -432,9 +434,11 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 		i = form_new(enc, first, w0, paths.nodes);
 		if (i == LAR_FORMS)
 			return 0;
-		r += put_event(enc, &h, i, true, r, time_shift);
+		r += put_event(enc, &h, i, true, r, place_of(records, r), time_shift);
 	}
 	HOT_STREAMS(GIVE)
+	enc->allocations = h.allocations;
+	enc->frees = h.frees;
 	return r == stop ? h.others + h.allocations + h.frees : 0;
 }
 

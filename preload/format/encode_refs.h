@@ -24,6 +24,8 @@ struct hot {
 	uint32_t others;	     /* events less those fields */
 	uint32_t free_form;	     /* of the last FREE that has one */
 	uint64_t free_w0;	     /* ... and its word 0 */
+	uint32_t (*at)[2];	     /* lar_encoder.at */
+	uint32_t *undone, was;	     /* what the O field of a realloc has taken out of it */
 };
 
 #define HOT_STREAMS(X)                                                                             \
@@ -75,16 +77,33 @@ address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
 }
 _Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
 
+/* What an entry says: handed out in this block, given back in it, or more than these. */
+static inline uint32_t state_of(const struct hot *h, const struct lar_enc_address *e)
+{
+	return (e->mark ^ h->generation) >> 7;
+}
+_Static_assert(LAR_AT_BORN == 0 && LAR_AT_DIED == 1 && MARK_FREED == 1 << 7, "what it returns");
+
+/* Where the last event of the block at an address has its place; one of none when there is no such
+ * event. */
+static inline __attribute__((always_inline)) uint32_t *place_before(const struct hot *h,
+								    uint32_t number, uint32_t state)
+{
+	return &h->at[state <= LAR_AT_DIED ? (int64_t)number : -1][state & 1];
+}
+
 /*
  * The code of an N field: a block is handed out that was given back, or the next fresh one, or any.
  * Which of these cannot be predicted: no branch but for the address itself.
  */
-static inline __attribute__((always_inline)) uint32_t
-code_new(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, bool moved)
+static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encoder *enc,
+							       struct hot *h, uint64_t addr,
+							       uint64_t size, uint32_t place,
+							       bool moved)
 {
 	unsigned class = lar_size_class(size);
 	struct lar_enc_address *e;
-	uint32_t number, reuse = enc->reuse[class], code;
+	uint32_t number, reuse = enc->reuse[class], code, state, *before;
 	bool back;
 
 	if (__builtin_expect(!addr, 0)) {
@@ -93,7 +112,8 @@ code_new(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, b
 	}
 	e = address_entry(enc, addr, h->generation);
 	number = e->number;
-	back = (e->mark ^ h->generation) >> 7 == 1; /* given back in this block */
+	state = state_of(h, e);
+	back = state == LAR_AT_DIED;
 	code = zigzag32(number - reuse) + LAR_REF_FREED;
 	if (moved && number + 1 == h->frees)
 		code = LAR_REF_LAST;
@@ -102,6 +122,9 @@ code_new(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, b
 	enc->reuse[class] = back ? number + 1 : reuse;
 	if (code == LAR_REF_NONE)
 		h->address = put_address(h->address, addr, h->last_new);
+	before = place_before(h, number, state);
+	h->at[h->allocations][LAR_AT_BORN] = place | (uint8_t)(*before + 1);
+	*before = 0;
 	e->number = h->allocations++;
 	e->mark = h->generation | class;
 	h->last_new = addr;
@@ -109,11 +132,11 @@ code_new(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, b
 	return code;
 }
 
-static inline __attribute__((always_inline)) uint32_t code_old(struct lar_encoder *enc,
-							       struct hot *h, uint64_t addr)
+static inline __attribute__((always_inline)) uint32_t
+code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, bool moved)
 {
 	struct lar_enc_address *e;
-	uint32_t number, code;
+	uint32_t number, code, state, *before, was;
 
 	if (__builtin_expect(!addr, 0)) {
 		h->others++;
@@ -121,7 +144,8 @@ static inline __attribute__((always_inline)) uint32_t code_old(struct lar_encode
 	}
 	e = address_entry(enc, addr, h->generation);
 	number = e->number;
-	if ((e->mark ^ h->generation) >> 7 == 0) { /* handed out in this block */
+	state = state_of(h, e);
+	if (state == LAR_AT_BORN) {
 		code = zigzag32(number - h->last_ref) + LAR_REF_ALLOCATED;
 		h->last_ref = number + 1;
 		enc->reuse[e->mark & (MARK_FREED - 1)] = h->frees;
@@ -130,9 +154,32 @@ static inline __attribute__((always_inline)) uint32_t code_old(struct lar_encode
 		h->address = put_address(h->address, addr, h->last_old);
 		h->last_old = addr;
 	}
+	before = place_before(h, number, state);
+	was = *before;
+	*before = 0;
+	h->at[h->frees][LAR_AT_DIED] = place | (uint8_t)(was - 1);
+	if (moved) {
+		h->undone = before;
+		h->was = was;
+	}
 	e->number = h->frees++;
 	e->mark = h->generation | MARK_FREED;
 	return code;
+}
+
+/* The last O field was that of a realloc that failed: the block is still there. */
+static inline void code_undo(struct hot *h, uint64_t addr)
+{
+	if (!addr)
+		return;
+	*h->undone = h->was;
+	h->at[h->frees - 1][LAR_AT_DIED] = 0;
+}
+
+/* Where a record is, with room for a balance; see lar_encoder.at. */
+static inline uint32_t place_of(const uint64_t *records, const uint64_t *r)
+{
+	return (uint32_t)(r - records) << 8;
 }
 
 #endif

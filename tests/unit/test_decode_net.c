@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -Ipreload */
 /* link: analyzer/decode.o analyzer/encode.o preload/format/decode_net.o */
+/* link: preload/format/encode_net.o */
 /*
- * What a block changed about the blocks in use: the last event of each address, held against the
- * records that the block was made of.
+ * What a block changed about the blocks in use, as who has it encoded knows and as it is decoded:
+ * the last event of each address, held against the records that the block was made of.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,10 +113,26 @@ static void add_heap(struct tb_records *r, uint64_t addresses)
 	r->events++;
 }
 
+static void expect(struct lasts *got, const struct lasts *want)
+{
+	for (size_t i = 0; i < want->count; i++) {
+		const struct last *w = &want->last[i], *g = look_up(got, w->address);
+
+		assert_int_equal((int8_t)g->balance, (int8_t)w->balance);
+		assert_int_equal(g->freed, w->freed);
+		assert_int_equal(g->ticks, w->ticks);
+		if (!w->freed)
+			assert_int_equal(g->size, w->size);
+	}
+	/* one whose only event was a realloc that failed is told of by neither */
+	assert_int_equal(got->count, want->count);
+}
+
 static void compare(struct lar_encoder *enc, const struct tb_records *r)
 {
 	struct lasts want = { calloc(ADDRESSES, sizeof(struct last)), 0 },
-		     got = { calloc(ADDRESSES, sizeof(struct last)), 0 };
+		     got = { calloc(ADDRESSES, sizeof(struct last)), 0 },
+		     known = { calloc(ADDRESSES, sizeof(struct last)), 0 };
 	size_t size;
 	uint8_t *bytes = encode_all(enc, r, SHIFT, &size);
 	uint64_t *scratch = malloc(lar_net_scratch(size) * 8);
@@ -123,23 +140,16 @@ static void compare(struct lar_encoder *enc, const struct tb_records *r)
 	for (size_t i = 0; i < r->count; i += lar_record_words(r->words[i]))
 		take_record(&want, r->words + i);
 	assert_int_equal(lar_decode_net(bytes, size, r->events, SHIFT, scratch, take_net, &got), 0);
-	for (size_t i = 0; i < want.count; i++) {
-		const struct last *w = &want.last[i], *g = look_up(&got, w->address);
-
-		assert_int_equal(g->balance, w->balance);
-		assert_int_equal(g->freed, w->freed);
-		assert_int_equal(g->ticks, w->ticks);
-		if (!w->freed)
-			assert_int_equal(g->size, w->size);
-	}
-	/* one whose only event was a realloc that failed is told of by neither */
-	assert_int_equal(got.count, want.count);
+	expect(&got, &want);
+	lar_encode_net(enc, r->words, SHIFT, take_net, &known);
+	expect(&known, &want);
 	assert_int_equal(lar_decode_net(bytes, size, r->events + 1, SHIFT, scratch, take_net, &got),
 			 -1);
 	free(scratch);
 	free(bytes);
 	free(want.last);
 	free(got.last);
+	free(known.last);
 }
 
 static void last_of_each(void **state)

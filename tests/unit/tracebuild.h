@@ -231,12 +231,14 @@ static inline struct lar_encoder *tb_encoder(size_t words)
 	enc->region_size = lar_encode_region_size(words);
 	enc->regions = malloc(enc->region_size * LAR_ENC_REGIONS);
 	assert(enc->regions);
+	lar_encode_set_places(enc, calloc(1, lar_encode_places_size(words)));
 	return enc;
 }
 
 static inline void tb_encoder_free(struct lar_encoder *enc)
 {
 	free(enc->regions);
+	free(enc->at - 1);
 	free(enc);
 }
 
