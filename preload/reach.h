@@ -84,6 +84,7 @@ struct reach {
 	struct reach_cluster *cluster;
 	uint32_t clusters;
 	uint64_t low, high; /* of all blocks */
+	uint64_t *filter;   /* a bit for each place where blocks may be: reach_index.h */
 	uint32_t *todo;	    /* blocks to be looked at: a stack */
 	uint32_t todo_count;
 	struct reach_region *region;

@@ -10,124 +10,24 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "attr.h"
 #include "peek.h"
 #include "reach.h"
+#include "reach_index.h"
 #include "sys.h"
 
 #define PAGE		4096ull
-#define CLUSTER_GAP	(1ull << 20)
-#define SPARSE_BLOCK	(256u << 10) /* from this size on its pages may never have been written */
-#define SHIFT_LEAST	8	     /* of the index's pages: 256 bytes */
-#define PAGES_EACH	4	     /* of the index, for each block at most */
-#define PAGES_LEAST	64
-#define FEW_BLOCKS	(1u << 15) /* that they and their index stay in the cache */
-#define LINED_UP	32	   /* pointers between two steps */
+#define SPARSE_PLAIN	(32u << 10)  /* from this size on its pages may never have been written */
+#define SPARSE_BLOCK	(256u << 10) /* ... where other processes or a file may have written them */
+#define FEW_BLOCKS	(1u << 15)   /* that they and their index stay in the cache */
+#define LINED_UP	32	     /* pointers between two steps */
 #define COPY		(64u << 10)
 #define ONLY_START	(1ull << 63)
 #define LINKS		32 /* bytes of a free chunk in which glibc keeps the addresses of others */
+#define CHUNK		16 /* ... which are multiples of this: others have a tag of the program's */
 #define LOOK_EACH	256
 #define INPLACE_MOST_NS 200000000ull
-#define CHUNK		16 /* ... which are multiples of this: others have a tag of the program's */
-
-/* ---- the index ---- */
-
-static uint64_t block_end(const struct reach_block *b)
-{
-	return b->start + (b->size ? b->size : 1);
-}
-
-static void index_cluster(struct reach *r, struct reach_cluster *c)
-{
-	uint64_t pages, most = PAGES_EACH * (c->last - c->first) + PAGES_LEAST;
-	uint32_t at = c->first;
-
-	c->start = r->block[c->first].start;
-	c->end = block_end(&r->block[c->last - 1]);
-	c->shift = SHIFT_LEAST;
-	while ((c->end - c->start) >> c->shift > most)
-		c->shift++;
-	c->first_page = c->start >> c->shift;
-	pages = ((c->end - 1) >> c->shift) - c->first_page + 1;
-	c->page = reach_memory(r, (pages + 1) * sizeof(*c->page));
-	if (!c->page)
-		return;
-	for (uint64_t i = 0; i <= pages; i++) {
-		uint64_t start = (c->first_page + i) << c->shift;
-
-		while (at < c->last && block_end(&r->block[at]) <= start)
-			at++;
-		c->page[i] = at;
-	}
-}
-
-void reach_index(struct reach *r)
-{
-	uint32_t n = 1;
-
-	if (!r->count)
-		return;
-	for (uint32_t i = 1; i < r->count; i++)
-		n += r->block[i].start > block_end(&r->block[i - 1]) + CLUSTER_GAP;
-	r->cluster = reach_memory(r, n * sizeof(*r->cluster));
-	r->state = reach_memory(r, r->count);
-	r->todo = reach_memory(r, r->count * sizeof(*r->todo));
-	if (!r->cluster || !r->state || !r->todo)
-		return;
-	for (uint32_t i = 0; i < r->count; i++) {
-		struct reach_cluster *c = &r->cluster[r->clusters];
-
-		c->last = i + 1;
-		if (i + 1 < r->count &&
-		    r->block[i + 1].start <= block_end(&r->block[i]) + CLUSTER_GAP)
-			continue;
-		index_cluster(r, c);
-		if (++r->clusters < n)
-			c[1].first = i + 1;
-	}
-	r->low = r->cluster[0].start;
-	r->high = r->cluster[n - 1].end;
-}
-
-static const struct reach_cluster *cluster_of(const struct reach *r, uint64_t address)
-{
-	uint32_t low = 0, high = r->clusters;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (r->cluster[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < r->clusters && r->cluster[low].start <= address ? &r->cluster[low] : NULL;
-}
-
-/* Among the blocks of the address's page. */
-static uint32_t find_in(const struct reach *r, const uint32_t *page, uint64_t address)
-{
-	uint32_t low = page[0], high = page[1] + 1;
-
-	if (high > r->count)
-		high = r->count;
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (r->block[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < block_end(&r->block[low - 1]) ? low - 1 : UINT32_MAX;
-}
-
-uint32_t reach_find(const struct reach *r, uint64_t address)
-{
-	const struct reach_cluster *c = cluster_of(r, address);
-
-	return c ? find_in(r, &c->page[(address >> c->shift) - c->first_page], address)
-		 : UINT32_MAX;
-}
+#define FETCH_AHEAD	128 /* words: into the next page, where the processor does not go by itself */
 
 /* ---- looking at words ---- */
 
@@ -181,7 +81,7 @@ static bool behind_block(const struct reach_block *b, uint64_t address)
 static void step_b(struct reach *r, const struct pending *p)
 {
 	uint64_t address = p->address & ~ONLY_START;
-	uint32_t i = find_in(r, p->page, address);
+	uint32_t i = reach_find_in(r, p->page, address);
 
 	if (i == UINT32_MAX || (w.libc && behind_block(&r->block[i], address)) ||
 	    (p->address & ONLY_START && r->block[i].start != address && !(address % CHUNK)))
@@ -209,7 +109,7 @@ static void consider(struct reach *r, uint64_t address)
 	struct pending *to = &w.a[w.a_next], now;
 
 	if (!c || address < c->start || address >= c->end) {
-		c = cluster_of(r, address);
+		c = reach_cluster_of(r, address);
 		if (!c)
 			return;
 		w.cluster = c;
@@ -240,31 +140,63 @@ static void settle(struct reach *r)
 	w.b_count = w.b_next = 0;
 }
 
+/* What one look at four words needs. */
+struct sieve {
+	uint64_t low, span; /* from the first to the last block */
+	const uint64_t *filter;
+};
+
+static always_inline bool sieve_passes(const struct sieve *v, uint64_t word)
+{
+	return (word - v->low < v->span) & reach_filter_passes(v->filter, word);
+}
+
+/* Without a branch between them: which words are pointers cannot be foretold. */
+static always_inline bool sieve_any(const struct sieve *v, const uint64_t *p)
+{
+	bool in_span = (p[0] - v->low < v->span) | (p[1] - v->low < v->span) |
+		       (p[2] - v->low < v->span) | (p[3] - v->low < v->span);
+
+	return in_span && sieve_passes(v, p[0]) | sieve_passes(v, p[1]) | sieve_passes(v, p[2]) |
+				  sieve_passes(v, p[3]);
+}
+
 static void look_at(struct reach *r, uint64_t start, uint64_t end)
 {
-	uint64_t low = r->low, span = r->high - r->low;
+	const struct sieve v = { r->low, r->high - r->low, r->filter };
 	const uint64_t *p = (const uint64_t *)((start + 7) & ~7ull);
 	const uint64_t *last = (const uint64_t *)(end & ~7ull);
 
 	for (; last - p >= 4; p += 4) {
-		bool a = p[0] - low < span, b = p[1] - low < span;
-		bool c = p[2] - low < span, d = p[3] - low < span;
-
-		if (__builtin_expect(!(a | b | c | d), 1))
+		__builtin_prefetch(p + FETCH_AHEAD);
+		if (likely(!sieve_any(&v, p)))
 			continue;
 		for (unsigned i = 0; i < 4; i++)
-			if (p[i] - low < span)
+			if (sieve_passes(&v, p[i]))
 				consider(r, p[i]);
 	}
 	for (; p < last; p++)
-		if (*p - low < span)
+		if (sieve_passes(&v, *p))
 			consider(r, *p);
 }
 
-/* A large block may have pages that were never written. */
+/*
+ * A large block may have pages that were never written: to look at one makes it be there, which
+ * takes longer than to look at a whole one.
+ */
+static bool sparse(const struct reach *r, uint64_t start, uint64_t size)
+{
+	const struct reach_region *g;
+
+	if (size < SPARSE_PLAIN || size >= SPARSE_BLOCK)
+		return size >= SPARSE_BLOCK;
+	g = reach_region_at(r, start);
+	return g && !(g->flags & (REACH_FILE | REACH_SHARED)) && start + size <= g->end;
+}
+
 static void look_at_part(struct reach *r, uint64_t start, uint64_t end)
 {
-	if (end - start >= SPARSE_BLOCK)
+	if (sparse(r, start, end - start))
 		reach_present(r, start, end, look_at);
 	else
 		look_at(r, start, end);
@@ -427,7 +359,7 @@ static void open_blocks(struct reach *r)
 			if (g && !open_region(r, g))
 				g = NULL;
 		}
-		if (!g || block_end(&r->block[i]) > g->end)
+		if (!g || reach_block_end(&r->block[i]) > g->end)
 			r->state[i] |= REACH_UNREADABLE;
 	}
 }
