@@ -21,6 +21,7 @@
 #define NODES_MOST 65536u /* of the tree, the empty stack included */
 #define NODES_FEW  12288u /* likewise, where memory for many threads is to do */
 #endif
+#define NODES_LISTS  2048u  /* at first: a page of them */
 #define NODES_NUMBER 16384u /* highest number in a buffer */
 
 struct node {
@@ -36,19 +37,19 @@ struct node {
 struct nodes {
 	struct node *node;
 	uint16_t *list;	 /* by hash: a first node, 0 = none */
-	uint32_t shift;	 /* from a hash to its list */
+	uint32_t shift;	 /* from a hash to its list; there are more lists with more nodes */
 	uint32_t most;	 /* nodes there may be, with 0 */
 	uint32_t count;	 /* nodes but 0 */
 	uint32_t number; /* the highest of the buffer */
 };
 
-/* Lists, a power of two, are no fewer than nodes. */
+/* Lists, a power of two, are in the end no fewer than nodes. */
 static inline uint32_t nodes_lists(uint32_t most)
 {
 	return 1u << (32 - __builtin_clz(most - 1));
 }
 
-/* Bytes of memory, zeroed, that nodes_init() divides; touched as far as used. */
+/* Bytes of memory, zeroed, that nodes_init() divides; touched about as far as used. */
 static inline size_t nodes_bytes(uint32_t most)
 {
 	return most * sizeof(struct node) + nodes_lists(most) * sizeof(uint16_t);
