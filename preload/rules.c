@@ -14,8 +14,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+#define PAGE	    4096ul
 #define RULES_FIRST (1u << 9) /* entries of the first table: one page */
-#define RULES_GROW  4
 #define RULES_MAX   (1u << 21)
 
 static size_t table_size(uint32_t entries)
@@ -31,6 +31,9 @@ static struct rules_table *table_new(uint32_t entries, const uint64_t *distinct)
 
 	if (!t)
 		return NULL;
+	/* hashed into all over at once: a fault for each page would cost more */
+	sys_madvise(t, (size + (distinct ? 0 : RULES_DISTINCT * 8) + PAGE - 1) & ~(PAGE - 1),
+		    MADV_POPULATE_WRITE);
 	t->mask = entries - 1;
 	t->distinct = distinct ? distinct : (const uint64_t *)((uint8_t *)t + size);
 	return t;
@@ -84,8 +87,8 @@ static int32_t distinct_number(struct rules_table *t, uint64_t rule)
 _Static_assert(RULES_DISTINCT == 1 << 11 && RULES_DISTINCT <= 1 << 16, "bits of a rule's number");
 
 /*
- * Replaces the table by one of four times the size. The old one stays mapped: a thread may be
- * reading it. All old ones together are a third of the current one.
+ * Replaces the table by one of twice the size. The old one stays mapped: a thread may be reading
+ * it. All old ones together are as large as the current one.
  */
 static void table_grow(struct rules_table *t)
 {
