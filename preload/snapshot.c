@@ -115,11 +115,16 @@ static bool blocks_unknown(void)
 	return lost || lar->header->parent_start_ns;
 }
 
+/* The first free place is taken, and keeps its function when it is left: behind one that has none,
+ * there never was a thread. */
 static void describe_arguments(struct snapshot *s)
 {
-	for (uint32_t i = 0; i < RECORDER_STARTS && s->arguments < SNAPSHOT_ARGUMENTS; i++)
+	for (uint32_t i = 0; i < RECORDER_STARTS && s->arguments < SNAPSHOT_ARGUMENTS; i++) {
 		if (atomic_load(&lar->start[i].taken))
 			s->argument[s->arguments++] = (uint64_t)lar->start[i].argument;
+		else if (!lar->start[i].function)
+			break;
+	}
 }
 
 /* Where the threads' own stacks are; those that have recorded nothing yet are not known. */
