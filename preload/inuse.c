@@ -93,14 +93,17 @@ static bool make_room(struct addrtable *t)
 static bool apply(struct addrtable *t, uint32_t slot, const struct lar_net *e)
 {
 	struct inuse_block *x = addrtable_find(t, EACH, INUSE_ADDRESS, e->address);
+	bool alone = atomic_load_explicit(&lar->slots_used, memory_order_relaxed) <= 1;
 	bool fresh = !x;
 
+	if (fresh && alone && e->freed && !(e->balance & 255)) /* it came and went */
+		return true;
 	if (fresh && !make_room(t))
 		return false;
 	if (fresh)
 		x = addrtable_add(t, EACH, e->address);
 	inuse_apply(x, fresh, slot, e, lar->time_shift);
-	if (is_over(x) && atomic_load_explicit(&lar->slots_used, memory_order_relaxed) <= 1)
+	if (is_over(x) && alone)
 		addrtable_remove(t, EACH, INUSE_ADDRESS, x);
 	return true;
 }

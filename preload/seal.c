@@ -35,6 +35,8 @@
 #define SEAL_LEVEL	  1
 #define SEAL_HASH_LOG	  12 /* 16 KiB, which finds as much as more, and leaves the cache alone */
 #define SEAL_MIN_MATCH	  5
+#define DENSE_BYTES	  2ul  /* of an event, compressed */
+#define DENSE_STEP	  2    /* ZSTD_c_targetLength of the fast strategy: its acceleration */
 #define FRAME_MOST	  1024 /* bytes that compressing in one more part can take more */
 #define SEAL_MAX_CONTEXTS 64
 #define SEAL_RETRY	  1000000000ull /* ns, when the disk is full */
@@ -49,6 +51,7 @@ struct seal_context {
 	struct lar_encoder *encoder;
 	uint8_t *encoded, *compressed;
 	size_t encoded_size, compressed_size;
+	bool dense; /* the last block had little that repeats */
 	ZSTD_CCtx *zstd;
 };
 
@@ -192,7 +195,10 @@ static uint32_t count_records(const struct thread *t)
 	return n;
 }
 
-/* A frame for each part; 0 when one does not fit. In the parts behind the first no match is sought.
+/*
+ * A frame for each part; 0 when one does not fit. In the parts behind the first no match is sought,
+ * and in the first not at every byte where matches are few: a third less of work for an eighth more
+ * of bytes.
  */
 static size_t compress(struct seal_context *c)
 {
@@ -204,7 +210,9 @@ static size_t compress(struct seal_context *c)
 
 		if (i < 2) {
 			ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_targetLength,
-					       i ? ZSTD_TARGETLENGTH_MAX : 0);
+					       i	  ? ZSTD_TARGETLENGTH_MAX
+					       : c->dense ? DENSE_STEP
+							  : 0);
 			ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_literalCompressionMode,
 					       i ? ZSTD_ps_enable : ZSTD_ps_auto);
 		}
@@ -235,6 +243,7 @@ static bool block_write(struct thread *t, struct seal_context *c)
 	block.raw_size = (uint32_t)(words * 8);
 	block.encoded_size = (uint32_t)encoded;
 	block.comp_size = (uint32_t)size;
+	c->dense = size > block.events * DENSE_BYTES;
 	block.first_ticks = t->buffer[1]; /* of the THREAD record */
 	block.last_ticks = lar_ticks();
 	block.slot = t->index;
