@@ -98,7 +98,7 @@ thread_model_heap_run(struct thread_model *m, const struct event *e, const struc
 	     p < end && thread_event_is_heap(p) && p->thread == number && p->time_ns >= since_ns;
 	     p++) {
 		const uint64_t *block = &p->field[p->kind == LAR_EV_REALLOC ? 3 : 1];
-		uint64_t made = p->kind != LAR_EV_FREE && block[0];
+		uint64_t made = (uint64_t)(p->kind != LAR_EV_FREE) & (uint64_t)(block[0] != 0);
 
 		allocations += made;
 		bytes += -made & block[1];

@@ -16,35 +16,52 @@ static int by_value(const void *x, const void *y)
 	return (a > b) - (a < b);
 }
 
+/* Puts those of v[from] to v[to - 1] that are below the pivot first; returns where the rest is. */
+static uint32_t below_first(double *v, uint32_t from, uint32_t to, double pivot)
+{
+	/* no branch, as nobody can foresee it: each goes where the next one below has its place */
+	for (uint32_t i = from; i < to; i++) {
+		double x = v[i];
+
+		v[i] = v[from];
+		v[from] = x;
+		from += x < pivot;
+	}
+	return from;
+}
+
+/* The same with those that are not above it. */
+static uint32_t equal_first(double *v, uint32_t from, uint32_t to, double pivot)
+{
+	for (uint32_t i = from; i < to; i++) {
+		double x = v[i];
+
+		v[i] = v[from];
+		v[from] = x;
+		from += !(x > pivot);
+	}
+	return from;
+}
+
 /*
- * Puts at v[k] what would be there in order, nothing larger before it and nothing smaller behind:
- * Hoare's selection. The pivot is from the middle, as slopes come half in order.
+ * Puts at v[k] what would be there in order, nothing larger before it and nothing smaller behind.
+ * The pivot is from the middle, as slopes come half in order.
  */
 static double select_value(double *v, uint32_t n, uint32_t k)
 {
-	uint32_t low = 0, high = n - 1;
+	uint32_t low = 0, high = n;
 
-	while (low < high) {
-		double pivot = v[low + (high - low) / 2];
-		uint32_t i = low, j = high;
+	while (high - low > 1) {
+		double pivot = v[low + (high - 1 - low) / 2];
+		uint32_t middle = below_first(v, low, high, pivot);
 
-		for (;;) {
-			double swap;
-
-			while (v[i] < pivot)
-				i++;
-			while (v[j] > pivot)
-				j--;
-			if (i >= j)
-				break;
-			swap = v[i];
-			v[i++] = v[j];
-			v[j--] = swap;
+		if (k < middle) {
+			high = middle;
+			continue;
 		}
-		if (j >= k)
-			high = j;
-		else
-			low = j + 1;
+		low = equal_first(v, middle, high, pivot);
+		if (k < low)
+			break;
 	}
 	return v[k];
 }
