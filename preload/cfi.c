@@ -49,6 +49,8 @@ static const uint8_t *find_fde(const struct cfi_object *object, uint64_t pc)
 	for (high = count; high - low > 1;) {
 		uint64_t middle = low + (high - low) / 2;
 
+		__builtin_prefetch(table[low + (middle - low) / 2]);
+		__builtin_prefetch(table[middle + (high - middle) / 2]);
 		if (pc < base + (uint64_t)(int64_t)table[middle][0])
 			high = middle;
 		else
