@@ -42,16 +42,24 @@ static bool append(enum lar_dict_type type, uint32_t id, const void *payload, si
 	return true;
 }
 
+bool dict_append_blocked(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
+{
+	bool done;
+
+	if (!spin_lock(&lar->dict_lock))
+		return false;
+	done = append(type, id, payload, size);
+	spin_unlock(&lar->dict_lock);
+	return done;
+}
+
 bool dict_append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size)
 {
 	uint64_t mask;
-	bool done = false;
+	bool done;
 
 	sys_block_signals(&mask);
-	if (spin_lock(&lar->dict_lock)) {
-		done = append(type, id, payload, size);
-		spin_unlock(&lar->dict_lock);
-	}
+	done = dict_append_blocked(type, id, payload, size);
 	sys_restore_signals(&mask);
 	return done;
 }

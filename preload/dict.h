@@ -14,5 +14,7 @@
  * dictionary or the disk is full; nothing is written then.
  */
 bool dict_append(enum lar_dict_type type, uint32_t id, const void *payload, size_t size);
+/* The same for a caller that has blocked signals already. */
+bool dict_append_blocked(enum lar_dict_type type, uint32_t id, const void *payload, size_t size);
 
 #endif

@@ -84,7 +84,7 @@ static void module_write(const struct cfi_object *object, uint32_t id)
 	n = strnlen(name, sizeof(record.tail) - used - 1);
 	memcpy(record.tail + used, name, n);
 	record.tail[used + n] = 0;
-	if (!dict_append(LAR_DICT_MODULE, id, &record, sizeof(record.m) + used + n + 1))
+	if (!dict_append_blocked(LAR_DICT_MODULE, id, &record, sizeof(record.m) + used + n + 1))
 		lar_lost_add(LAR_LOST_MODULE, 1);
 }
 
@@ -171,7 +171,8 @@ void module_check_unloaded(void)
 			gone = true;
 			rules_forget(lar->module[i].start, lar->module[i].end);
 			unload.ticks = lar_ticks();
-			dict_append(LAR_DICT_UNLOAD, lar->module[i].id, &unload, sizeof(unload));
+			dict_append_blocked(LAR_DICT_UNLOAD, lar->module[i].id, &unload,
+					    sizeof(unload));
 			__atomic_store_n(&lar->module[i].id, 0, __ATOMIC_RELEASE);
 		}
 		if (gone)

@@ -183,8 +183,8 @@ static uint32_t intern_locked(uint32_t kind, uint64_t hash, const char *name, si
 		base->used = ++lar->name_bases->uses;
 	memcpy(record.name, name + shared, n - shared);
 	record.name[n - shared] = 0;
-	if (!dict_append(LAR_DICT_TARGET, lar->target_count + 1, &record,
-			 offsetof(__typeof__(record), name) + n - shared + 1))
+	if (!dict_append_blocked(LAR_DICT_TARGET, lar->target_count + 1, &record,
+				 offsetof(__typeof__(record), name) + n - shared + 1))
 		return 0;
 	if (!base)
 		base_keep(lar->target_count + 1, name, n);
@@ -477,7 +477,7 @@ void target_holds(uint32_t target, uint32_t what)
 		while (known < lar->held_count && lar->held[known] != target)
 			known++;
 		if (known == lar->held_count && known < RECORDER_HELD &&
-		    dict_append(LAR_DICT_HOLDS, target, &record, sizeof(record)))
+		    dict_append_blocked(LAR_DICT_HOLDS, target, &record, sizeof(record)))
 			lar->held[lar->held_count++] = target;
 		spin_unlock(&lar->target_lock);
 	}
