@@ -15,7 +15,12 @@
 #include "pool.h"
 #include "sys.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define ADDRTABLE_GIVE_BACK (1u << 20) /* bytes */
+#define ADDRTABLE_SMALL	    2048u /* places: to move entries seldom is worth more than memory */
 
 struct addrtable {
 	void *entry;
@@ -25,7 +30,7 @@ struct addrtable {
 /*
  * Places are in the order of the hashes, whatever the size of the table: one that grows by three
  * eighths can be moved from front to back, its old pages given back on the way, so that with at
- * most 13 of 16 places taken an entry never takes more than 1.7 times its size.
+ * most 13 of 16 places taken an entry never takes more than 1.7 times its size, but in a small one.
  */
 static always_inline uint64_t addrtable_place(const struct addrtable *t, uint64_t address)
 {
@@ -75,7 +80,7 @@ static always_inline bool addrtable_is_full(const struct addrtable *t)
 
 static always_inline uint64_t addrtable_wider(const struct addrtable *t)
 {
-	return t->room / 8 * 11;
+	return t->room < ADDRTABLE_SMALL ? 2 * t->room : t->room / 8 * 11;
 }
 
 /* Of another size, with the entries that keep(entry, arg) wants. False without memory: it is as it
@@ -93,6 +98,8 @@ static always_inline bool addrtable_rebuild(struct addrtable *t, uint64_t each, 
 		*t = old;
 		return false;
 	}
+	if (old.entry && room <= 2 * ADDRTABLE_SMALL) /* all of it is going to be written to */
+		sys_madvise(t->entry, (room * each + 4095) & ~4095ull, MADV_POPULATE_WRITE);
 	for (uint64_t i = 0; old.entry && i < old.room; i++) {
 		const uint64_t *entry = addrtable_at(&old, each, i);
 
