@@ -15,7 +15,8 @@
 #endif
 
 #define PAGE	    4096ul
-#define RULES_FIRST (1u << 9) /* entries of the first table: one page */
+#define RULES_FIRST (1u << 9)  /* entries of the first table: one page */
+#define RULES_SMALL (1u << 12) /* below, a table grows to four times its size */
 #define RULES_MAX   (1u << 21)
 
 static size_t table_size(uint32_t entries)
@@ -93,10 +94,12 @@ _Static_assert(RULES_DISTINCT == 1 << 11 && RULES_DISTINCT <= 1 << 16, "bits of 
 static void table_grow(struct rules_table *t)
 {
 	struct rules_table *bigger;
+	uint32_t entries;
 
 	if (t->mask + 1 >= RULES_MAX || !spin_lock(&lar->rules_lock))
 		return;
-	if (atomic_load(&lar->rules) == t && (bigger = table_new((t->mask + 1) * 2, t->distinct))) {
+	entries = (t->mask + 1) * (t->mask + 1 < RULES_SMALL ? 4 : 2);
+	if (atomic_load(&lar->rules) == t && (bigger = table_new(entries, t->distinct))) {
 		for (uint32_t i = 0; i <= t->mask; i++) {
 			uint64_t e = atomic_load_explicit(&t->entry[i], memory_order_acquire);
 
