@@ -154,11 +154,11 @@ static always_inline bool sieve_passes(const struct sieve *v, uint64_t word)
 /* Without a branch between them: which words are pointers cannot be foretold. */
 static always_inline bool sieve_any(const struct sieve *v, const uint64_t *p)
 {
-	bool in_span = (p[0] - v->low < v->span) | (p[1] - v->low < v->span) |
-		       (p[2] - v->low < v->span) | (p[3] - v->low < v->span);
-
-	return in_span && sieve_passes(v, p[0]) | sieve_passes(v, p[1]) | sieve_passes(v, p[2]) |
-				  sieve_passes(v, p[3]);
+	/* each of them is below their union, and most are numbers */
+	if ((p[0] | p[1] | p[2] | p[3]) < v->low)
+		return false;
+	return sieve_passes(v, p[0]) | sieve_passes(v, p[1]) | sieve_passes(v, p[2]) |
+	       sieve_passes(v, p[3]);
 }
 
 static void look_at(struct reach *r, uint64_t start, uint64_t end)
