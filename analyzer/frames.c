@@ -7,7 +7,9 @@
 #include <string.h>
 
 /* Inlined frames can multiply the frames of a stack; more than this is not shown. */
-#define MAX_FRAMES (4 * LAR_MAX_DEPTH)
+#define MAX_FRAMES   (4 * LAR_MAX_DEPTH)
+
+#define MAX_EXPECTED 8 /* modules: a thread each */
 
 struct frames {
 	struct trace *trace;
@@ -63,6 +65,22 @@ void frames_free(struct frames *f)
 	symbols_free(f->symbols);
 	free(f->list);
 	free(f);
+}
+
+void frames_expect(struct frames *f)
+{
+	uint32_t stacks = trace_stack_count(f->trace), known[MAX_EXPECTED], count = 0, at;
+
+	for (uint32_t i = 1; i < stacks && count < MAX_EXPECTED; i++) {
+		uint32_t module = trace_stack_leaf(f->trace, i).module;
+
+		for (at = 0; at < count && known[at] != module; at++)
+			;
+		if (at < count || module >= f->modules)
+			continue;
+		known[count++] = module;
+		symbols_expect(f->symbols, module);
+	}
 }
 
 static struct frame *frame_room(struct frames *f, uint32_t count)

@@ -34,6 +34,9 @@ void frames_free(struct frames *f);
 /* Takes the modules that the trace has got since. 0 or -ENOMEM. */
 int frames_more(struct frames *f);
 
+/* Begins what takes long for the modules of the stacks so far, which will be asked for. */
+void frames_expect(struct frames *f);
+
 /* What was found of a module's file, as far as its addresses have been asked for. */
 enum symbols_state frames_module_state(const struct frames *f, uint32_t module);
 

@@ -9,7 +9,8 @@
 
 #define PROGRESS_EVENTS 262144 /* between two looks at the clock */
 #define PROGRESS_NS	1000000000ull
-#define OWN_EVENTS	64 /* made at a time where there is no batch */
+#define MANY_EVENTS	200000 /* of a trace: reading takes as long as opening symbols */
+#define OWN_EVENTS	64     /* made at a time where there is no batch */
 
 static uint64_t clock_ns(void)
 {
@@ -120,6 +121,8 @@ static int look_up(struct analysis *a)
 		a->first_ns = a->place->time_ns;
 	if (n == dense) {
 		a->dense_ns = a->place->time_ns;
+		if (!a->following && a->facts->events_kept >= MANY_EVENTS)
+			frames_expect(a->frames);
 		err = restart_line(a);
 	}
 	if (n + 1 >= a->progress_next)

@@ -8,7 +8,7 @@
 
 #include "processors.h"
 
-#define ENTRIES	  8
+#define ENTRIES	  6
 #define MIN_COUNT 4		    /* blocks that are worth a thread */
 #define MAX_WORDS ((32u << 20) / 8) /* decoded and not taken: no more are begun */
 

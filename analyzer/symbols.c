@@ -10,6 +10,8 @@
 #include <uthash.h>
 
 #include "demangle.h"
+#include "processors.h"
+#include "symahead.h"
 #include "symdwarf.h"
 #include "symfile.h"
 #include "symtable.h"
@@ -25,6 +27,7 @@ struct module {
 	uint32_t build_id_size;
 	uint64_t bias;
 	enum symbols_state state;
+	struct symahead *ahead; /* NULL = its files are opened when they are wanted */
 	struct symfile file;
 	struct symdwarf *dwarf;
 	struct symtable table;
@@ -70,6 +73,7 @@ struct symbols *symbols_new(const char *search)
 
 static void module_close(struct module *m)
 {
+	symahead_drop(m->ahead);
 	symdwarf_free(m->dwarf);
 	symtable_free(&m->table);
 	symfile_close(&m->file);
@@ -143,12 +147,31 @@ static void load_table(struct module *m)
 		symtable_load(&m->table, elf, SHT_DYNSYM);
 }
 
-static void module_load(struct symbols *s, struct module *m)
+static int module_open(struct symbols *s, struct module *m)
 {
 	struct symfile_id id = { m->path, m->build_id, m->build_id_size };
+	struct symahead *ahead = m->ahead;
+
+	m->ahead = NULL;
+	return ahead ? symahead_take(ahead, &m->file) : symfile_open(&m->file, &id, s->search);
+}
+
+void symbols_expect(struct symbols *s, uint32_t module)
+{
+	struct module *m = module < s->count ? &s->modules[module] : NULL;
+
+	if (m && m->state == SYMBOLS_UNUSED && !m->ahead && processors_several()) {
+		struct symfile_id id = { m->path, m->build_id, m->build_id_size };
+
+		m->ahead = symahead_start(&id, s->search);
+	}
+}
+
+static void module_load(struct symbols *s, struct module *m)
+{
 	Dwarf *dwarf;
 
-	switch (symfile_open(&m->file, &id, s->search)) {
+	switch (module_open(s, m)) {
 	case 0:
 		break;
 	case -ESTALE:

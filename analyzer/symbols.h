@@ -58,6 +58,12 @@ int symbols_add_module(struct symbols *s, const struct symbols_module *m);
 uint32_t symbols_resolve(struct symbols *s, uint32_t module, uint64_t return_address,
 			 const struct symbol **result);
 
+/*
+ * Addresses of the module will be asked for: where there is a processor for it, what takes long of
+ * that is begun. The module counts as not asked for until then.
+ */
+void symbols_expect(struct symbols *s, uint32_t module);
+
 enum symbols_state symbols_module_state(struct symbols *s, uint32_t module);
 
 /* Last component of a module's path; "[anon]" for UINT32_MAX. */

@@ -27,10 +27,25 @@ static int setup(void **state)
 	return id_size >= 8 ? 0 : -1;
 }
 
+/* Told of it before: once, twice, or of a module that nobody asks for. */
+static void foretell(struct symbols *s, bool again)
+{
+	struct symbols_module more = { .path = "/bin/sh" };
+
+	symbols_expect(s, 0);
+	if (!again)
+		return;
+	symbols_expect(s, 0);
+	assert_int_equal(symbols_add_module(s, &more), 1);
+	symbols_expect(s, 1);
+	symbols_expect(s, 2); /* there is none */
+	assert_int_equal(symbols_module_state(s, 1), SYMBOLS_UNUSED);
+}
+
 /* Loads `path` and expects a state and, where `named`, the name of leaf() and where `line` its
- * line. */
-static void expect_of(const char *path, bool with_id, const char *search, enum symbols_state state,
-		      bool named, bool line)
+ * line. `told`: how often the symbols were told before that they would be asked. */
+static void expect_told(const char *path, bool with_id, const char *search,
+			enum symbols_state state, bool named, bool line, unsigned told)
 {
 	char folder[16384], unnamed[300];
 	struct loaded l;
@@ -38,6 +53,8 @@ static void expect_of(const char *path, bool with_id, const char *search, enum s
 
 	snprintf(folder, sizeof(folder), "%s/%s", symtest_folder, search ? search : "");
 	l = load(path, with_id ? id : NULL, with_id ? id_size : 0, search ? folder : NULL);
+	if (told)
+		foretell(l.symbols, told > 1);
 	assert_int_equal(symbols_module_state(l.symbols, 0), SYMBOLS_UNUSED);
 	s = resolve_at(&l, leaf_at);
 	assert_int_equal(symbols_module_state(l.symbols, 0), state);
@@ -50,6 +67,13 @@ static void expect_of(const char *path, bool with_id, const char *search, enum s
 	if (line)
 		assert_non_null(strstr(s->file, "sym_calls.c"));
 	symbols_free(l.symbols);
+}
+
+static void expect_of(const char *path, bool with_id, const char *search, enum symbols_state state,
+		      bool named, bool line)
+{
+	for (unsigned told = 0; told < 3; told++)
+		expect_told(path, with_id, search, state, named, line, told);
 }
 
 static void plain_and_stripped(void **state)
