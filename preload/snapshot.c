@@ -277,44 +277,47 @@ static long copy(struct snapshot *s, const struct inuse *u)
 	return pid;
 }
 
-/* The snapshot's process, or 0 when there is none: said in the trace. u: tables, closed, or NULL.
- */
-static uint32_t take(struct snapshot *s, uint32_t threads, const struct inuse *u)
+static void open_again(struct inuse **closed)
 {
+	if (*closed)
+		inuse_open(*closed);
+	*closed = NULL;
+}
+
+/* Stops the other threads. One that a signal stops is in no seal, which blocks it: the tables of
+ * blocks in use are whole then without being closed, and who waits for them must be let go on. */
+static int stop_others(struct snapshot *s, struct inuse **closed)
+{
+	if (!snapshot_stop(s))
+		return 0;
+	open_again(closed);
+	return snapshot_stop_by_signal(s);
+}
+
+/* The snapshot's process, or 0 when there is none: said in the trace. */
+static uint32_t take(struct snapshot *s, uint32_t threads)
+{
+	struct inuse *u = inuse_close(), *closed = u;
 	long pid;
 
-	if (threads > 1) {
-		int failed = snapshot_stop(s);
-
-		if (failed)
-			failed = snapshot_stop_by_signal(s);
-		if (failed) {
-			atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
-			say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
-			return 0;
-		}
+	if (threads > 1 && stop_others(s, &closed)) {
+		open_again(&closed);
+		atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
+		say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
+		return 0;
 	}
 	pid = copy(s, u);
 	if (!pid)
 		reach_run(s);
 	if (threads > 1)
 		snapshot_resume(s);
+	open_again(&closed);
 	atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
 	snapshot_free_slots(s);
 	if (pid > 0)
 		return (uint32_t)pid;
 	say(s, LAR_LEAKSCAN_FORK, (uint64_t)-pid);
 	return 0;
-}
-
-static uint32_t take_closed(struct snapshot *s, uint32_t threads)
-{
-	struct inuse *u = inuse_close();
-	uint32_t pid = take(s, threads, u);
-
-	if (u)
-		inuse_open(u);
-	return pid;
 }
 
 /* The same without a copy: it is the program that waits. False: with one after all. */
@@ -325,8 +328,7 @@ static bool take_inplace(struct snapshot *s)
 
 	describe_moment(s, u);
 	done = snapshot_copy_slots(s, u) && snapshot_inplace(s);
-	if (u)
-		inuse_open(u);
+	open_again(&u);
 	snapshot_free_slots(s);
 	return done || reach_last_seq(lar->base) >= s->seq;
 }
@@ -376,7 +378,7 @@ static int wait_for(const struct snapshot *s, uint32_t pid, uint64_t limit_ns, u
 static void scan_and_wait(struct snapshot *s, uint32_t threads, uint64_t mask)
 {
 	uint64_t limit = lar->config.leak_scan_limit_ns;
-	uint32_t pid = take_closed(s, threads);
+	uint32_t pid = take(s, threads);
 	int status;
 
 	if (!pid)
@@ -469,7 +471,7 @@ void snapshot_now(uint64_t sp, const uint64_t *registers, unsigned count)
 	if (asked_over(false) && atomic_compare_exchange_strong(&asked.owner, &none, lar->pid)) {
 		s = begin(0, sp, registers, count, false, &threads);
 		if (s && status == LAR_LEAKSCAN_DONE)
-			asked.child = take_closed(s, threads);
+			asked.child = take(s, threads);
 		else if (s)
 			say(s, status, 0);
 		if (s)
