@@ -452,7 +452,8 @@ static void gather(struct live *l, const struct inuse_block *x)
 
 	if (!x->key || !inuse_is_live(x))
 		return;
-	l->doubtful |= inuse_is_doubtful(x);
+	/* of one slot all events come in their order */
+	l->doubtful |= r->s->slots > 1 && inuse_is_doubtful(x);
 	r->block[r->count++] = (struct reach_block){ x->key & INUSE_ADDRESS, x->size };
 }
 
