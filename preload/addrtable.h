@@ -63,6 +63,20 @@ static always_inline void *addrtable_find(const struct addrtable *t, uint64_t ea
 	}
 }
 
+/* The entry of an address, or the free place where it belongs. There is one. */
+static always_inline void *addrtable_place_of(const struct addrtable *t, uint64_t each,
+					      uint64_t mask, uint64_t address)
+{
+	uint64_t at = addrtable_place(t, address);
+	uint64_t *entry = addrtable_at(t, each, at);
+
+	while (*entry && (*entry & mask) != address) {
+		at = addrtable_next(t, at);
+		entry = addrtable_at(t, each, at);
+	}
+	return entry;
+}
+
 static always_inline uint64_t *addrtable_free_place(const struct addrtable *t, uint64_t each,
 						    uint64_t address)
 {
@@ -157,6 +171,22 @@ static always_inline void addrtable_remove(struct addrtable *t, uint64_t each, u
 	}
 	*addrtable_at(t, each, hole) = 0;
 	t->count--;
+}
+
+/* Takes out the entries that keep(entry, arg) does not want. One that moves into a hole is looked
+ * at there. */
+static always_inline void addrtable_thin(struct addrtable *t, uint64_t each, uint64_t mask,
+					 bool (*keep)(const void *entry, uint64_t arg),
+					 uint64_t arg)
+{
+	for (uint64_t i = 0; i < t->room;) {
+		uint64_t *entry = addrtable_at(t, each, i);
+
+		if (!*entry || keep(entry, arg))
+			i++;
+		else
+			addrtable_remove(t, each, mask, entry);
+	}
 }
 
 #endif

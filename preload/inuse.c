@@ -19,7 +19,7 @@
 #define BATCH	    64
 #define YIELDS	    200000u
 #define WHILE	    (1ull << 32) /* ticks, some seconds */
-#define RECENT_MOST (64u << 10)	 /* entries, in all tables */
+#define RECENT_MOST (16u << 10)	 /* entries, in all tables */
 
 enum state { STATE_NONE = 0, STATE_ON, STATE_OFF };
 
@@ -65,15 +65,14 @@ static bool is_wanted(const void *entry, uint64_t since)
 }
 
 /*
- * Where several threads have buffers, what is over stays for a while, since a late buffer may be
- * about the same address: until the table is full, and as long as it is not too much.
+ * In a full table. Where several threads have buffers, what is over stays for a while, since a late
+ * buffer may be about the same address: until the table is full, and as long as it is not too much.
  */
 static bool make_room(struct addrtable *t)
 {
-	uint64_t since = (lar_ticks() - WHILE) >> lar->time_shift, needed = 0, recent = 0, room;
+	uint64_t since = (lar_ticks() - WHILE) >> lar->time_shift, needed = 0, recent = 0;
+	uint64_t room;
 
-	if (!addrtable_is_full(t))
-		return true;
 	for (uint64_t i = 0; t->entry && i < t->room; i++) {
 		const struct inuse_block *x = &((const struct inuse_block *)t->entry)[i];
 
@@ -86,22 +85,31 @@ static bool make_room(struct addrtable *t)
 		since = UINT64_MAX;
 	else
 		needed += recent;
-	room = needed > t->room / 16 * 9 ? addrtable_wider(t) : t->room;
-	return addrtable_rebuild(t, EACH, INUSE_ADDRESS, t->entry ? room : FIRST, is_wanted, since);
+	if (t->entry && needed <= t->room / 16 * 9) {
+		addrtable_thin(t, EACH, INUSE_ADDRESS, is_wanted, since);
+		return true;
+	}
+	room = t->entry ? addrtable_wider(t) : FIRST;
+	return addrtable_rebuild(t, EACH, INUSE_ADDRESS, room, is_wanted, since);
 }
 
 static bool apply(struct addrtable *t, uint32_t slot, const struct lar_net *e)
 {
-	struct inuse_block *x = addrtable_find(t, EACH, INUSE_ADDRESS, e->address);
-	bool alone = atomic_load_explicit(&lar->slots_used, memory_order_relaxed) <= 1;
-	bool fresh = !x;
+	struct inuse_block *x;
+	bool alone = atomic_load_explicit(&lar->slots_used, memory_order_relaxed) <= 1, fresh;
 
+	if (!inuse_address_fits(e->address))
+		return true;
+	if (addrtable_is_full(t) && !make_room(t))
+		return false;
+	x = addrtable_place_of(t, EACH, INUSE_ADDRESS, e->address);
+	fresh = !x->key;
 	if (fresh && alone && e->freed && !(e->balance & 255)) /* it came and went */
 		return true;
-	if (fresh && !make_room(t))
-		return false;
-	if (fresh)
-		x = addrtable_add(t, EACH, e->address);
+	if (fresh) {
+		*x = (struct inuse_block){ 0 };
+		t->count++;
+	}
 	inuse_apply(x, fresh, slot, e, lar->time_shift);
 	if (is_over(x) && alone)
 		addrtable_remove(t, EACH, INUSE_ADDRESS, x);
@@ -132,18 +140,6 @@ static void flush(struct batch *b)
 	}
 	if (held)
 		spin_unlock(&held->lock);
-	b->count = 0;
-}
-
-static void take(void *arg, const struct lar_net *net)
-{
-	struct batch *b = arg;
-
-	if (!inuse_address_fits(net->address))
-		return;
-	b->net[b->count++] = *net;
-	if (b->count == BATCH)
-		flush(b);
 }
 
 /* Tables are only of use where a scan may come. */
@@ -189,10 +185,11 @@ static bool await_others(struct inuse *u)
 	return false;
 }
 
-void inuse_seal(struct thread *t, const struct lar_encoder *enc)
+void inuse_seal(struct thread *t, struct lar_encoder *enc)
 {
 	struct inuse *u = tables();
-	struct batch b = { .u = u, .slot = t->index };
+	struct lar_net_at at = { 0, 0 };
+	struct batch b;
 
 	if (!u || atomic_load(&u->state) != STATE_ON)
 		return;
@@ -200,10 +197,17 @@ void inuse_seal(struct thread *t, const struct lar_encoder *enc)
 		atomic_store(&u->state, STATE_OFF);
 		return;
 	}
+	b.u = u;
+	b.slot = t->index;
+	b.failed = false;
 	/* the ring may have got half full meanwhile, and who gave the tables back has waited */
 	if (atomic_load(&u->state) == STATE_ON) {
-		lar_encode_net(enc, t->buffer, lar->time_shift, take, &b);
-		flush(&b);
+		lar_encode_net_begin(enc);
+		do {
+			b.count =
+				lar_encode_net(enc, t->buffer, lar->time_shift, &at, b.net, BATCH);
+			flush(&b);
+		} while (b.count == BATCH && !b.failed);
 		u->behind[t->index] = (uint32_t)(t->slot_seq >> 32) + 1;
 		if (b.failed)
 			atomic_store(&u->state, STATE_OFF);

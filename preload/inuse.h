@@ -83,7 +83,7 @@ struct inuse;
 struct thread;
 
 /* What a sealed buffer of t has changed; enc has just encoded it. With signals blocked. */
-void inuse_seal(struct thread *t, const struct lar_encoder *enc);
+void inuse_seal(struct thread *t, struct lar_encoder *enc);
 
 /* For good: the memory is given back. */
 void inuse_drop(void);

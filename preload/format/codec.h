@@ -129,7 +129,7 @@ struct lar_encoder {
 	 * same address. One element stands in front.
 	 */
 	uint32_t (*at)[2];
-	uint32_t allocations, frees; /* that there are */
+	uint32_t allocations, frees; /* that there are; behind lar_encode_net_begin() places */
 	uint32_t generation;
 	uint32_t ra_count;
 	uint32_t shape_count;
@@ -215,12 +215,20 @@ struct lar_net {
 };
 typedef void lar_net_fn(void *arg, const struct lar_net *net);
 
+/* How far lar_encode_net() has come in a block; zeroed at first. */
+struct lar_net_at {
+	uint32_t born, died;
+};
+
 /*
  * The same as lar_decode_net() tells, below, of the block that enc has just encoded, but for the
- * balance, of which there are 8 bits; `records`: what it was made of.
+ * balance, of which there are 8 bits, and the size of what is freed, which means nothing;
+ * `records`: what it was made of, and a word. Fills `net`, which has `room`, and returns how many
+ * there are: fewer than that at the end. lar_encode_net_begin() comes first, once for a block.
  */
-void lar_encode_net(const struct lar_encoder *enc, const uint64_t *records, unsigned time_shift,
-		    lar_net_fn *take, void *arg);
+void lar_encode_net_begin(struct lar_encoder *enc);
+uint32_t lar_encode_net(const struct lar_encoder *enc, const uint64_t *records, unsigned time_shift,
+			struct lar_net_at *at, struct lar_net *net, uint32_t room);
 
 /* Words of scratch memory that lar_decode_net() can need for `size` bytes. */
 static inline size_t lar_net_scratch(size_t size)
