@@ -16,7 +16,7 @@
 #define EACH	    sizeof(struct inuse_block)
 #define FIRST	    128u /* places of a table */
 #define SHARD_SHIFT 16	 /* neighbours share a lock */
-#define BATCH	    64
+#define BATCH	    32	 /* on the stack of a thread of the program */
 #define YIELDS	    200000u
 #define WHILE	    (1ull << 32) /* ticks, some seconds */
 #define RECENT_MOST (16u << 10)	 /* entries, in all tables */
