@@ -75,6 +75,7 @@ aligned 1002/1 0/0
 thread_exit 10045/10 0/0
 contention 8028/8 0/0
 busy_at_exit 42/1 0/0
+to_and_fro 115/2 0/0
 thread_argument 43/1 0/0
 swapped 0/0 0/0
 waiting 46/1 0/0

@@ -457,6 +457,52 @@ static void churning(void)
 	lose(52);
 }
 
+/* As many as the allocator keeps for a thread without giving them to others. */
+#define HANDED 7
+static void **handed[HANDED];
+
+static void *give_back(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < HANDED; i++) {
+		free(handed[i]);
+		handed[i] = malloc(120); /* the same address again */
+	}
+	handed[0][8] = filled(61);
+	scrub();
+	return NULL;
+}
+
+/*
+ * Blocks that go to another thread, which frees them, and come back as others at the same
+ * addresses. This thread does a lot after it has freed them; of the other one nothing is heard
+ * since: its last word about the addresses is that it has allocated them. A block that is pointed
+ * to from there is held by nothing.
+ */
+static void to_and_fro(void)
+{
+	static void *many[40000];
+	pthread_t t;
+
+	for (int i = 0; i < HANDED; i++)
+		handed[i] = malloc(120);
+	pthread_create(&t, NULL, give_back, NULL);
+	pthread_join(t, NULL);
+	for (int i = 0; i < HANDED; i++) {
+		free(handed[i]);
+		handed[i] = NULL;
+	}
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < 40000; i++)
+			many[i] = malloc(200 + (size_t)(i % 5) * 150 + (size_t)round * 32);
+		for (int i = 0; i < 40000; i++) {
+			free(many[i]);
+			many[i] = NULL;
+		}
+	}
+	lose(54);
+}
+
 static void *with_argument(void *p)
 {
 	void *volatile held = p;
@@ -672,6 +718,7 @@ static const struct {
 	CASE(unjoined),
 	CASE(contention),
 	CASE(busy_at_exit),
+	CASE(to_and_fro),
 	CASE(thread_argument),
 	CASE(swapped),
 	CASE(forked),
