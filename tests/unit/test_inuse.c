@@ -17,7 +17,7 @@
 #include "../../preload/inuse.h"
 #include "../../preload/recorder.h"
 #include "../../preload/thread.h"
-#include "tracebuild.h"
+#include "randomrecords.h"
 
 #define THREADS	  5
 #define ADDRESSES 3000
@@ -57,12 +57,7 @@ static uint64_t checked, doubtful;
 
 static uint64_t random_below(uint64_t n)
 {
-	static uint64_t x = 88172645463325252ull;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (x >> 11) % n;
+	return (random_word() >> 11) % n;
 }
 
 static uint64_t address_of(unsigned i)
