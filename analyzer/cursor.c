@@ -98,11 +98,12 @@ static bool look_up_part(struct cursor *c, struct trace *t, struct cursor_node f
 	return plain && t->stacks.folded == folded;
 }
 
-static void remember_part(const struct cursor *c, struct path_memo_row *row, uint32_t parent,
-			  uint32_t epoch, const uint64_t *address, uint32_t count)
+static void remember_part(struct path_memo *memo, struct path_memo_row *row, const struct cursor *c,
+			  uint32_t parent, uint32_t epoch, const uint64_t *address, uint32_t count)
 {
 	const struct cursor_node *node = &c->nodes[c->node_count - count];
 
+	memo->remembered += memo->remembered < PATH_MEMO_MANY;
 	row->parent = parent;
 	row->epoch = epoch;
 	row->count = count;
@@ -133,7 +134,7 @@ static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint6
 				c->nodes[c->node_count++] =
 					(struct cursor_node){ row->node[i], from.depth + 1 + i };
 		} else if (look_up_part(c, t, from, address, n, ticks)) {
-			remember_part(c, row, from.node, epoch, address, n);
+			remember_part(&t->memo, row, c, from.node, epoch, address, n);
 		}
 		from = c->nodes[c->node_count - 1];
 	}
@@ -146,6 +147,8 @@ static __attribute__((noinline)) int read_paths(struct cursor *c, struct trace *
 	uint64_t ticks = t->last_ticks;
 	size_t end = c->at;
 
+	if (__builtin_expect(t->memo.remembered == PATH_MEMO_MANY, 0))
+		path_memo_spread(&t->memo);
 	while (end < c->count && lar_word0_kind(c->words[end]) == LAR_EV_PATH)
 		end += lar_record_words(c->words[end]);
 	if (end < c->count)

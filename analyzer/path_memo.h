@@ -23,12 +23,21 @@ struct path_memo_row {
 };
 _Static_assert(sizeof(struct path_memo_row) == 64, "a cache line");
 
+#define PATH_MEMO_MANY 1024 /* paths remembered: most of the memory's pages are in use */
+
 struct path_memo {
 	struct path_memo_row *row;
 	void *memory;
+	uint32_t remembered; /* counts up to PATH_MEMO_MANY */
 };
 
 int path_memo_init(struct path_memo *m); /* 0 or -ENOMEM; only rows in use take memory */
+
+/*
+ * When PATH_MEMO_MANY paths are remembered: begins anew on large pages, as each look is at a random
+ * place. Where there is no memory for that, all stays as it is.
+ */
+void path_memo_spread(struct path_memo *m);
 void path_memo_fini(struct path_memo *m);
 
 /* Where a path of `count` addresses, at most PATH_MEMO_FRAMES, is if it is known. */
