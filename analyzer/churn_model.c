@@ -2,6 +2,7 @@
 /* Pools, arenas and reserves tried out on a trace; see churn_model.h. */
 #include "churn_model.h"
 
+#include <emmintrin.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,45 +12,57 @@
 #define ARENA_BLOCKS  1000 /* blocks in batches */
 #define RESERVE_LEAST 100  /* reallocations that grow a block */
 
-const uint32_t churn_pool_blocks[CHURN_POOLS] = { 1, 4, 16, 64, 256, 1024 };
+#define POOL_BLOCKS   1, 4, 16, 64, 256, 1024
+const uint32_t churn_pool_blocks[CHURN_POOLS] = { POOL_BLOCKS };
+static const churn_spare pool_most = { POOL_BLOCKS };
 
-static struct churn_site *site_get(struct churn_model *c, uint32_t site)
+static inline struct churn_site *site_get(struct churn_model *c, uint32_t site)
 {
-	if (site >= c->size && array_reserve((void **)&c->site, &c->size, site, sizeof(*c->site)))
+	if (array_reserve((void **)&c->site, &c->size, site, sizeof(*c->site)))
 		return NULL;
 	return &c->site[site];
 }
 
-static void pool_take(struct churn_site *s, uint64_t size)
+/*
+ * A larger pool never has less to spare than a smaller one: both get and give the same blocks. So
+ * all from the first that has some have some, and that one's number tells of all.
+ */
+static inline void pool_take(struct churn_site *s, uint64_t size)
 {
+	churn_spare some;
+	unsigned bytes;
+
 	if (!s->of_size)
 		s->size_bytes = size;
 	if (size != s->size_bytes)
 		return;
 	s->of_size++;
-	for (unsigned p = 0; p < CHURN_POOLS; p++) {
-		if (!s->spare[p])
-			continue;
-		s->spare[p]--;
-		s->hits[p]++;
-	}
+	some = s->spare > 0;
+	s->spare += some; /* -1 where it is so */
+	bytes = (unsigned)_mm_movemask_epi8((__m128i)some) | 1u << 2 * CHURN_POOLS;
+	s->hits[(unsigned)__builtin_ctz(bytes) / 2]++;
 }
 
-static void pool_give(struct churn_site *s, uint64_t size)
+static inline void pool_give(struct churn_site *s, uint64_t size)
 {
-	if (size != s->size_bytes)
-		return;
-	for (unsigned p = 0; p < CHURN_POOLS; p++)
-		s->spare[p] += s->spare[p] < churn_pool_blocks[p];
+	if (size == s->size_bytes)
+		s->spare -= s->spare < pool_most;
 }
 
-static void batch_birth(struct churn_site *s)
+/* Each pool's hits, when there are no more events. */
+static void pool_finish(struct churn_site *s)
+{
+	for (unsigned p = 1; p < CHURN_POOLS; p++)
+		s->hits[p] += s->hits[p - 1];
+}
+
+static inline void batch_birth(struct churn_site *s)
 {
 	s->broken |= s->freed > 0;
 	s->made++;
 }
 
-static void batch_death(struct churn_site *s)
+static inline void batch_death(struct churn_site *s)
 {
 	if (++s->freed < s->made)
 		return;
@@ -133,8 +146,10 @@ int churn_model_finish(struct churn_model *c)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < sites; i++) {
 		struct churn_site *s = &c->site[i];
-		uint64_t hits = s->hits[churn_best_pool(s)];
+		uint64_t hits;
 
+		pool_finish(s);
+		hits = s->hits[churn_best_pool(s)];
 		/* a pool pays where most of its blocks are used again */
 		if (s->of_size >= POOL_LEAST && hits >= s->of_size - s->of_size / 4)
 			s->pool_order = hits;

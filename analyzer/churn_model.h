@@ -16,13 +16,18 @@
 #define CHURN_POOLS 6
 extern const uint32_t churn_pool_blocks[CHURN_POOLS];
 
+/* A number for each pool, and two that stay 0. */
+typedef int16_t churn_spare __attribute__((vector_size(16)));
+
 struct churn_site {
 	/* Pool: blocks of the site's first size. A pool keeps up to so many freed blocks and
 	 * answers allocations from them. */
+	churn_spare spare; /* free blocks in the pool now */
 	uint64_t size_bytes;
-	uint64_t of_size;	     /* allocations of that size */
-	uint64_t hits[CHURN_POOLS];  /* ... answered from a pool */
-	uint32_t spare[CHURN_POOLS]; /* free blocks in the pool now */
+	uint64_t of_size; /* allocations of that size */
+	/* ... answered from a pool; while events come, those of which this is the smallest pool
+	 * that could; last, those that none could */
+	uint64_t hits[CHURN_POOLS + 1];
 	/* Arena: batches of blocks, of which none was freed before the last was made, and none
 	 * made before the last was freed. */
 	uint64_t batches, batch_blocks; /* whole ones of ARENA_LEAST blocks and more */

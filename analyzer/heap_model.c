@@ -80,11 +80,32 @@ static __attribute__((noinline)) void line_advance(struct heap_model *m, uint64_
 	timeline_advance(m->line, now_ns, &now);
 }
 
+/*
+ * The usual trace: all of it, no block standing for others, with a timeline. What needs no look
+ * then, the compiler leaves out.
+ */
+static inline bool is_plain(const struct heap_model *m)
+{
+	return !m->look.event && !m->sampling.period && !m->since_ns && m->line;
+}
+
+static inline bool in_window(const struct heap_model *m, const struct event *e, bool plain)
+{
+	return plain || e->time_ns >= m->since_ns;
+}
+
+static inline uint64_t period_of(const struct heap_model *m, bool plain)
+{
+	return plain ? 0 : m->sampling.period;
+}
+
 /* Puts what a site and the process hold now on the timeline: units are whole numbers, or bytes. */
 static inline __attribute__((always_inline)) void line_note(const struct heap_model *m,
-							    struct heap_site *s, uint64_t period)
+							    struct heap_site *s, bool plain)
 {
-	if (!m->line)
+	uint64_t period = period_of(m, plain);
+
+	if (!plain && !m->line)
 		return;
 	series_note(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
 	timeline_live(m->line, lar_weight_whole(period, m->total.live_bytes));
@@ -149,10 +170,9 @@ static inline void site_keep_peak(const struct heap_model *m, struct heap_site *
 }
 
 static inline __attribute__((always_inline)) void
-count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now)
+count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now, bool plain)
 {
-	uint64_t period = m->sampling.period;
-	struct lar_weight w = lar_weight(period, size);
+	struct lar_weight w = lar_weight(period_of(m, plain), size);
 	struct heap_totals *t = &m->total;
 
 	site_keep_peak(m, s);
@@ -176,7 +196,7 @@ count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t n
 		t->peak_at_ticks = now;
 		m->peak_number++;
 	}
-	line_note(m, s, period);
+	line_note(m, s, plain);
 }
 
 static inline void life_settle(struct heap_model *m, struct heap_life *l)
@@ -202,11 +222,12 @@ static inline void life_add(struct heap_model *m, uint32_t site, uint64_t age)
 
 /* A block from before the window has no site. Returns what the block stood for. */
 static inline __attribute__((always_inline)) struct lar_weight
-count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now)
+count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now,
+	    bool plain)
 {
-	uint64_t period = m->sampling.period, age;
-	struct lar_weight w = lar_weight(period, b->size_bytes);
+	struct lar_weight w = lar_weight(period_of(m, plain), b->size_bytes);
 	struct heap_site *s;
+	uint64_t age;
 
 	m->total.freed_bytes += w.bytes;
 	m->total.frees += w.blocks;
@@ -214,8 +235,8 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 		m->outside_frees++;
 		return w;
 	}
-	for (uint32_t i = 0; i < m->watches; i++)
-		m->watch[i].died(m->watch[i].arg, b, e, now);
+	for (const struct heap_watch *o = m->watch; o->died; o++)
+		o->died(o->arg, b, e, now);
 	s = &m->site[b->site];
 	site_keep_peak(m, s);
 	s->frees += w.blocks;
@@ -229,7 +250,7 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 		life_add(m, b->site, age);
 	else
 		histogram_add_many(&s->lifetime, age, w.blocks);
-	line_note(m, s, period);
+	line_note(m, s, plain);
 	return w;
 }
 
@@ -277,7 +298,7 @@ block_given_out_again(struct heap_model *m, struct live_block *b, const struct e
 	if (m->stray.count && (moment_take(&m->stray, b->address, e, false) ||
 			       moment_take(&m->stray, b->address, e, true))) {
 		m->total.unpaired_frees--;
-		count_death(m, b, e, e->ticks);
+		count_death(m, b, e, e->ticks, false);
 		live_remove(&m->live, b);
 		return;
 	}
@@ -286,7 +307,7 @@ block_given_out_again(struct heap_model *m, struct live_block *b, const struct e
 	early->ticks = e->ticks;
 	early->site = b->site;
 	early->thread = b->thread;
-	early->weight = count_death(m, b, e, e->ticks);
+	early->weight = count_death(m, b, e, e->ticks, false);
 	m->total.frees -= early->weight.blocks;
 	m->total.freed_bytes -= early->weight.bytes;
 	m->total.implied_frees += early->weight.blocks;
@@ -311,20 +332,52 @@ static __attribute__((noinline)) void block_was_freed(struct heap_model *m, stru
 	uint64_t address = b->address;
 
 	m->total.unpaired_frees--;
-	count_death(m, b, e, e->ticks);
+	count_death(m, b, e, e->ticks, false);
 	live_remove(&m->live, b);
 	moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
 }
 
+/* Blocks of a thread that is not the one of the first. */
+static __attribute__((noinline)) int second_thread(struct heap_model *m, const struct live_block *b)
+{
+	struct heap_second *second = &m->second;
+	int err;
+
+	if (!second->thread) {
+		second->thread = b->thread;
+		return 0;
+	}
+	err = second->begin(second->watch.arg, b);
+	m->watch[m->watches++] = second->watch;
+	second->begin = NULL;
+	return err;
+}
+
+/* What is counted of a block that e made. */
+static inline __attribute__((always_inline)) int block_known(struct heap_model *m,
+							     struct heap_site *s,
+							     const struct live_block *b,
+							     const struct event *e, bool plain)
+{
+	count_birth(m, s, b->size_bytes, e->ticks, plain);
+	if (__builtin_expect(m->second.begin && m->second.thread != b->thread, 0) &&
+	    second_thread(m, b))
+		return -ENOMEM;
+	for (const struct heap_watch *o = m->watch; o->born; o++)
+		if (o->born(o->arg, b, e))
+			return -ENOMEM;
+	return 0;
+}
+
 static inline __attribute__((always_inline)) int
-block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64_t size)
+block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64_t size, bool plain)
 {
 	struct heap_site *s = NULL;
 	uint32_t site = SITE_NONE;
 	struct live_block *b;
 	bool known;
 
-	if (__builtin_expect(e->time_ns >= m->since_ns, 1)) {
+	if (__builtin_expect(in_window(m, e, plain), 1)) {
 		s = site_of(m, e->stack, e->thread, &site);
 		if (!s)
 			return -ENOMEM;
@@ -338,11 +391,8 @@ block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64
 	b->born_ticks = e->ticks;
 	b->site = site;
 	b->thread = e->thread;
-	if (s)
-		count_birth(m, s, size, e->ticks);
-	for (uint32_t i = 0; s && i < m->watches; i++)
-		if (m->watch[i].born(m->watch[i].arg, b, e))
-			return -ENOMEM;
+	if (s && block_known(m, s, b, e, plain))
+		return -ENOMEM;
 	note_last(m, e->thread, address);
 	if (m->stray.ticks == e->ticks && m->stray.count && freed_before_born(m, address, e))
 		block_was_freed(m, b, e);
@@ -352,11 +402,11 @@ block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64
 /* Was the allocation of the block that e ends the last that its thread did? Of a sampled trace the
  * calls in between are not all known. */
 static inline void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
-				   uint32_t site, uint32_t thread)
+				   uint32_t site, uint32_t thread, bool plain)
 {
 	if (e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
-	    thread != e->thread || site == SITE_NONE || m->sampling.period ||
-	    e->time_ns < m->since_ns)
+	    thread != e->thread || site == SITE_NONE || period_of(m, plain) ||
+	    !in_window(m, e, plain))
 		return;
 	m->site[site].temporary++;
 	m->total.temporary++;
@@ -386,29 +436,29 @@ static __attribute__((noinline)) bool death_was_early(struct heap_model *m, cons
 	m->total.frees += own->weight.blocks;
 	m->total.freed_bytes += own->weight.bytes;
 	m->total.implied_frees -= own->weight.blocks;
-	count_temporary(m, e, address, own->site, own->thread);
+	count_temporary(m, e, address, own->site, own->thread, false);
 	*own = m->early[--m->early_count];
 	return true;
 }
 
 static inline __attribute__((always_inline)) void
-block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64_t now)
+block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64_t now, bool plain)
 {
 	struct live_block *b = live_find(&m->live, address);
-	bool in_window = e->time_ns >= m->since_ns;
+	bool counts = in_window(m, e, plain);
 
 	if ((!b || b->born_ticks > now || (b->born_ticks == now && b->thread != e->thread)) &&
 	    death_was_early(m, e, address, now))
 		return;
 	if (!b) {
-		m->total.unpaired_frees += in_window;
-		if (in_window)
+		m->total.unpaired_frees += counts;
+		if (counts)
 			moment_add(&m->stray, e->ticks, address, e->thread);
 		return;
 	}
-	if (in_window) {
-		count_temporary(m, e, address, b->site, b->thread);
-		count_death(m, b, e, now);
+	if (counts) {
+		count_temporary(m, e, address, b->site, b->thread, plain);
+		count_death(m, b, e, now, plain);
 		moment_add(&m->freed, e->ticks, address, e->thread);
 	}
 	live_remove(&m->live, b);
@@ -455,123 +505,38 @@ static __attribute__((noinline)) int take_realloc(struct heap_model *m, const st
 		 * taken for the old size's. */
 		m->total.unpaired_frees++;
 		moment_add(&m->stray, e->ticks, old, 0);
-		return block_born(m, e, now, size);
+		return block_born(m, e, now, size, false);
 	}
 	if (old)
-		block_died(m, e, old, e->ticks > took ? e->ticks - took : 0);
+		block_died(m, e, old, e->ticks > took ? e->ticks - took : 0, false);
 	if (now)
-		return block_born(m, e, now, size);
+		return block_born(m, e, now, size, false);
 	heap_model_last(m, e->thread, 0);
 	return 0;
 }
 
-static __attribute__((noinline)) int take_map(struct heap_model *m, const struct event *e)
-{
-	struct heap_mapped *t = &m->mapped;
-	uint32_t site;
-
-	if (e->time_ns < m->since_ns)
-		return 0;
-	if ((int64_t)e->field[6] < 0) {
-		t->failed++;
-		return 0;
-	}
-	switch (e->call) {
-	case LAR_CALL_munmap:
-		t->unmaps++;
-		t->unmapped_bytes += e->field[5];
-		m->mapped_now -= e->field[5] < m->mapped_now ? e->field[5] : m->mapped_now;
-		return 0;
-	case LAR_CALL_mremap:
-		t->remaps++;
-		m->mapped_now -= e->field[5] < m->mapped_now ? e->field[5] : m->mapped_now;
-		m->mapped_now += e->field[3];
-		return 0;
-	case LAR_CALL_brk:
-	case LAR_CALL_sbrk:
-		t->breaks++;
-		return 0;
-	default:
-		break;
-	}
-	t->maps++;
-	t->mapped_bytes += e->field[3];
-	m->mapped_now += e->field[3];
-	site = sites_number(&m->map_sites, e->stack, e->thread);
-	if (site == SITE_NONE ||
-	    array_reserve((void **)&m->map_site, &m->map_site_size, site, sizeof(*m->map_site)))
-		return -ENOMEM;
-	m->map_site[site].maps++;
-	m->map_site[site].mapped_bytes += e->field[3];
-	return 0;
-}
-
-/* Whether the timeline's rate of I/O counts it: no wait, and not what was asked of streams. */
-static bool call_moves(unsigned call)
-{
-	unsigned op = call_operation(call);
-
-	return op != LAR_OP_WAIT && !lar_io_is_stdio(op);
-}
-
-/* Bytes that a read or write moved. */
-static uint64_t call_bytes(unsigned call, int64_t result)
-{
-	enum lar_operation op = call_operation(call);
-
-	return result > 0 && (op == LAR_OP_READ || op == LAR_OP_WRITE) ? (uint64_t)result : 0;
-}
-
-static __attribute__((noinline)) void take_tick(struct heap_model *m, const struct event *e)
-{
-	if (e->field[1]) {
-		m->tick.rss_bytes = e->field[1];
-		m->tick.rss_is_peak = e->flags & LAR_TICK_MOST;
-	}
-	if (e->field[2] < m->tick.heap_bytes)
-		m->break_fell_bytes += m->tick.heap_bytes - e->field[2];
-	m->tick.heap_bytes = e->field[2];
-	m->tick.trim_bytes =
-		e->field[2] > m->main_held_bytes ? e->field[2] - m->main_held_bytes : 0;
-	m->tick.threads = e->field[4];
-}
-
 static __attribute__((noinline)) int take_other(struct heap_model *m, const struct event *e)
 {
-	switch (e->kind) {
-	case LAR_EV_REALLOC:
-		return take_realloc(m, e);
-	case LAR_EV_MAP:
-		return take_map(m, e);
-	case LAR_EV_IO:
-		m->io_calls += call_moves(e->call);
-		m->io_bytes += call_bytes(e->call, (int64_t)e->field[3]);
-		return 0;
-	case LAR_EV_TICK:
-		take_tick(m, e);
-		return 0;
-	default:
-		return 0;
-	}
+	return e->kind == LAR_EV_REALLOC ? take_realloc(m, e) : heap_model_other(m, e);
 }
 
 static inline __attribute__((always_inline)) int take_event(struct heap_model *m,
-							    const struct event *e)
+							    const struct event *e, bool plain)
 {
-	if (__builtin_expect(m->look.event != NULL, 0))
+	if (!plain && m->look.event)
 		m->look.event(m->look.arg, e);
-	if (m->line && __builtin_expect(e->time_ns >= m->line->end_ns, 0) &&
-	    e->time_ns >= m->since_ns)
+	if ((plain || m->line) && __builtin_expect(e->time_ns >= m->line->end_ns, 0) &&
+	    in_window(m, e, plain))
 		line_advance(m, e->time_ns);
 	if (e->kind == LAR_EV_ALLOC) {
 		if (__builtin_expect(e->field[1] != 0, 1))
-			return block_born(m, e, e->field[1], e->field[2]);
+			return block_born(m, e, e->field[1], e->field[2], plain);
 		return e->field[2] ? count_failure(m, e) : 0;
 	}
 	if (e->kind != LAR_EV_FREE)
 		return take_other(m, e);
 	if (__builtin_expect(e->field[1] != 0, 1)) { /* else no recorder wrote it */
-		block_died(m, e, e->field[1], e->ticks);
+		block_died(m, e, e->field[1], e->ticks, plain);
 		note_last(m, e->thread, 0);
 	}
 	return 0;
@@ -593,18 +558,37 @@ void heap_model_fetch(const struct heap_model *m, const struct event *e, const s
 		fetch(m, e);
 }
 
-const struct event *heap_model_events(struct heap_model *m, const struct event *e,
-				      const struct event *end, int *err)
+static inline __attribute__((always_inline)) const struct event *
+take_events(struct heap_model *m, const struct event *e, const struct event *end, int *err,
+	    bool plain)
 {
-	*err = 0;
 	while (e < end) {
 		if (end - e > HEAP_AHEAD && m->live.slots)
 			fetch(m, e + HEAP_AHEAD);
-		*err = take_event(m, e++);
+		*err = take_event(m, e++, plain);
 		if (__builtin_expect(*err || e[-1].kind == LAR_EV_MAP, 0))
 			break;
 	}
 	return e;
+}
+
+static __attribute__((noinline)) const struct event *
+take_plain(struct heap_model *m, const struct event *e, const struct event *end, int *err)
+{
+	return take_events(m, e, end, err, true);
+}
+
+static __attribute__((noinline)) const struct event *
+take_any(struct heap_model *m, const struct event *e, const struct event *end, int *err)
+{
+	return take_events(m, e, end, err, false);
+}
+
+const struct event *heap_model_events(struct heap_model *m, const struct event *e,
+				      const struct event *end, int *err)
+{
+	*err = 0;
+	return is_plain(m) ? take_plain(m, e, end, err) : take_any(m, e, end, err);
 }
 
 int heap_model_event(struct heap_model *m, const struct event *e)

@@ -93,6 +93,16 @@ struct heap_watch {
 };
 #define HEAP_WATCHES 3
 
+/*
+ * Another model for which the blocks of one thread are nothing: its watch begins with the first
+ * block of a second one. `begin` is called when that is in the table, before the watch's born.
+ */
+struct heap_second {
+	int (*begin)(void *arg, const struct live_block *b); /* 0 or -ENOMEM; NULL = none */
+	struct heap_watch watch;
+	uint32_t thread; /* the first */
+};
+
 /* Another model that is given each event first. */
 struct heap_look {
 	void *arg;
@@ -126,9 +136,10 @@ struct heap_model {
 	/* for the timeline, from a watch: pages with live blocks, of which those below the break;
 	 * blocks in mappings of their own */
 	uint64_t held_bytes, main_held_bytes, own_mapped_bytes;
-	uint64_t break_fell_bytes; /* in all, as far as samples tell */
-	struct heap_watch watch[HEAP_WATCHES];
+	uint64_t break_fell_bytes;		   /* in all, as far as samples tell */
+	struct heap_watch watch[HEAP_WATCHES + 1]; /* the last of them is followed by none */
 	uint32_t watches;
+	struct heap_second second;
 	struct heap_look look;
 	struct {
 		uint64_t rss_bytes, heap_bytes, threads;
@@ -166,6 +177,9 @@ void heap_model_fetch(const struct heap_model *m, const struct event *e, const s
 struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t thread,
 				  uint32_t *number);
 void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address);
+
+/* Takes an event that is no block's: of a mapping, of I/O, of the process. 0 or -ENOMEM. */
+int heap_model_other(struct heap_model *m, const struct event *e);
 
 /* After the last event: completes the sites' share of the peak, and rounds estimates. */
 void heap_model_finish(struct heap_model *m);

@@ -14,7 +14,7 @@
 
 #define PAGE_GROUP_BITS 6
 #define PAGE_GROUP	(1u << PAGE_GROUP_BITS)
-#define PAGE_NEAR	16
+#define PAGE_NEAR	1024 /* 256 MB of neighbours */
 
 struct page_group {
 	uint64_t first; /* page */

@@ -144,12 +144,12 @@ static void take(struct sharing_model *s, const struct live_block *b, uint64_t n
 }
 
 /* A second thread: what the first has is put on its lines, but for the block that is new. */
-static int begin(struct sharing_model *s, const struct live_block *new)
+static int begin(void *arg, const struct live_block *new)
 {
+	struct sharing_model *s = arg;
 	const struct live_table *live = &s->heap->live;
 	int err = 0;
 
-	s->begun = true;
 	for (uint64_t i = 0; !err && i <= live->mask; i++)
 		if (live->slots[i].address && &live->slots[i] != new &&is_small(&live->slots[i]))
 			err = put(s, &live->slots[i]);
@@ -159,17 +159,9 @@ static int begin(struct sharing_model *s, const struct live_block *new)
 static int block_born(void *arg, const struct live_block *b, const struct event *e)
 {
 	struct sharing_model *s = arg;
-	int err = 0;
 
 	s->last_ticks = e->ticks;
-	if (!s->begun) {
-		if (!s->first_thread)
-			s->first_thread = b->thread;
-		if (b->thread == s->first_thread)
-			return 0;
-		err = begin(s, b);
-	}
-	return err || !is_small(b) ? err : put(s, b);
+	return is_small(b) ? put(s, b) : 0;
 }
 
 static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
@@ -177,17 +169,17 @@ static void block_died(void *arg, const struct live_block *b, const struct event
 	struct sharing_model *s = arg;
 
 	s->last_ticks = e->ticks;
-	if (s->begun && is_small(b))
+	if (is_small(b))
 		take(s, b, now);
 }
 
 int sharing_model_init(struct sharing_model *s, struct heap_model *heap)
 {
 	memset(s, 0, sizeof(*s));
-	if (heap->watches == HEAP_WATCHES)
+	if (heap->watches == HEAP_WATCHES || heap->second.begin)
 		return -EBUSY;
 	s->heap = heap;
-	heap->watch[heap->watches++] = (struct heap_watch){ s, block_born, block_died };
+	heap->second = (struct heap_second){ begin, { s, block_born, block_died }, 0 };
 	return 0;
 }
 

@@ -35,8 +35,6 @@ struct sharing_line {
 
 struct sharing_model {
 	struct heap_model *heap;
-	bool begun; /* a second thread has appeared */
-	uint32_t first_thread;
 	struct live_table lines; /* number of a line + 1 -> its place, as size_bytes */
 	struct sharing_line *line;
 	uint32_t line_count, line_room, free_line; /* free_line: a place + 1 */
