@@ -10,7 +10,7 @@
 #include "tracefile.h"
 
 /* Disk is taken in steps: small ones at first, for short programs. */
-#define DICT_STEP_LEAST (16u << 10)
+#define DICT_STEP_LEAST (8u << 10)
 #define DICT_STEP_MOST	(64u << 10)
 
 /* Called with the lock held. Names of targets leave room for modules, without which no stack has

@@ -198,8 +198,7 @@ void lockcell_leave(struct thread *t)
 		if (!lockcell_at(t, i)->addr)
 			continue;
 		/* they are of the slot's last owner: its THREAD record comes first */
-		if (t->head == t->buffer)
-			seal_begin_buffer(t);
+		seal_begin(t);
 		held_for_good(t, i);
 		end_on_stack(t, lockcell_at(t, i)->addr);
 		lockcell_flush(t, i);

@@ -44,6 +44,12 @@
 #define SEAL_PATIENCE	  200		/* times, behind those, to sleep for so long */
 #define SEAL_NAP	  100000	/* ns */
 #define SLOT_STEP	  (32u << 10)
+#define SLOT_CELLS	  (8u << 10) /* of a slot, written without asking whether it is there */
+#define SLOT_LATE	  (4u << 10)
+#define TICK_WORDS	  6
+
+_Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) <= SLOT_CELLS,
+	       "what lock cells are made of");
 
 /* Working memory of one seal; as many as threads seal at the same time. */
 struct seal_context {
@@ -253,7 +259,8 @@ static bool block_write(struct thread *t, struct seal_context *c)
 	return ring_append(&block, c->compressed);
 }
 
-void seal_begin_buffer(struct thread *t)
+/* Enters the THREAD record that every buffer starts with. */
+static void begin_buffer(struct thread *t)
 {
 	uint64_t *r = t->buffer;
 
@@ -271,7 +278,7 @@ void seal_begin_buffer(struct thread *t)
 	FAULT_POINT(begin_commit);
 }
 
-/* A sample of the process, when it is time for one. Into a fresh buffer: there is room. */
+/* A sample of the process, when it is time for one. There is room for it. */
 static void tick(struct thread *t, uint64_t now_ns)
 {
 	uint64_t due = atomic_load_explicit(&lar->tick_due_ns, memory_order_relaxed);
@@ -288,7 +295,7 @@ static void tick(struct thread *t, uint64_t now_ns)
 	r[3] = (uint64_t)sys_call3(SYS_brk, 0, 0, 0) - lar->first_break;
 	r[4] = 0;
 	r[5] = atomic_load(&lar->threads);
-	t->head = r + 6;
+	t->head = r + TICK_WORDS;
 	if (resident.bytes && lar->config.record & LAR_RECORD_IO)
 		kernelio_sample();
 	__atomic_store_n(&t->slot->state,
@@ -297,13 +304,13 @@ static void tick(struct thread *t, uint64_t now_ns)
 }
 
 /*
- * With signals blocked. False when not one block has room, because the disk was full before the
- * first: the buffer keeps what it holds, later events are lost until there is room.
+ * Brings the records into the ring: the slot is empty then. With signals blocked. False when not
+ * one block has room, because the disk was full before the first: the buffer keeps what it holds,
+ * later events are lost until there is room.
  */
-static bool seal(struct thread *t)
+static bool seal_out(struct thread *t, uint64_t *now_ns)
 {
 	struct seal_context *c;
-	uint64_t now_ns;
 	bool done;
 
 	stdiocell_into_buffer(t);
@@ -321,14 +328,24 @@ static bool seal(struct thread *t)
 	if (!done)
 		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	FAULT_POINT(seal_block);
-	now_ns = tracefile_clock_pair();
+	*now_ns = tracefile_clock_pair();
 	t->slot->cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	t->slot_seq += 1ull << 32;
 	FAULT_POINT(seal_state);
 	/* the commit word of the seal: the slot is empty, its records are in the block */
 	__atomic_store_n(&t->slot->state, t->slot_seq, __ATOMIC_RELEASE);
 	FAULT_POINT(seal_commit);
-	seal_begin_buffer(t);
+	return true;
+}
+
+/* The same, and the buffer begins anew. */
+static bool seal(struct thread *t)
+{
+	uint64_t now_ns;
+
+	if (!seal_out(t, &now_ns))
+		return false;
+	begin_buffer(t);
 	tick(t, now_ns);
 	if (unlikely(snapshot_asked()))
 		snapshot_now((uint64_t)__builtin_frame_address(0), NULL, 0);
@@ -346,12 +363,28 @@ bool seal_grow(struct thread *t)
 {
 	uint64_t end = lar->slot_size, step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
 
+	if (t->ready == SLOT_CELLS) /* finished: few come yet */
+		step = SLOT_LATE;
+
 	if (t->ready >= end)
 		return false;
 	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
 		return false;
 	FAULT_POINT(slot_grown);
 	thread_set_limit(t);
+	/* seal_finish() has left it without its first record */
+	if (t->head == t->buffer)
+		begin_buffer(t);
+	return true;
+}
+
+bool seal_begin(struct thread *t)
+{
+	if (t->head > t->buffer)
+		return true;
+	if (t->buffer + 5 > t->limit)
+		return seal_grow(t);
+	begin_buffer(t);
 	return true;
 }
 
@@ -457,18 +490,36 @@ bool seal_make_nodes(struct thread *t, uint32_t words)
 	return true;
 }
 
+/* For good, as far as is known: what comes later makes the slot grow, and begins it anew. */
+static bool seal_last(struct thread *t)
+{
+	uint64_t now_ns = sys_clock_ns(CLOCK_MONOTONIC);
+
+	if (t->head + TICK_WORDS <= t->limit)
+		tick(t, now_ns);
+	if (!seal_out(t, &now_ns))
+		return false;
+	t->head = t->buffer;
+	return true;
+}
+
 void seal_finish(struct thread *t)
 {
+	uint64_t keep = SLOT_CELLS;
+
 	stdiocell_into_buffer(t);
-	/* the first step of a slot stays on disk anyway: what it holds may as well stay in it, and
-	 * a short program takes no memory and no time for sealing */
-	if (t->ready <= SLOT_STEP)
-		return;
-	if (t->head > t->buffer + 5 && !seal(t))
+	/* what is in the first step of a slot may as well stay in it: a short program takes no
+	 * memory and no time for sealing */
+	if (t->ready > SLOT_STEP && t->head > t->buffer + 5 && !seal_last(t))
 		return;
 	FAULT_POINT(finish_sealed);
-	tracefile_release((uint8_t *)t->slot + SLOT_STEP, t->ready - SLOT_STEP);
+	if (t->head > t->buffer)
+		keep = (uint64_t)((uint8_t *)t->head - (uint8_t *)t->slot) + THREAD_ROOM * 8;
+	keep = round_page(keep);
+	if (keep >= t->ready)
+		return;
+	tracefile_release((uint8_t *)t->slot + keep, t->ready - keep);
 	FAULT_POINT(finish_released);
-	t->ready = SLOT_STEP;
+	t->ready = keep;
 	thread_set_limit(t);
 }

@@ -32,12 +32,13 @@ void seal_prepare(void);
 bool seal_grow(struct thread *t);
 
 /*
- * Seals what t has and gives the disk behind the rest of its slot back; for the end of the process.
- * The slot stays usable. Call with signals blocked.
+ * Seals what t has, unless it is little, and gives back the disk of its slot that holds nothing,
+ * which later events take again; for the end of the process. Call with signals blocked.
  */
 void seal_finish(struct thread *t);
 
-/* Enters the THREAD record that every buffer starts with. */
-void seal_begin_buffer(struct thread *t);
+/* Enters the THREAD record that every buffer starts with, where it is not there; false when there
+ * is no disk for it. */
+bool seal_begin(struct thread *t);
 
 #endif

@@ -32,7 +32,7 @@ extern void *__libc_stack_end;
 #define THREADS_FEW	2 /* that may use more memory for their stacks than others */
 #define STACK_DEFAULT	(8ull << 20)
 #define STACK_MOST	(1ull << 32)
-#define SLOT_FIRST	(32u << 10)
+#define SLOT_FIRST	(16u << 10)
 #define NESTED_BIT	THREAD_NESTED
 #define SHARED_OWNER	THREAD_SHARED
 #define SHARED_PATIENCE 2000000 /* times to let others run */
@@ -236,7 +236,7 @@ static void owner_record(struct thread *t)
 	FAULT_POINT(owner_number);
 	stack_forget(&t->stack);
 	if (t->head == t->buffer) {
-		seal_begin_buffer(t);
+		seal_begin(t);
 		return;
 	}
 	/* room for a stackless record is made without looking at the stack */

@@ -190,15 +190,16 @@ struct thread {
 };
 
 #define THREAD_RESERVE 1024 /* words, for what is recorded while locks are held */
+#define THREAD_ROOM    (LAR_SLOT_STDIO_CELLS * STDIO_CELL_WORDS)
 
 /* Up to where records go: behind it is room for the events of the cells when the slot is sealed. */
 static inline void thread_set_limit(struct thread *t)
 {
-	uint64_t room;
+	uint64_t room = 0;
 
-	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready) -
-		   LAR_SLOT_STDIO_CELLS * STDIO_CELL_WORDS;
-	room = (uint64_t)(t->limit - t->buffer);
+	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready) - THREAD_ROOM;
+	if (t->limit > t->buffer)
+		room = (uint64_t)(t->limit - t->buffer);
 	t->early = t->limit - (room / 4 < THREAD_RESERVE ? room / 4 : THREAD_RESERVE);
 }
 

@@ -29,10 +29,9 @@
 #define LEAKS_MOST     (64ull << 20)
 
 /* Written when the file is made, which takes the system a third of the time of a mapping's first
- * use: the header with the start of the dictionary behind it, and the start of the first slot. */
-#define FIRST_HEAD  (16u << 10)
-#define FIRST_SLOT  (32u << 10)
-#define FIRST_PARTS (FIRST_SLOT / PAGE)
+ * use: the header with the start of the dictionary behind it. */
+#define FIRST_HEAD  (8u << 10)
+#define FIRST_PARTS (FIRST_HEAD / PAGE)
 
 /* The folder in which relative names are meant: that of the first recording in this program, also
  * for children that have gone elsewhere. Survives fork, unlike all else. */
@@ -340,20 +339,19 @@ static void header_fill(struct lar_header *h, uint64_t size)
 	h->clock_start.ticks = lar_ticks();
 }
 
-/* Zeros into the file, `size` of them at `offset`; 0 or -errno. */
-static int file_begin(int fd, uint64_t offset, uint64_t size)
+/* Zeros into the file, for its start; 0 or -errno. */
+static int file_begin(int fd)
 {
 	static const uint8_t zeros[PAGE];
 	struct iovec part[FIRST_PARTS];
-	unsigned n = (unsigned)(size / PAGE);
 	long result;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < FIRST_PARTS; i++)
 		part[i] = (struct iovec){ (void *)zeros, PAGE };
-	result = sys_call6(SYS_pwritev, fd, (long)part, n, (long)offset, 0, 0);
+	result = sys_call6(SYS_pwritev, fd, (long)part, FIRST_PARTS, 0, 0, 0);
 	if (result < 0)
 		return (int)result;
-	return (uint64_t)result == size ? 0 : -ENOSPC;
+	return result == FIRST_HEAD ? 0 : -ENOSPC;
 }
 
 static int file_map(int fd, uint64_t size)
@@ -363,7 +361,7 @@ static int file_map(int fd, uint64_t size)
 
 	FAULT_POINT(file_sized);
 	if (!result)
-		result = file_begin(fd, 0, FIRST_HEAD);
+		result = file_begin(fd);
 	if (result)
 		return result;
 	p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -418,9 +416,6 @@ int tracefile_create(const char **what)
 	sections_plan(lar->header, size);
 	FAULT_POINT(header_sections);
 	sections_map(lar->header);
-	/* without it the slot takes its disk when it is first used, or says that there is none */
-	if (lar->slot_size >= FIRST_SLOT)
-		file_begin(fd, (uint64_t)(lar->staging - lar->base), FIRST_SLOT);
 	sys_close(fd);
 	return 0;
 }
