@@ -3,7 +3,9 @@
 #ifndef LARIAT_ATTR_H
 #define LARIAT_ATTR_H
 
-#define LAR_EXPORT    __attribute__((visibility("default")))
+#define LAR_EXPORT __attribute__((visibility("default")))
+/* Of a variable of ours in another file: it is here, and needs no look at where. */
+#define LAR_LOCAL     __attribute__((visibility("hidden")))
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 #define lar_noinline  __attribute__((__noinline__))

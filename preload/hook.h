@@ -24,7 +24,7 @@
 #define HOOK_CALLER(frame) (*(const uint64_t *)((frame) + 8))
 
 /* What is to be recorded (enum lar_record); all until the options are read. */
-extern uint32_t lar_wants;
+extern LAR_LOCAL uint32_t lar_wants;
 
 static always_inline bool hook_wants(enum lar_record what)
 {

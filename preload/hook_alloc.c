@@ -12,9 +12,10 @@
 
 LAR_TLS struct hook_cxx hook_cxx;
 
-static always_inline void record_alloc(unsigned call, const void *p, size_t size, uint64_t frame)
+static always_inline void record_alloc(unsigned call, const void *p, size_t size, bool sampling,
+				       uint64_t frame)
 {
-	bool sampled = sample_period && p; /* one that failed is always of interest */
+	bool sampled = sampling && p; /* one that failed is always of interest */
 	struct thread *t = lar_self;
 	bool closed = t->gate == GATE_CLOSED; /* the thread has no countdown of its own yet */
 	uint64_t *r;
@@ -54,21 +55,16 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 	span_close(t);
 }
 
-static always_inline void record_free(unsigned call, const void *p, size_t size, uint64_t frame)
+/* was: what was known of the place of the block, which is on its way out. */
+static always_inline void record_freed(unsigned call, const void *p, size_t size, uint64_t was,
+				       bool sampling, uint64_t frame)
 {
 	struct thread *t;
-	uint64_t *r, was;
+	uint64_t *r;
 
-	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
-		return;
-	if (unlikely(p == hook_cxx.delete_pending)) { /* operator delete has recorded it */
-		hook_cxx.delete_pending = NULL;
-		return;
-	}
-	was = shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(frame));
 	if (unlikely(!shadow_right(was, p, shadow_made_by(call))))
 		misuse_look(call, p, was, frame);
-	if (unlikely(sample_period) && !sample_leave(p))
+	if (unlikely(sampling) && !sample_leave(p))
 		return;
 	t = span_open(frame);
 	if (unlikely(!t))
@@ -84,22 +80,88 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 	span_close(t);
 }
 
+static always_inline void record_free(unsigned call, const void *p, size_t size, bool sampling,
+				      uint64_t frame)
+{
+	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
+		return;
+	if (unlikely(p == hook_cxx.delete_pending)) { /* operator delete has recorded it */
+		hook_cxx.delete_pending = NULL;
+		return;
+	}
+	record_freed(call, p, size, shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(frame)), sampling,
+		     frame);
+}
+
 void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame)
 {
-	record_alloc(call, p, size, frame);
+	record_alloc(call, p, size, sample_period, frame);
 }
 
 void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame)
 {
-	record_free(call, p, size, frame);
+	record_free(call, p, size, sample_period, frame);
 }
 
-LAR_EXPORT void *malloc(size_t size)
+/* ---- sampling: most allocations and frees are only passed on ---- */
+
+static lar_noinline void *sampled_alloc(unsigned call, void *p, size_t size, uint64_t frame)
+{
+	record_alloc(call, p, size, sample_period, frame);
+	return p;
+}
+
+static lar_noinline void *sampled_malloc(size_t size)
+{
+	void *p = real.malloc(size);
+
+	/* of a thread that has no countdown yet nothing is left */
+	if (unlikely(!p || (uint64_t)lar_self->sample_left < size || hook_cxx.new_call))
+		return sampled_alloc(LAR_CALL_malloc, p, size, HOOK_FRAME);
+	lar_self->sample_left -= (int64_t)size;
+	shadow_alloc(p, LAR_BLOCK_MALLOC);
+	return p;
+}
+
+/* A block that is recorded, perhaps, or a free that is wrong, perhaps. */
+static lar_noinline void sampled_record_free(void *p, uint64_t was, uint64_t frame)
+{
+	record_freed(LAR_CALL_free, p, 0, was, true, frame);
+	real.free(p);
+}
+
+static lar_noinline void sampled_free(void *p)
+{
+	uint64_t was;
+
+	if (unlikely(!p)) {
+		real.free(p);
+		return;
+	}
+	if (unlikely(p == hook_cxx.delete_pending)) {
+		hook_cxx.delete_pending = NULL;
+		real.free(p);
+		return;
+	}
+	was = shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(HOOK_FRAME));
+	if (unlikely(!shadow_right(was, p, LAR_BLOCK_MALLOC) || sample_may_know(p)))
+		sampled_record_free(p, was, HOOK_FRAME);
+	else
+		real.free(p);
+}
+
+static lar_noinline void *recorded_malloc(size_t size)
 {
 	void *p = REAL(malloc)(size);
 
-	record_alloc(LAR_CALL_malloc, p, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_malloc, p, size, false, HOOK_FRAME);
 	return p;
+}
+
+/* A jump to one of them: their frames are the wrapper's. */
+LAR_EXPORT void *malloc(size_t size)
+{
+	return unlikely(sample_period) ? sampled_malloc(size) : recorded_malloc(size);
 }
 
 LAR_EXPORT void *calloc(size_t n, size_t size)
@@ -109,19 +171,27 @@ LAR_EXPORT void *calloc(size_t n, size_t size)
 
 	if (__builtin_mul_overflow(n, size, &total))
 		total = SIZE_MAX;
-	record_alloc(LAR_CALL_calloc, p, total, HOOK_FRAME);
+	record_alloc(LAR_CALL_calloc, p, total, sample_period, HOOK_FRAME);
 	return p;
+}
+
+static lar_noinline void recorded_free(void *p)
+{
+	record_free(LAR_CALL_free, p, 0, false, HOOK_FRAME);
+	REAL(free)(p);
 }
 
 LAR_EXPORT void free(void *p)
 {
-	record_free(LAR_CALL_free, p, 0, HOOK_FRAME);
-	REAL(free)(p);
+	if (unlikely(sample_period))
+		sampled_free(p);
+	else
+		recorded_free(p);
 }
 
 LAR_EXPORT void cfree(void *p)
 {
-	record_free(LAR_CALL_cfree, p, 0, HOOK_FRAME);
+	record_free(LAR_CALL_cfree, p, 0, sample_period, HOOK_FRAME);
 	if (REAL(cfree))
 		real.cfree(p);
 	else
@@ -248,7 +318,7 @@ LAR_EXPORT void *memalign(size_t align, size_t size)
 {
 	void *p = REAL(memalign)(align, size);
 
-	record_alloc(LAR_CALL_memalign, p, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_memalign, p, size, sample_period, HOOK_FRAME);
 	return p;
 }
 
@@ -256,7 +326,7 @@ LAR_EXPORT void *aligned_alloc(size_t align, size_t size)
 {
 	void *p = REAL(aligned_alloc)(align, size);
 
-	record_alloc(LAR_CALL_aligned_alloc, p, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_aligned_alloc, p, size, sample_period, HOOK_FRAME);
 	return p;
 }
 
@@ -264,7 +334,7 @@ LAR_EXPORT int posix_memalign(void **to, size_t align, size_t size)
 {
 	int result = REAL(posix_memalign)(to, align, size);
 
-	record_alloc(LAR_CALL_posix_memalign, result ? NULL : *to, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_posix_memalign, result ? NULL : *to, size, sample_period, HOOK_FRAME);
 	return result;
 }
 
@@ -272,7 +342,7 @@ LAR_EXPORT void *valloc(size_t size)
 {
 	void *p = REAL(valloc)(size);
 
-	record_alloc(LAR_CALL_valloc, p, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_valloc, p, size, sample_period, HOOK_FRAME);
 	return p;
 }
 
@@ -280,6 +350,6 @@ LAR_EXPORT void *pvalloc(size_t size)
 {
 	void *p = REAL(pvalloc)(size);
 
-	record_alloc(LAR_CALL_pvalloc, p, size, HOOK_FRAME);
+	record_alloc(LAR_CALL_pvalloc, p, size, sample_period, HOOK_FRAME);
 	return p;
 }

@@ -318,7 +318,7 @@ static bool start(bool child)
 	lar_wants = lar->config.record;
 	if (sample_period) /* of the parent: else it is untouched, and stays out of memory */
 		memset(sample_filter, 0, sizeof(sample_filter));
-	sample_period = lar->config.sample_bytes;
+	sample_period = hook_wants(LAR_RECORD_HEAP) ? lar->config.sample_bytes : 0;
 	if (!lar->config.follow) {
 		if (child) {
 			cpu_leave();

@@ -77,7 +77,7 @@ struct real {
 #undef CALL
 };
 #pragma GCC diagnostic pop
-extern struct real real;
+extern LAR_LOCAL struct real real;
 
 /* Fills what a program needs from the start: the heap's rows. Any context; calls made at the same
  * time do the same. */

@@ -160,7 +160,7 @@ struct recorder {
 };
 
 /* Never NULL after recorder_reserve(); wiped on fork. */
-extern struct recorder *lar;
+extern LAR_LOCAL struct recorder *lar;
 
 static always_inline uint64_t lar_tsc(void)
 {

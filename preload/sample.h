@@ -21,9 +21,9 @@
 #define SAMPLE_FILTER (1u << 16)
 
 /* Mean distance of sample points in bytes; 0 = every allocation is recorded. */
-extern uint64_t sample_period;
+extern LAR_LOCAL uint64_t sample_period;
 
-extern uint8_t sample_filter[SAMPLE_FILTER];
+extern LAR_LOCAL uint8_t sample_filter[SAMPLE_FILTER];
 
 static always_inline uint32_t sample_hash(const void *p)
 {
@@ -49,12 +49,16 @@ bool sample_enter(const void *p);
 /* Forgets the block; true when it was recorded. */
 bool sample_leave_set(const void *p);
 
-/* sample_leave_set(), at once false for most blocks. */
+/* False for most blocks that were not recorded. */
+static always_inline bool sample_may_know(const void *p)
+{
+	return unlikely(__atomic_load_n(&sample_filter[sample_hash(p)], __ATOMIC_RELAXED) != 0);
+}
+
+/* sample_leave_set(), at once false for those. */
 static always_inline bool sample_leave(const void *p)
 {
-	if (likely(!__atomic_load_n(&sample_filter[sample_hash(p)], __ATOMIC_RELAXED)))
-		return false;
-	return sample_leave_set(p);
+	return sample_may_know(p) && sample_leave_set(p);
 }
 
 #endif

@@ -26,7 +26,7 @@
  * 18 of the address are the place, but that higher bits choose the cache line: arenas of threads
  * are aligned, and blocks at the same offset of several would share one.
  */
-extern uint64_t shadow_entry[1u << SHADOW_LOG2];
+extern LAR_LOCAL uint64_t shadow_entry[1u << SHADOW_LOG2];
 
 static always_inline uint64_t *shadow_place(uint64_t address)
 {
