@@ -16,11 +16,9 @@
 const uint32_t churn_pool_blocks[CHURN_POOLS] = { POOL_BLOCKS };
 static const churn_spare pool_most = { POOL_BLOCKS };
 
-static inline struct churn_site *site_get(struct churn_model *c, uint32_t site)
+static int sites_reserve(struct churn_model *c, uint32_t site)
 {
-	if (array_reserve((void **)&c->site, &c->size, site, sizeof(*c->site)))
-		return NULL;
-	return &c->site[site];
+	return array_reserve((void **)&c->site, &c->size, site, sizeof(*c->site));
 }
 
 /*
@@ -62,10 +60,8 @@ static inline void batch_birth(struct churn_site *s)
 	s->made++;
 }
 
-static inline void batch_death(struct churn_site *s)
+static __attribute__((noinline)) void batch_end(struct churn_site *s)
 {
-	if (++s->freed < s->made)
-		return;
 	if (!s->broken && s->made >= ARENA_LEAST) {
 		s->batches++;
 		s->batch_blocks += s->made;
@@ -74,25 +70,57 @@ static inline void batch_death(struct churn_site *s)
 	s->broken = false;
 }
 
+static inline void batch_death(struct churn_site *s)
+{
+	if (++s->freed >= s->made)
+		batch_end(s);
+}
+
+/* Made by a realloc. */
+static __attribute__((noinline)) void resized(struct churn_model *c, const struct live_block *b,
+					      const struct event *e)
+{
+	struct churn_site *s = &c->site[b->site];
+
+	if (!c->dying_address || e->field[2] != c->dying_address)
+		return;
+	c->dying_address = 0;
+	if (b->size_bytes <= c->dying_bytes)
+		return;
+	s->grown++;
+	if (e->field[2] == e->field[3])
+		return;
+	s->moved++;
+	s->copied_bytes += c->dying_bytes;
+}
+
+static inline __attribute__((always_inline)) void
+born(struct churn_model *c, const struct live_block *b, const struct event *e)
+{
+	struct churn_site *s = &c->site[b->site];
+
+	pool_take(s, b->size_bytes);
+	batch_birth(s);
+	if (e->kind == LAR_EV_REALLOC)
+		resized(c, b, e);
+}
+
+static __attribute__((noinline)) int
+born_at_new_site(struct churn_model *c, const struct live_block *b, const struct event *e)
+{
+	if (sites_reserve(c, b->site))
+		return -ENOMEM;
+	born(c, b, e);
+	return 0;
+}
+
 static int block_born(void *arg, const struct live_block *b, const struct event *e)
 {
 	struct churn_model *c = arg;
-	struct churn_site *s = site_get(c, b->site);
 
-	if (!s)
-		return -ENOMEM;
-	pool_take(s, b->size_bytes);
-	batch_birth(s);
-	if (e->kind != LAR_EV_REALLOC || !c->dying_address || e->field[2] != c->dying_address)
-		return 0;
-	c->dying_address = 0;
-	if (b->size_bytes <= c->dying_bytes)
-		return 0;
-	s->grown++;
-	if (e->field[2] == e->field[3])
-		return 0;
-	s->moved++;
-	s->copied_bytes += c->dying_bytes;
+	if (__builtin_expect(b->site >= c->size, 0))
+		return born_at_new_site(c, b, e);
+	born(c, b, e);
 	return 0;
 }
 
@@ -142,7 +170,7 @@ int churn_model_finish(struct churn_model *c)
 {
 	uint32_t sites = c->heap->sites.count;
 
-	if (sites && !site_get(c, sites - 1))
+	if (sites && sites_reserve(c, sites - 1))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < sites; i++) {
 		struct churn_site *s = &c->site[i];

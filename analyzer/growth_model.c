@@ -305,41 +305,11 @@ static __attribute__((noinline)) void span_put(struct growth_model *g, struct sp
 		held_changed(g);
 }
 
-/* Most blocks lie on one page, on which others do. */
-static inline __attribute__((always_inline)) int pages_take(struct growth_model *g,
-							    const struct live_block *b)
-{
-	struct span s = span_of(b);
-	uint32_t *blocks;
-
-	if (__builtin_expect(s.first != s.last, 0))
-		return span_take(g, s);
-	blocks = page_counts_known(&g->pages, s.first);
-	if (__builtin_expect(!blocks, 0))
-		return span_take(g, s);
-	++*blocks;
-	return 0;
-}
-
-static inline __attribute__((always_inline)) void pages_put(struct growth_model *g,
-							    const struct live_block *b)
-{
-	struct span s = span_of(b);
-	uint32_t *blocks = NULL;
-
-	if (__builtin_expect(s.first == s.last, 1))
-		blocks = page_counts_known(&g->pages, s.first);
-	if (__builtin_expect(blocks && *blocks > 1, 1))
-		--*blocks;
-	else
-		span_put(g, s);
-}
-
 int growth_model_know(struct growth_model *g, const struct live_block *b)
 {
 	uint64_t end = b->address + b->size_bytes;
 	uint32_t region;
-	int err = pages_take(g, b);
+	int err = span_take(g, span_of(b));
 
 	if (has_own_mapping(b)) {
 		g->mapped_bytes += b->size_bytes;
@@ -359,7 +329,7 @@ static __attribute__((noinline)) int own_mapping_born(struct growth_model *g,
 	struct growth_event new;
 
 	g->mapped_bytes += b->size_bytes;
-	if (pages_take(g, b))
+	if (span_take(g, span_of(b)))
 		return -ENOMEM;
 	held_changed(g);
 	new = event_of(g, e, GROWTH_MMAP, page_up(b->size_bytes + MMAP_OFFSET));
@@ -367,30 +337,69 @@ static __attribute__((noinline)) int own_mapping_born(struct growth_model *g,
 	return event_add(g, &new);
 }
 
-static int block_born(void *arg, const struct live_block *b, const struct event *e)
+/*
+ * Most blocks lie on one page, on which others do: its number of blocks, NULL where that is not
+ * so, or not quickly known.
+ */
+static inline __attribute__((always_inline)) uint32_t *usual_page(const struct growth_model *g,
+								  const struct live_block *b)
 {
-	struct growth_model *g = arg;
+	uint64_t last = b->address + b->size_bytes - (b->size_bytes != 0);
+
+	if (b->size_bytes >= PAGE || (last ^ b->address) >> PAGE_SHIFT)
+		return NULL;
+	return page_counts_known(&g->pages, (b->address >> PAGE_SHIFT) + 1);
+}
+
+static __attribute__((noinline)) int unusual_born(struct growth_model *g,
+						  const struct live_block *b, const struct event *e)
+{
 	uint64_t took_ns = since_last(g, e);
 
 	if (__builtin_expect(has_own_mapping(b), 0))
 		return own_mapping_born(g, b, e, took_ns);
-	if (pages_take(g, b))
+	if (span_take(g, span_of(b)))
 		return -ENOMEM;
 	return region_has(g, b) ? 0 : region_reach(g, b, e, took_ns);
 }
 
-static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
+/* Calls nothing but at its end, so that the usual block costs no registers. */
+static int block_born(void *arg, const struct live_block *b, const struct event *e)
 {
 	struct growth_model *g = arg;
+	uint32_t *blocks = usual_page(g, b);
 
-	(void)now;
-	pages_put(g, b);
+	if (__builtin_expect(!blocks || e->thread >= g->last_size || !region_has(g, b), 0))
+		return unusual_born(g, b, e);
+	++*blocks;
+	g->last_ns[e->thread] = e->time_ns;
+	return 0;
+}
+
+static __attribute__((noinline)) void
+unusual_died(struct growth_model *g, const struct live_block *b, const struct event *e)
+{
+	span_put(g, span_of(b));
 	if (__builtin_expect(has_own_mapping(b), 0)) {
 		g->mapped_bytes -= b->size_bytes;
 		g->unmapped_bytes += b->size_bytes;
 		held_changed(g);
 	}
 	since_last(g, e);
+}
+
+static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now)
+{
+	struct growth_model *g = arg;
+	uint32_t *blocks = usual_page(g, b);
+
+	(void)now;
+	if (__builtin_expect(!blocks || *blocks == 1 || e->thread >= g->last_size, 0)) {
+		unusual_died(g, b, e);
+		return;
+	}
+	--*blocks;
+	g->last_ns[e->thread] = e->time_ns;
 }
 
 int growth_model_event(struct growth_model *g, const struct event *e)

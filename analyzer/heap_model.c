@@ -99,8 +99,22 @@ static inline uint64_t period_of(const struct heap_model *m, bool plain)
 	return plain ? 0 : m->sampling.period;
 }
 
-/* Puts what a site and the process hold now on the timeline: units are whole numbers, or bytes. */
-static inline __attribute__((always_inline)) void line_note(const struct heap_model *m,
+/*
+ * Puts what a site and the process hold now on the timeline: units are whole numbers, or bytes. A
+ * site may hold what its series has not been told yet.
+ */
+static inline __attribute__((always_inline)) void line_rose(const struct heap_model *m,
+							    struct heap_site *s, bool plain)
+{
+	uint64_t period = period_of(m, plain);
+
+	if (!plain && !m->line)
+		return;
+	series_rose(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
+	timeline_rose(m->line, lar_weight_whole(period, m->total.live_bytes));
+}
+
+static inline __attribute__((always_inline)) void line_fell(const struct heap_model *m,
 							    struct heap_site *s, bool plain)
 {
 	uint64_t period = period_of(m, plain);
@@ -108,7 +122,7 @@ static inline __attribute__((always_inline)) void line_note(const struct heap_mo
 	if (!plain && !m->line)
 		return;
 	series_note(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
-	timeline_live(m->line, lar_weight_whole(period, m->total.live_bytes));
+	timeline_fell(m->line, lar_weight_whole(period, m->total.live_bytes));
 }
 
 static inline void note_last(struct heap_model *m, uint32_t thread, uint64_t address)
@@ -196,7 +210,7 @@ count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t n
 		t->peak_at_ticks = now;
 		m->peak_number++;
 	}
-	line_note(m, s, plain);
+	line_rose(m, s, plain);
 }
 
 static inline void life_settle(struct heap_model *m, struct heap_life *l)
@@ -220,6 +234,36 @@ static inline void life_add(struct heap_model *m, uint32_t site, uint64_t age)
 	m->lives++;
 }
 
+/* Each is told, the first two without a loop. */
+static inline __attribute__((always_inline)) int
+watch_born(const struct heap_model *m, const struct live_block *b, const struct event *e)
+{
+	const struct heap_watch *w = m->watch;
+
+	if (m->watches > 0 && w[0].born(w[0].arg, b, e))
+		return -ENOMEM;
+	if (m->watches > 1 && w[1].born(w[1].arg, b, e))
+		return -ENOMEM;
+	for (uint32_t i = 2; __builtin_expect(i < m->watches, 0); i++)
+		if (w[i].born(w[i].arg, b, e))
+			return -ENOMEM;
+	return 0;
+}
+
+static inline __attribute__((always_inline)) void watch_died(const struct heap_model *m,
+							     const struct live_block *b,
+							     const struct event *e, uint64_t now)
+{
+	const struct heap_watch *w = m->watch;
+
+	if (m->watches > 0)
+		w[0].died(w[0].arg, b, e, now);
+	if (m->watches > 1)
+		w[1].died(w[1].arg, b, e, now);
+	for (uint32_t i = 2; __builtin_expect(i < m->watches, 0); i++)
+		w[i].died(w[i].arg, b, e, now);
+}
+
 /* A block from before the window has no site. Returns what the block stood for. */
 static inline __attribute__((always_inline)) struct lar_weight
 count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now,
@@ -235,8 +279,7 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 		m->outside_frees++;
 		return w;
 	}
-	for (const struct heap_watch *o = m->watch; o->died; o++)
-		o->died(o->arg, b, e, now);
+	watch_died(m, b, e, now);
 	s = &m->site[b->site];
 	site_keep_peak(m, s);
 	s->frees += w.blocks;
@@ -250,7 +293,7 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 		life_add(m, b->site, age);
 	else
 		histogram_add_many(&s->lifetime, age, w.blocks);
-	line_note(m, s, plain);
+	line_fell(m, s, plain);
 	return w;
 }
 
@@ -363,10 +406,7 @@ static inline __attribute__((always_inline)) int block_known(struct heap_model *
 	if (__builtin_expect(m->second.begin && m->second.thread != b->thread, 0) &&
 	    second_thread(m, b))
 		return -ENOMEM;
-	for (const struct heap_watch *o = m->watch; o->born; o++)
-		if (o->born(o->arg, b, e))
-			return -ENOMEM;
-	return 0;
+	return watch_born(m, b, e);
 }
 
 static inline __attribute__((always_inline)) int
@@ -562,13 +602,25 @@ static inline __attribute__((always_inline)) const struct event *
 take_events(struct heap_model *m, const struct event *e, const struct event *end, int *err,
 	    bool plain)
 {
-	while (e < end) {
-		if (end - e > HEAP_AHEAD && m->live.slots)
-			fetch(m, e + HEAP_AHEAD);
-		*err = take_event(m, e++, plain);
-		if (__builtin_expect(*err || e[-1].kind == LAR_EV_MAP, 0))
-			break;
+	const struct event *ahead = end - e > HEAP_AHEAD ? end - HEAP_AHEAD : e;
+	int rc = 0;
+
+	for (; e < ahead && !rc && m->live.slots; e++) {
+		fetch(m, e + HEAP_AHEAD);
+		rc = take_event(m, e, plain);
+		if (__builtin_expect(e->kind == LAR_EV_MAP, 0)) {
+			*err = rc;
+			return e + 1;
+		}
 	}
+	for (; e < end && !rc; e++) {
+		rc = take_event(m, e, plain);
+		if (__builtin_expect(e->kind == LAR_EV_MAP, 0)) {
+			*err = rc;
+			return e + 1;
+		}
+	}
+	*err = rc;
 	return e;
 }
 

@@ -136,8 +136,8 @@ struct heap_model {
 	/* for the timeline, from a watch: pages with live blocks, of which those below the break;
 	 * blocks in mappings of their own */
 	uint64_t held_bytes, main_held_bytes, own_mapped_bytes;
-	uint64_t break_fell_bytes;		   /* in all, as far as samples tell */
-	struct heap_watch watch[HEAP_WATCHES + 1]; /* the last of them is followed by none */
+	uint64_t break_fell_bytes; /* in all, as far as samples tell */
+	struct heap_watch watch[HEAP_WATCHES];
 	uint32_t watches;
 	struct heap_second second;
 	struct heap_look look;

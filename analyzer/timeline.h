@@ -68,6 +68,22 @@ static inline void timeline_live(struct timeline *t, uint64_t live_bytes)
 		s->live_max = live_bytes;
 }
 
+/* The same where they are known to be no less, or no more, than they were. */
+static inline void timeline_rose(struct timeline *t, uint64_t live_bytes)
+{
+	struct timeline_sample *s = &t->sample[t->count - 1];
+
+	if (live_bytes > s->live_max)
+		s->live_max = live_bytes;
+}
+static inline void timeline_fell(struct timeline *t, uint64_t live_bytes)
+{
+	struct timeline_sample *s = &t->sample[t->count - 1];
+
+	if (live_bytes < s->live_min)
+		s->live_min = live_bytes;
+}
+
 /* The slow path of series_note(). */
 void series_catch_up(struct series *s, const struct timeline *t);
 
@@ -79,6 +95,16 @@ static inline void series_note(struct series *s, const struct timeline *t, uint6
 	s->value = value;
 	if (value < s->min)
 		s->min = value;
+	if (value > s->max)
+		s->max = value;
+}
+
+/* The same where it is known to be no less than it was. */
+static inline void series_rose(struct series *s, const struct timeline *t, uint64_t value)
+{
+	if (s->stamp != t->stamp)
+		series_catch_up(s, t);
+	s->value = value;
 	if (value > s->max)
 		s->max = value;
 }
