@@ -146,6 +146,7 @@ struct lar_encoder {
 	uint64_t last_addr;		  /* of A fields */
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */
 	uint32_t shape[LAR_ENC_SHAPES];
+	uint32_t kind_shape[LAR_EV_MAX]; /* the last one that was looked for, by kind */
 	uint32_t form_count;
 	struct lar_enc_form form[LAR_FORMS];
 	/* the forms of a node, by its number modulo LAR_ENC_NODES: a first and a next one each */

@@ -37,9 +37,12 @@ static uint32_t shape_index(struct lar_encoder *enc, uint32_t low)
 	uint8_t *p = enc->end[LAR_STREAM_SHAPES];
 	uint32_t i;
 
+	i = enc->kind_shape[low & 0xff];
+	if (i < enc->shape_count && enc->shape[i] == low)
+		return i;
 	for (i = 0; i < enc->shape_count; i++)
 		if (enc->shape[i] == low)
-			return i;
+			return enc->kind_shape[low & 0xff] = i;
 	if (i == LAR_ENC_SHAPES)
 		return LAR_ENC_SHAPES;
 	enc->shape[enc->shape_count++] = low;
@@ -105,10 +108,10 @@ static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, 
 		if (enc->ra_slot[h].generation != enc->generation)
 			break;
 		if (enc->ra_slot[h].ra == ra)
-			return put_varint(p, enc->ra_slot[h].index);
+			return put_short(p, enc->ra_slot[h].index);
 	}
 	/* a new one: its index is the count so far; a nearly full hash stops taking them in */
-	p = put_varint(p, enc->ra_count);
+	p = put_short(p, enc->ra_count);
 	if (enc->ra_count < LAR_ENC_RA_SLOTS * 3 / 4) {
 		enc->ra_slot[h].ra = ra;
 		enc->ra_slot[h].generation = enc->generation;
@@ -116,7 +119,7 @@ static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, 
 	}
 	enc->ra_count++;
 	enc->end[LAR_STREAM_RAS] =
-		put_varint(enc->end[LAR_STREAM_RAS], zigzag((int64_t)(ra - *last_ra)));
+		put_long_varint(enc->end[LAR_STREAM_RAS], zigzag((int64_t)(ra - *last_ra)));
 	*last_ra = ra;
 	return p;
 }
@@ -206,14 +209,13 @@ static size_t streams_gather(struct lar_encoder *enc, uint8_t *out, size_t out_s
 
 /*
  * The next number of a stream, if its record has one of its own, which cannot be predicted: no
- * branch on it where one byte is enough. May write that byte anyway.
+ * branch on it where two bytes are enough. May write these anyway.
  */
 static inline __attribute__((always_inline)) uint8_t *put_own(uint8_t *p, uint64_t v, bool own)
 {
-	if (__builtin_expect(v >= 0x80, 0))
+	if (__builtin_expect(v >> 14 != 0, 0))
 		return own ? put_varint(p, v) : p;
-	*p = (uint8_t)v;
-	return p + own;
+	return p + ((put_symbol(p, (uint32_t)v) - p) & -(int64_t)own);
 }
 
 /* The fields behind the time of kinds without an N or O field, as the table of kinds says. */
@@ -276,16 +278,16 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 	uint32_t frames = lar_word0_call(*r);
 
 	/* the program has driven the table out of the caches: all places are asked for at once */
-	for (uint32_t i = 1; i <= frames; i++)
+	for (uint32_t i = 1; i <= frames; i++) {
 		__builtin_prefetch(&enc->ra_slot[ra_place(r[i])]);
+		enc->node_form[(paths->nodes + i) % LAR_ENC_NODES] = 0;
+	}
 	end[LAR_STREAM_PARENT] =
-		put_varint(end[LAR_STREAM_PARENT], paths->nodes - lar_word0_node(*r));
+		put_short(end[LAR_STREAM_PARENT], paths->nodes - lar_word0_node(*r));
 	end[LAR_STREAM_FRAMES] = put_varint(end[LAR_STREAM_FRAMES], frames);
 	for (uint32_t i = 1; i <= frames; i++)
 		end[LAR_STREAM_RA_INDEX] =
 			put_ra(enc, end[LAR_STREAM_RA_INDEX], r[i], &paths->last_ra);
-	for (uint32_t i = 1; i <= frames; i++)
-		enc->node_form[(paths->nodes + i) % LAR_ENC_NODES] = 0;
 	paths->nodes += frames;
 }
 

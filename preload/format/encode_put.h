@@ -36,6 +36,12 @@ static inline uint8_t *put_symbol(uint8_t *p, uint32_t v)
 	return p + 1 + two;
 }
 
+/* The same for any number, of which nearly all are below 2^14. */
+static inline uint8_t *put_short(uint8_t *p, uint64_t v)
+{
+	return __builtin_expect(v >> 14 != 0, 0) ? put_varint(p, v) : put_symbol(p, (uint32_t)v);
+}
+
 /*
  * The same for numbers that are seldom short: up to 56 bits with neither a loop nor a branch on
  * their length. Always writes 8 bytes, as many as a region has left behind the longest stream.
@@ -76,7 +82,7 @@ static inline uint8_t *put_address(uint8_t *p, uint64_t addr, uint64_t last)
 	uint64_t distance = negative ? 0 - delta : delta;
 
 	if ((distance & 7) == 0 && distance < 1ull << 62)
-		return put_varint(p, (distance >> 3) << 2 | negative << 1);
+		return put_long_varint(p, (distance >> 3) << 2 | negative << 1);
 	*p++ = 1;
 	put_word(p, addr);
 	return p + 8;

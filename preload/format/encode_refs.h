@@ -179,7 +179,7 @@ static inline void code_undo(struct hot *h, uint64_t addr)
 /* Where a record is, with room for a balance; see lar_encoder.at. */
 static inline uint32_t place_of(const uint64_t *records, const uint64_t *r)
 {
-	return (uint32_t)(r - records) << 8;
+	return (uint32_t)((const uint8_t *)r - (const uint8_t *)records) << 5; /* in words: << 8 */
 }
 
 #endif
