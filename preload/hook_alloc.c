@@ -152,7 +152,10 @@ static lar_noinline void sampled_free(void *p)
 
 static lar_noinline void *recorded_malloc(size_t size)
 {
-	void *p = REAL(malloc)(size);
+	void *p;
+
+	unwind_prepare(&lar_self->stack, HOOK_FRAME);
+	p = REAL(malloc)(size);
 
 	record_alloc(LAR_CALL_malloc, p, size, false, HOOK_FRAME);
 	return p;
@@ -166,9 +169,11 @@ LAR_EXPORT void *malloc(size_t size)
 
 LAR_EXPORT void *calloc(size_t n, size_t size)
 {
-	void *p = REAL(calloc)(n, size);
 	size_t total;
+	void *p;
 
+	unwind_prepare(&lar_self->stack, HOOK_FRAME);
+	p = REAL(calloc)(n, size);
 	if (__builtin_mul_overflow(n, size, &total))
 		total = SIZE_MAX;
 	record_alloc(LAR_CALL_calloc, p, total, sample_period, HOOK_FRAME);

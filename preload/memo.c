@@ -39,5 +39,5 @@ void memo_save(struct stack *s, struct memo *to, uint64_t slot, uint64_t ra, uin
 	m->base_rbp_from = base->rbp_from;
 	m->watches = (uint16_t)n;
 	for (uint32_t i = 0; i < n; i++)
-		m->watch[i] = from[i];
+		m->watch[i] = from[n - 1 - i];
 }

@@ -15,24 +15,34 @@
 #include "attr.h"
 #include "thread.h"
 
-/* From the innermost outward: the sooner what differs is met. */
-static always_inline bool watches_hold(const struct watch *first, const struct watch *w)
+/*
+ * Whether the first `count` entries hold. From the innermost outward: the sooner what differs is
+ * met. By four, without a rest: in front of a list are WATCH_GUARDS entries that always hold.
+ */
+static always_inline bool watches_hold(const struct stack *s, uint32_t count)
 {
-	for (; w - first >= 4; w -= 4)
+	for (const struct watch *w = s->watch + count; w > s->watch; w -= 4)
 		if (unlikely(((*w[-1].at ^ w[-1].value) | (*w[-2].at ^ w[-2].value) |
 			      (*w[-3].at ^ w[-3].value) | (*w[-4].at ^ w[-4].value)) != 0))
 			return false;
-	for (; w > first; w--)
-		if (unlikely(*w[-1].at != w[-1].value))
-			return false;
 	return true;
 }
+_Static_assert(WATCH_GUARDS == 3, "entries that watches_hold() may read too many");
 
 static always_inline struct memo *memo_place(const struct stack *s, uint64_t slot, uint64_t ra)
 {
 	return &s->memo[((slot ^ ra << 3) * 0x9e3779b97f4a7c15ull) >> 55];
 }
 _Static_assert(MEMO_COUNT == 1 << 9, "bits that memo_place() takes");
+
+/* Asks for what memo_try() will look at first: while the program's own call is under way. */
+static always_inline void memo_prefetch(const struct stack *s, uint64_t slot, uint64_t ra)
+{
+	const struct memo *m = memo_place(s, slot, ra);
+
+	__builtin_prefetch(m);
+	__builtin_prefetch(m->watch);
+}
 
 /* Whether the walk that it is of would join the array at f. */
 static always_inline bool memo_joins(const struct memo *m, const struct frame *f)
@@ -45,9 +55,9 @@ static always_inline bool memo_joins(const struct memo *m, const struct frame *f
 /* The innermost word that is not what it was, or NULL. */
 static always_inline const struct watch *memo_differs(const struct memo *m)
 {
-	for (uint32_t i = m->watches; i; i--)
-		if (*m->watch[i - 1].at != m->watch[i - 1].value)
-			return &m->watch[i - 1];
+	for (uint32_t i = 0; i < m->watches; i++)
+		if (*m->watch[i].at != m->watch[i].value)
+			return &m->watch[i];
 	return NULL;
 }
 
@@ -71,8 +81,7 @@ static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra, 
 			return false;
 	}
 	f = s->frame + m->kept - 1;
-	if (m->kept > s->usable || !memo_joins(m, f) ||
-	    !watches_hold(s->watch, s->watch + f->watched))
+	if (m->kept > s->usable || !memo_joins(m, f) || !watches_hold(s, f->watched))
 		return false;
 	s->last = m->last;
 	return true;

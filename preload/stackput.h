@@ -13,26 +13,23 @@
 #include "nodes.h"
 #include "thread.h"
 
-/* The nodes of the array's frames behind the first `from`; false when the tree is full. */
-static always_inline bool frame_nodes(struct stack *s, uint32_t from)
+/* The node of `ra` below `parent`, made if there is none; *full: that it cannot be. */
+static always_inline uint32_t nodes_of(struct nodes *n, uint32_t parent, uint64_t ra, uint32_t hash,
+				       bool *full)
 {
-	struct frame *f = s->frame + from, *const end = s->frame + s->count;
-	uint32_t id = from ? f[-1].node : 0, hash = from ? f[-1].hash : 0;
+	uint32_t id = nodes_find(n, parent, ra, hash);
 
-	for (; f < end; f++) {
-		uint32_t parent = id;
-
-		hash = nodes_hash(hash, f->ra);
-		id = nodes_find(&s->nodes, parent, f->ra, hash);
-		if (unlikely(!id))
-			id = nodes_add(&s->nodes, parent, f->ra, hash);
-		if (unlikely(!id))
-			return false;
-		f->node = id;
-		f->hash = hash;
+	if (unlikely(!id)) {
+		id = nodes_add(n, parent, ra, hash);
+		*full |= !id;
 	}
-	s->last = id;
-	return true;
+	return id;
+}
+
+/* Where the array's frame whose return address is at `slot` may be found. */
+static always_inline uint16_t *stack_place(const struct stack *s, uint64_t slot)
+{
+	return &s->place[slot >> 3 & (STACK_PLACES - 1)];
 }
 
 /* The tree begins anew with this stack. */
@@ -58,19 +55,34 @@ static always_inline void stack_put(struct stack *s, uint32_t kept, uint32_t n)
 {
 	struct frame *to = s->frame + kept;
 	const struct frame *from = s->fresh + n;
-	uint32_t need = kept ? to[-1].flags >> 2 & 1 : 0;
-	struct watch *const first = s->watch, *w = first + (kept ? to[-1].watched : 0);
+	uint32_t need = 0, id = 0, hash = 0;
+	struct watch *const first = s->watch, *w = first;
+	bool full = false;
 
+	if (likely(kept)) {
+		need = to[-1].flags >> 2 & 1;
+		id = to[-1].node;
+		hash = to[-1].hash;
+		w += to[-1].watched;
+	}
 	for (; from > s->fresh; to++) {
 		uint32_t flags = (--from)->flags;
 
-		*to = *from;
+		to->slot = from->slot;
+		to->ra = from->ra;
+		to->rbp = from->rbp;
+		to->rbp_from = from->rbp_from;
 		need = (flags & FRAME_CFA_RBP) | (flags >> 1 & need);
 		to->flags = (uint16_t)((flags & ~FRAME_NEED_RBP) | need << 2);
 		frame_watch(to, &w, first);
+		*stack_place(s, to->slot) = (uint16_t)(to - s->frame);
+		hash = nodes_hash(hash, to->ra);
+		to->node = id = nodes_of(&s->nodes, id, to->ra, hash, &full);
+		to->hash = hash;
 	}
 	s->count = kept + n;
-	if (unlikely(!frame_nodes(s, kept)))
+	s->last = id;
+	if (unlikely(full))
 		stack_renew_nodes(s);
 }
 

@@ -190,14 +190,17 @@ static void populate(const void *from, const void *to)
 /* The struct that goes with a slot, made at its first use and kept for its later owners. */
 static struct thread *struct_of_slot(uint32_t index)
 {
+	static const uint64_t nought;
 	struct thread *t = lar->thread[index];
 	uint32_t capacity = lar->config.depth;
 	size_t frames = (capacity + 1) * sizeof(struct frame);
-	size_t watches = 2 * capacity * sizeof(struct watch);
-	size_t memos = MEMO_COUNT * sizeof(struct memo),
+	size_t watches = (WATCH_GUARDS + 2 * capacity) * sizeof(struct watch);
+	size_t memos = MEMO_COUNT * sizeof(struct memo) + 63,
 	       rules = RULES_KNOWN * sizeof(struct known_rule);
 	uint32_t nodes = index < THREADS_FEW ? NODES_MOST : NODES_FEW;
-	size_t size = sizeof(*t) + 2 * frames + watches + memos + rules + nodes_bytes(nodes);
+	size_t places = STACK_PLACES * sizeof(uint16_t);
+	size_t size =
+		sizeof(*t) + 2 * frames + watches + memos + rules + places + nodes_bytes(nodes);
 
 	if (t)
 		return t;
@@ -209,12 +212,15 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.frame = (struct frame *)(t + 1) + 1;
 	t->stack.frame[-1].slot = UINT64_MAX;
 	t->stack.fresh = t->stack.frame + capacity;
-	t->stack.watch = (struct watch *)(t->stack.fresh + capacity);
-	t->stack.memo = (struct memo *)((uint8_t *)t->stack.watch + watches);
+	t->stack.watch = (struct watch *)(t->stack.fresh + capacity) + WATCH_GUARDS;
+	for (int i = 1; i <= WATCH_GUARDS; i++)
+		t->stack.watch[-i] = (struct watch){ &nought, nought };
+	t->stack.memo = (struct memo *)(((uint64_t)(t->stack.watch + 2 * capacity) + 63) & ~63ull);
 	t->stack.rule = (struct known_rule *)(t->stack.memo + MEMO_COUNT);
-	nodes_init(&t->stack.nodes, t->stack.rule + RULES_KNOWN, nodes);
+	t->stack.place = (uint16_t *)(t->stack.rule + RULES_KNOWN);
+	nodes_init(&t->stack.nodes, t->stack.place + STACK_PLACES, nodes);
 	if (!index)
-		populate(t->stack.memo, t->stack.rule + RULES_KNOWN);
+		populate(t->stack.memo, t->stack.place + STACK_PLACES);
 	t->stack.era = 1;
 	t->stack.capacity = capacity;
 	t->index = index;

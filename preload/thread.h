@@ -43,6 +43,8 @@ struct watch {
 	uint64_t value;
 };
 
+#define WATCH_GUARDS 3
+
 enum {
 	FRAME_CFA_RBP = 1,   /* its rule finds the next frame through rbp */
 	FRAME_RBP_SAME = 2,  /* its rule leaves rbp alone */
@@ -70,15 +72,25 @@ struct memo {
 	uint64_t base_rbp;
 	int32_t base_rbp_from;
 	uint16_t watches;
-	uint16_t led_away;		  /* how often it was of another stack */
-	struct watch watch[MEMO_WATCHES]; /* outermost first */
-};
+	uint16_t led_away; /* how often it was of another stack */
+	uint64_t unused[2];
+	/* innermost first: the first four in a line of the cache */
+	struct watch watch[MEMO_WATCHES];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct memo) == 256, "four lines");
 
 /* Plain rules that this thread has used: what all threads share is larger than the caches. */
 #define RULES_KNOWN 1024
 struct known_rule {
 	uint64_t ra, rule;
 };
+
+/* Where the array's frames are, by the address of their return address: one of STACK_PLACES. */
+#ifdef LAR_UNWIND_CHECK
+#define STACK_PLACES 32 /* frames take each other's now and then */
+#else
+#define STACK_PLACES 4096
+#endif
 
 /*
  * The last stack of a thread and what is needed to find the next one quickly. The frames in the
@@ -88,11 +100,12 @@ struct known_rule {
 struct stack {
 	struct frame *frame; /* outermost first; capacity: depth + a few */
 	struct frame *fresh; /* scratch: frames found on a walk, innermost first */
-	struct watch *watch; /* at most two for a frame, outermost first */
+	struct watch *watch; /* at most two for a frame, outermost first; behind WATCH_GUARDS */
 	struct memo *memo;
 	struct known_rule *rule;
-	uint32_t last; /* node of the last stack */
-	uint32_t leaf; /* its number in the buffer, when `known` */
+	uint16_t *place; /* STACK_PLACES indices of `frame`, of which some are out of date */
+	uint32_t last;	 /* node of the last stack */
+	uint32_t leaf;	 /* its number in the buffer, when `known` */
 	bool known;
 	uint32_t era;	/* grows when memories become void; never 0 */
 	uint32_t epoch; /* grows when numbers of nodes become void; 0 is before the first buffer */

@@ -159,7 +159,7 @@ static always_inline int32_t verify(const struct stack *s, uint32_t from)
 {
 	uint32_t n = from ? s->frame[from - 1].watched : 0;
 
-	return likely(watches_hold(s->watch, s->watch + n)) ? -1 : differs(s, from, n);
+	return likely(watches_hold(s, n)) ? -1 : differs(s, from, n);
 }
 
 static always_inline void frame_save(struct frame *f, const struct cursor *c, uint32_t flags)
@@ -389,11 +389,11 @@ static always_inline uint64_t plain_rule(const struct stack *s, const struct rul
 }
 _Static_assert(RULES_KNOWN == 1 << 10, "bits that plain_rule() takes");
 
-/* From the frame at to on; false where it cannot be. */
+/* From the frame at to on; false where it cannot be. Whether rbp was saved cannot be predicted. */
 static always_inline bool plain_step(struct frame *to, uint64_t rule, uint64_t *slot, uint64_t *rbp,
 				     int32_t *rbp_from)
 {
-	uint32_t flags = FRAME_RBP_SAME;
+	uint32_t saved = -(uint32_t)(rule / RULE_RBP_SAVED & 1), flags = FRAME_RBP_SAME & ~saved;
 
 	*slot += 8;
 	if (unlikely(RULE_KIND(rule) != RULE_RSP)) {
@@ -403,13 +403,22 @@ static always_inline bool plain_step(struct frame *to, uint64_t rule, uint64_t *
 		flags |= FRAME_CFA_RBP;
 	}
 	*slot += (uint64_t)RULE_CFA_OFFSET(rule) - 8;
-	*rbp_from = 0;
-	if (rule & RULE_RBP_SAVED) {
-		*rbp_from = (int32_t)RULE_RBP_OFFSET(rule) + 8;
-		flags &= ~(uint32_t)FRAME_RBP_SAME;
-	}
+	*rbp_from = (int32_t)(((uint32_t)RULE_RBP_OFFSET(rule) + 8) & saved);
 	to->flags = (uint16_t)flags;
 	return true;
+}
+
+/*
+ * A frame of the array, of the outermost `most`, at which a walk may stand; NULL if none, or where
+ * another frame has taken its place: then the walk joins the array further out.
+ */
+static always_inline const struct frame *frame_at(const struct stack *s, uint32_t most,
+						  uint64_t slot, uint64_t ra)
+{
+	uint32_t i = *stack_place(s, slot);
+	const struct frame *f = &s->frame[i];
+
+	return ((f->slot ^ slot) | (f->ra ^ ra)) == 0 && i < most ? f : NULL;
 }
 
 /*
@@ -419,33 +428,32 @@ static always_inline bool plain_step(struct frame *to, uint64_t rule, uint64_t *
 static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kept)
 {
 	const struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
-	const struct frame *f = s->frame + s->usable - 1;
 	struct frame *to = s->fresh, *const full = to + PLAIN_MOST;
+	uint32_t most = s->usable;
 	uint64_t slot = at + 8, rbp = load(at);
 	int32_t rbp_from = -8;
 
 	if (unlikely(!table || s->capacity < PLAIN_MOST + 2 + s->usable))
 		return false;
 	for (; to < full; to++) {
-		uint64_t ra = load(slot), rule;
+		uint64_t ra = load(slot), rule, saved, mask;
+		const struct frame *f = frame_at(s, most, slot, ra);
 
-		while (f->slot < slot)
-			f--;
-		if (f->slot == slot && f->ra == ra && !(f->flags & FRAME_NO_VERIFY) &&
+		if (f && !(f->flags & FRAME_NO_VERIFY) &&
 		    (!(f->flags & FRAME_NEED_RBP) || f->rbp == rbp)) {
-			const struct watch *w = s->watch + (f > s->frame ? f[-1].watched : 0);
+			uint32_t watches = f > s->frame ? f[-1].watched : 0;
 
 			/* the frames behind the first are near it */
 			if (likely(to > s->fresh))
 				nodes_prefetch(&s->nodes, nodes_hash(f->hash, to[-1].ra));
-			if (likely(watches_hold(s->watch, w))) {
+			if (likely(watches_hold(s, watches))) {
 				*kept = (uint32_t)(f - s->frame) + 1;
 				stack_put(s, *kept, (uint32_t)(to - s->fresh));
 				s->usable = s->count;
 				return true;
 			}
-			f = s->frame +
-			    differs(s, (uint32_t)(f - s->frame), (uint32_t)(w - s->watch)) - 1;
+			/* none but those further out than what differs */
+			most = (uint32_t)differs(s, (uint32_t)(f - s->frame), watches);
 		}
 		to->slot = slot;
 		to->ra = ra;
@@ -455,8 +463,9 @@ static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kep
 		if (unlikely(!rule || !plain_step(to, rule, &slot, &rbp, &rbp_from) ||
 			     slot + 8 > s->high))
 			return false;
-		if (rbp_from)
-			rbp = load(slot + (uint64_t)(int64_t)rbp_from);
+		saved = load(slot + (uint64_t)(int64_t)rbp_from);
+		mask = -(uint64_t)(rbp_from != 0);
+		rbp = (saved & mask) | (rbp & ~mask);
 	}
 	return false;
 }
@@ -469,6 +478,22 @@ static struct cursor cursor_at(const struct stack *s, uint64_t frame)
 				.rbp_from = -8,
 				.rsp = frame + 16,
 				.foreign = frame < s->low || frame >= s->high };
+}
+
+/* The nodes of the array's frames behind the first `from`; false when the tree is full. */
+static bool frame_nodes(struct stack *s, uint32_t from)
+{
+	uint32_t id = from ? s->frame[from - 1].node : 0;
+	uint32_t hash = from ? s->frame[from - 1].hash : 0;
+	bool full = false;
+
+	for (struct frame *f = s->frame + from; f < s->frame + s->count && !full; f++) {
+		hash = nodes_hash(hash, f->ra);
+		f->node = id = nodes_of(&s->nodes, id, f->ra, hash, &full);
+		f->hash = hash;
+	}
+	s->last = id;
+	return !full;
 }
 
 void stack_renew_nodes(struct stack *s)
@@ -509,10 +534,10 @@ static lar_noinline void capture_walk(struct stack *s, uint64_t frame, struct me
 static always_inline void capture(struct stack *s, uint64_t frame)
 {
 	struct memo *memo = NULL;
-	bool same = frame >= s->low && frame < s->high && s->usable &&
-		    s->generation == atomic_load_explicit(&lar->generation, memory_order_relaxed);
 
-	if (unlikely(!same || !memo_try(s, frame + 8, load(frame + 8), &memo)))
+	if (unlikely(s->generation !=
+			     atomic_load_explicit(&lar->generation, memory_order_relaxed) ||
+		     !memo_try(s, frame + 8, load(frame + 8), &memo)))
 		capture_walk(s, frame, memo);
 	unwind_number(s);
 }

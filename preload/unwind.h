@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
+#include "memo.h"
 #include "thread.h"
 
 /*
@@ -20,6 +21,12 @@
  * s->leaf. No lock, no system call when all rules are known and the stack is the thread's own.
  */
 void unwind_capture(struct stack *s, uint64_t frame);
+
+/* Worth a call some time before unwind_capture(). */
+static always_inline void unwind_prepare(const struct stack *s, uint64_t frame)
+{
+	memo_prefetch(s, frame + 8, *(const uint64_t *)(frame + 8));
+}
 
 /* The same of what a signal interrupted: the program counter, plus 1 so that it reads like a return
  * address, is the innermost frame. */
