@@ -9,13 +9,6 @@
 
 #define EXACT_POINTS 20
 
-static int by_value(const void *x, const void *y)
-{
-	double a = *(const double *)x, b = *(const double *)y;
-
-	return (a > b) - (a < b);
-}
-
 /* Puts those of v[from] to v[to - 1] that are below the pivot first; returns where the rest is. */
 static uint32_t below_first(double *v, uint32_t from, uint32_t to, double pivot)
 {
@@ -120,30 +113,47 @@ static double chance_of_few_inversions(uint32_t n, uint32_t inversions)
 	return sum < 1 ? sum : 1;
 }
 
-/* Variance of s of one block; *ties: are there any? */
-static double variance_of_s(const double *y, uint32_t n, bool *ties)
-{
-	double v[STATS_POINTS], variance = (double)n * (n - 1) * (2.0 * n + 5);
+/* Two values, wherever they lie, and what a comparison of such makes: -1 or 0. */
+typedef double two_values __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t two_counts __attribute__((vector_size(16)));
 
-	memcpy(v, y, n * sizeof(*v));
-	qsort(v, n, sizeof(*v), by_value);
-	for (uint32_t i = 0, same; i < n; i += same) {
-		for (same = 1; i + same < n && v[i + same] <= v[i]; same++)
-			;
-		variance -= (double)same * (same - 1) * (2.0 * same + 5);
-		*ties |= same > 1;
+/* How many of the values behind y[0], of `pairs` pairs, are above it, and how many below. */
+static void compare_with_first(const double *y, uint32_t pairs, int64_t *above, int64_t *below)
+{
+	two_values first = { y[0], y[0] };
+	two_counts more = { 0 }, less = { 0 };
+
+	for (uint32_t k = 0; k < pairs; k++) {
+		two_values v = *(const two_values *)&y[1 + 2 * k];
+
+		more -= v > first;
+		less -= v < first;
 	}
-	return variance / 18;
+	*above = more[0] + more[1];
+	*below = less[0] + less[1];
 }
 
-static int64_t s_of_block(const double *y, uint32_t n)
+/*
+ * The variance of s of one block, and s itself; *ties: are there any? A group of t equal values
+ * takes t (t - 1) (2 t + 5) from the variance: each of them, with k equal ones behind it, its share
+ * of 6 k (k + 2), whole numbers of which none is rounded.
+ */
+static double variance_of_s(const double *y, uint32_t n, int64_t *s, bool *ties)
 {
-	int64_t s = 0;
+	double variance = (double)n * (n - 1) * (2.0 * n + 5), v[STATS_POINTS + 1];
 
-	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t j = i + 1; j < n; j++)
-			s += (y[j] > y[i]) - (y[j] < y[i]);
-	return s;
+	memcpy(v, y, n * sizeof(*v));
+	v[n] = NAN; /* neither above nor below any: for the last pair, if it is none */
+	for (uint32_t i = 0; i < n; i++) {
+		int64_t above, below, equal;
+
+		compare_with_first(&v[i], (n - i) / 2, &above, &below);
+		equal = (int64_t)(n - 1 - i) - above - below;
+		*s += above - below;
+		*ties |= equal > 0;
+		variance -= (double)(6 * equal * (equal + 2));
+	}
+	return variance / 18;
 }
 
 /* Chances of s or more, and of s or less. */
@@ -170,8 +180,7 @@ struct mann_kendall stats_mann_kendall_blocks(const double *y, const uint8_t *bl
 		for (size = 1; i + size < n && block && block[i + size] == block[i]; size++)
 			;
 		size = block ? size : n;
-		r.s += s_of_block(y + i, size);
-		variance += variance_of_s(y + i, size, &ties);
+		variance += variance_of_s(y + i, size, &r.s, &ties);
 		blocks++;
 	}
 	if (variance <= 0)

@@ -3,8 +3,13 @@
 #include "trends.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "processors.h"
+
+#define MANY_SITES 2048 /* that are worth a second thread */
 
 /* Is a sample part of the clean-up at the end, or of an idle wait for it? */
 static bool is_closing(const struct timeline_sample *s, const struct timeline_sample *before)
@@ -71,32 +76,77 @@ static void set_order(struct site_trend *st, uint64_t limit, uint64_t held)
 		st->order = UINT64_C(1) << 63 | (uint64_t)(slope * 1024);
 }
 
-static void judge_site(struct trends *t, struct heap_model *m, uint32_t i, uint64_t unknown,
-		       const struct trends_options *o)
+/* Some of the sites; what is in common is only looked at. */
+struct part {
+	const struct trends *t;
+	struct heap_model *m;
+	const struct trends_options *o;
+	uint64_t unknown;
+	uint32_t from, to;
+	uint32_t doubtful;
+};
+
+static void judge_site(struct part *p, uint32_t i)
 {
+	const struct trends *t = p->t;
 	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
 	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9 };
 	struct site_trend *st = &t->site[i];
-	struct heap_site *s = &m->site[i];
-	uint32_t n = series_read(&s->line, m->line, low, high);
+	struct heap_site *s = &p->m->site[i];
+	uint32_t n = series_read(&s->line, p->m->line, low, high);
 
 	st->live_bytes = s->live_bytes;
 	st->eta_s = -1;
 	if (!s->line.slot)
 		return;
 	in.count = n < t->slots ? n : t->slots;
-	if (o->duration_ns >= TRENDS_LEAST_NS)
+	if (p->o->duration_ns >= TRENDS_LEAST_NS)
 		trend_judge(&in, &st->t);
-	if (st->t.verdict == TREND_GROWING && !grows_for_certain(s, low, in.count, unknown)) {
+	if (st->t.verdict == TREND_GROWING && !grows_for_certain(s, low, in.count, p->unknown)) {
 		st->t.verdict = TREND_UNKNOWN;
-		t->doubtful++;
+		p->doubtful++;
 	}
-	set_order(st, o->limit_bytes, t->held_bytes);
+	set_order(st, p->o->limit_bytes, t->held_bytes);
 	st->listed = st->t.verdict != TREND_UNKNOWN &&
 		     (st->growth_bytes || st->live_bytes || st->t.first > 0);
-	t->verdicts[st->t.verdict]++;
-	if (st->t.verdict == TREND_GROWING)
-		t->growing_per_s += st->t.slope_per_s;
+}
+
+static void *judge_part(void *arg)
+{
+	struct part *p = arg;
+
+	for (uint32_t i = p->from; i < p->to; i++)
+		judge_site(p, i);
+	return NULL;
+}
+
+/* Every site by itself, on two processors where there are many; then what they come to. */
+static void judge_sites(struct trends *t, struct heap_model *m, uint64_t unknown,
+			const struct trends_options *o)
+{
+	uint32_t count = t->count < m->site_size ? t->count : m->site_size;
+	struct part first = { t, m, o, unknown, 0, count, 0 }, second = first;
+	pthread_t thread;
+
+	second.from = count / 2;
+	if (count >= MANY_SITES && processors_several() &&
+	    !pthread_create(&thread, NULL, judge_part, &second)) {
+		first.to = second.from;
+		judge_part(&first);
+		pthread_join(thread, NULL);
+	} else {
+		judge_part(&first);
+	}
+	t->doubtful = first.doubtful + second.doubtful;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct site_trend *st = &t->site[i];
+
+		if (!m->site[i].line.slot)
+			continue;
+		t->verdicts[st->t.verdict]++;
+		if (st->t.verdict == TREND_GROWING)
+			t->growing_per_s += st->t.slope_per_s;
+	}
 }
 
 /* All sites together: four samples are a slot. */
@@ -141,8 +191,7 @@ int trends_make(struct trends *t, struct heap_model *m, const struct trends_opti
 	t->slots = slots_of_life(m->line, o->ended);
 	t->slot_ns = timeline_slot_ns(m->line);
 	unknown = unknown_frees(m->line, t->slots) + o->lost_events;
-	for (uint32_t i = 0; i < t->count && i < m->site_size; i++)
-		judge_site(t, m, i, unknown, o);
+	judge_sites(t, m, unknown, o);
 	judge_process(t, m, unknown, o);
 	return 0;
 }
