@@ -85,12 +85,67 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 		mutex_owner(m) != lar_self->tid);
 }
 
-#define MUTEX_LOCK(symbol, try, sound, error, parameters, arguments)                               \
-	LAR_EXPORT int symbol parameters                                                           \
+/* A sample of CPU time in the real call is to have a stack: in an open span it has none. */
+static always_inline bool quick_hides(void)
+{
+	return hook_wants(LAR_RECORD_CPU);
+}
+
+/* The cell by which a free lock can be taken with nothing to be said of it, or LOCKCELL_NONE. */
+static always_inline uint32_t quick_cell(const struct thread *t, uint64_t addr, uint64_t caller,
+					 unsigned call)
+{
+	uint32_t cell = lockcell_find(t, addr, caller, call);
+
+	if (unlikely(cell == LOCKCELL_NONE || lockcell_at(t, cell)->depth ||
+		     !held_order_known(t, cell) || !locklife_same(&t->held.life[cell], true) ||
+		     t->head > t->early))
+		return LOCKCELL_NONE;
+	return cell;
+}
+
+/*
+ * Most locks are free and known, and all there is to record are a few words in a cell: the span is
+ * open over the call, which does not wait. False when it is not so, and the lock has not been
+ * taken; then *busy says that another thread was faster.
+ */
+static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lock)(void *),
+				     int (*try)(void *), uint64_t frame, bool *busy)
+{
+	int kind = *(const volatile int *)&m->__data.__kind & KIND_MASK, result;
+	struct thread *t = lar_self;
+	uint32_t cell;
+
+	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) || kind > PTHREAD_MUTEX_RECURSIVE_NP ||
+		     quick_hides()))
+		return false;
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
+	span_barrier();
+	cell = quick_cell(t, (uint64_t)m, frame_caller(frame), call);
+	if (unlikely(cell == LOCKCELL_NONE)) {
+		span_close(t);
+		return false;
+	}
+	result = __libc_single_threaded ? lock(m) : try(m);
+	*busy = result;
+	if (unlikely(t->gate != GATE_BUSY)) /* a child, by a handler's fork: it knows no locks */
+		return !result;
+	if (likely(!result)) {
+		lockcell_at(t, cell)->acquisitions++;
+		lock_begin_hold(t, lockcell_at(t, cell), cell, LOCK_WAITS);
+	}
+	span_close(t);
+	return !result;
+}
+
+/* The whole of it. busy: another thread is known to have been faster. */
+#define MUTEX_LOCK_FULL(head, symbol, try, sound, error, busy, in_frame, arguments)                \
+	head                                                                                       \
 	{                                                                                          \
 		pthread_mutex_t *mutex = (pthread_mutex_t *)m;                                     \
-		struct lock_call l = LOCK_CALL(symbol, m);                                         \
-		bool waits = mutex_taken(mutex);                                                   \
+		struct lock_call l = LOCK_CALL_IN(symbol, m, in_frame);                            \
+		bool waits = (busy) || mutex_taken(mutex);                                         \
 		unsigned how = mutex_way(mutex);                                                   \
 		int result = 0;                                                                    \
                                                                                                    \
@@ -110,6 +165,22 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 		return result;                                                                     \
 	}
 
+#define MUTEX_LOCK(symbol, try, type)                                                              \
+	LAR_EXPORT int symbol(type *m)                                                             \
+	{                                                                                          \
+		bool busy = false;                                                                 \
+                                                                                                   \
+		if (likely(quick_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
+				      (int (*)(void *))real.symbol, (int (*)(void *))real.try,     \
+				      HOOK_FRAME, &busy)))                                         \
+			return 0;                                                                  \
+		return full_##symbol(m, busy, HOOK_FRAME);                                         \
+	}
+
+#define MUTEX_TIMED(symbol, try, sound, error, parameters, arguments)                              \
+	MUTEX_LOCK_FULL(LAR_EXPORT int symbol parameters, symbol, try, sound, error, false,        \
+			HOOK_FRAME, arguments)
+
 #define MUTEX_TRYLOCK(symbol, error, type)                                                         \
 	LAR_EXPORT int symbol(type *m)                                                             \
 	{                                                                                          \
@@ -124,20 +195,68 @@ static always_inline bool mutex_may_try(const pthread_mutex_t *m)
 		return result;                                                                     \
 	}
 
-MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, true, mutex_error, (pthread_mutex_t * m), (m))
-MUTEX_LOCK(pthread_mutex_timedlock, pthread_mutex_trylock, true, mutex_error,
-	   (pthread_mutex_t * m, const struct timespec *until), (m, until))
-MUTEX_LOCK(pthread_mutex_clocklock, pthread_mutex_trylock, lock_sound_clock(clock), mutex_error,
-	   (pthread_mutex_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
-MUTEX_LOCK(mtx_lock, mtx_trylock, true, c11_error, (mtx_t * m), (m))
-MUTEX_LOCK(mtx_timedlock, mtx_trylock, true, c11_error, (mtx_t * m, const struct timespec *until),
-	   (m, until))
+MUTEX_LOCK_FULL(static lar_noinline int full_pthread_mutex_lock(pthread_mutex_t *m, bool busy,
+								uint64_t frame),
+		pthread_mutex_lock, pthread_mutex_trylock, true, mutex_error, busy, frame, (m))
+MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_t)
+MUTEX_TIMED(pthread_mutex_timedlock, pthread_mutex_trylock, true, mutex_error,
+	    (pthread_mutex_t * m, const struct timespec *until), (m, until))
+MUTEX_TIMED(pthread_mutex_clocklock, pthread_mutex_trylock, lock_sound_clock(clock), mutex_error,
+	    (pthread_mutex_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
+MUTEX_LOCK_FULL(static lar_noinline int full_mtx_lock(mtx_t *m, bool busy, uint64_t frame),
+		mtx_lock, mtx_trylock, true, c11_error, busy, frame, (m))
+MUTEX_LOCK(mtx_lock, mtx_trylock, mtx_t)
+MUTEX_TIMED(mtx_timedlock, mtx_trylock, true, c11_error, (mtx_t * m, const struct timespec *until),
+	    (m, until))
 MUTEX_TRYLOCK(pthread_mutex_trylock, mutex_error, pthread_mutex_t)
 MUTEX_TRYLOCK(mtx_trylock, c11_error, mtx_t)
 
+static always_inline bool held_once(const struct lar_lock_cell *c, uint64_t addr)
+{
+	return c->addr == addr && c->depth == 1 && c->held_since;
+}
+
+/*
+ * The same of what is given back: the innermost of the locks that the thread holds, which it holds
+ * once, and for which nobody waits. False when it is not so, or has been refused.
+ */
+static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*unlock)(void *),
+				       uint64_t frame)
+{
+	struct thread *t = lar_self;
+	uint32_t n, cell = 0;
+	uint64_t now;
+	bool done;
+
+	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) != 1 || mutex_owner(m) != t->tid ||
+		     quick_hides()))
+		return false;
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
+	span_barrier();
+	n = t->held.count;
+	if (likely(n))
+		cell = t->held.cell[n - 1];
+	if (unlikely(!n || !held_once(lockcell_at(t, cell), (uint64_t)m))) {
+		span_close(t);
+		return false;
+	}
+	now = lar_ticks();
+	done = !unlock(m);
+	if (unlikely(t->gate != GATE_BUSY))
+		return done;
+	if (likely(done)) {
+		lockcell_at(t, cell)->depth = 0;
+		t->held.count = n - 1;
+		lock_hold_sum(t, cell, now, call, frame);
+	}
+	span_close(t);
+	return done;
+}
+
 /* The hold ends where the unlock begins; the figures are entered after it. */
-#define MUTEX_UNLOCK(symbol, error, parameters)                                                    \
-	LAR_EXPORT int symbol parameters                                                           \
+#define MUTEX_UNLOCK(symbol, error, type)                                                          \
+	static lar_noinline int full_##symbol(type *m, uint64_t frame)                             \
 	{                                                                                          \
 		const pthread_mutex_t *mutex = (const pthread_mutex_t *)m;                         \
 		uint64_t now = hook_ticks();                                                       \
@@ -146,12 +265,20 @@ MUTEX_TRYLOCK(mtx_trylock, c11_error, mtx_t)
 		int result = REAL(symbol)(m);                                                      \
                                                                                                    \
 		lock_released(LAR_CALL_##symbol, (uint64_t)m, now, error(result), waiters,         \
-			      foreign, HOOK_FRAME);                                                \
+			      foreign, frame);                                                     \
 		return result;                                                                     \
+	}                                                                                          \
+                                                                                                   \
+	LAR_EXPORT int symbol(type *m)                                                             \
+	{                                                                                          \
+		if (likely(quick_unlock((pthread_mutex_t *)m, LAR_CALL_##symbol,                   \
+					(int (*)(void *))real.symbol, HOOK_FRAME)))                \
+			return 0;                                                                  \
+		return full_##symbol(m, HOOK_FRAME);                                               \
 	}
 
-MUTEX_UNLOCK(pthread_mutex_unlock, mutex_error, (pthread_mutex_t * m))
-MUTEX_UNLOCK(mtx_unlock, c11_error, (mtx_t * m))
+MUTEX_UNLOCK(pthread_mutex_unlock, mutex_error, pthread_mutex_t)
+MUTEX_UNLOCK(mtx_unlock, c11_error, mtx_t)
 
 /* What was there is gone, whether or not it was destroyed. */
 LAR_EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *attr)

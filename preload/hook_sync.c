@@ -42,7 +42,7 @@ static void wait_over(struct thread *t, struct lock_call *l, uint64_t mutex, int
 
 		if (c->addr == mutex && c->depth) {
 			c->owners += locklife_take(&t->held.life[l->cell]);
-			held_push(t, l->cell, mutex);
+			held_push(t, l->cell);
 			c->held_since = lar_ticks();
 		}
 	}

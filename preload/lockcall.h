@@ -45,11 +45,12 @@ static always_inline uint64_t frame_caller(uint64_t frame)
 	return *(const uint64_t *)(frame + 8);
 }
 
-#define LOCK_CALL(symbol, object)                                                                  \
+#define LOCK_CALL_IN(symbol, object, in_frame)                                                     \
 	{                                                                                          \
-		LAR_CALL_##symbol, LOCKCELL_NONE, (uint64_t)(object), HOOK_FRAME,                  \
-			frame_caller(HOOK_FRAME), 0                                                \
+		LAR_CALL_##symbol, LOCKCELL_NONE, (uint64_t)(object), (in_frame),                  \
+			frame_caller(in_frame), 0                                                  \
 	}
+#define LOCK_CALL(symbol, object) LOCK_CALL_IN(symbol, object, HOOK_FRAME)
 
 /* Others are refused by libc, whether or not a lock is free. */
 static inline bool lock_sound_clock(clockid_t clock)
@@ -137,10 +138,10 @@ static always_inline struct lar_lock_cell *lock_cell(const struct thread *t,
 static always_inline void lock_begin_hold(struct thread *t, struct lar_lock_cell *c, uint32_t cell,
 					  unsigned way)
 {
-	if (!(way & LOCK_SHARED))
-		c->owners += locklife_take(&t->held.life[cell]);
+	if (!(way & LOCK_SHARED) && unlikely(locklife_take(&t->held.life[cell])))
+		c->owners++;
 	c->depth = 1;
-	held_push(t, cell, c->addr);
+	held_push(t, cell);
 	c->held_since = lar_ticks();
 }
 
@@ -181,8 +182,8 @@ static always_inline void lock_leave(struct lock_call *l, int result, unsigned w
 	span_close(t);
 }
 
-/* The hold is over, the depth is the caller's matter. */
-static always_inline void lock_hold_end(struct thread *t, uint32_t cell, uint64_t now,
+/* The figures of a hold that is over, and that the thread no longer has among those it holds. */
+static always_inline void lock_hold_sum(struct thread *t, uint32_t cell, uint64_t now,
 					unsigned call, uint64_t frame)
 {
 	struct lar_lock_cell *c = lockcell_at(t, cell);
@@ -190,9 +191,6 @@ static always_inline void lock_hold_end(struct thread *t, uint32_t cell, uint64_
 	struct lar_slot_holds *holds;
 	uint32_t bucket;
 
-	held_pop(t, cell);
-	if (unlikely(!c->held_since))
-		return;
 	if (unlikely((int64_t)hold < 0))
 		hold = 0;
 	c->held_since = 0;
@@ -207,6 +205,15 @@ static always_inline void lock_hold_end(struct thread *t, uint32_t cell, uint64_
 	holds = (struct lar_slot_holds *)(t->slot + 1);
 	if (unlikely(++holds->cell[cell].bucket[bucket] == UINT16_MAX) && !c->depth)
 		lockcell_flush(t, cell);
+}
+
+/* The hold is over, the depth is the caller's matter. */
+static always_inline void lock_hold_end(struct thread *t, uint32_t cell, uint64_t now,
+					unsigned call, uint64_t frame)
+{
+	held_pop(t, cell);
+	if (likely(lockcell_at(t, cell)->held_since))
+		lock_hold_sum(t, cell, now, call, frame);
 }
 
 /*

@@ -305,14 +305,14 @@ void held_remove(struct thread *t, uint32_t cell)
 		return;
 	h->count = at - 1;
 	for (uint32_t i = at; i < n; i++)
-		held_push(t, h->cell[i], lockcell_at(t, h->cell[i])->addr);
+		held_push(t, h->cell[i]);
 }
 
 bool held_order_new(struct thread *t, uint32_t cell)
 {
 	struct held *h = &t->held;
 	const struct lar_lock_cell *c = lockcell_at(t, cell);
-	uint32_t key = h->hash[h->count];
+	uint32_t key = held_hash(t);
 	uint32_t mixed =
 		(key ^ (uint32_t)(c->addr >> 3) ^ (uint32_t)c->caller * 0x85ebca6bu) * 0x9e3779b1u;
 	uint32_t *seen = &h->seen[mixed >> 23];

@@ -16,12 +16,19 @@
 
 #define LOCKCELL_PROBES 8
 #define LOCKCELL_NONE	UINT32_MAX
+#define LOCKCELL_LOG2	6 /* bits of a place, of which the last few wrap */
+_Static_assert(LAR_SLOT_LOCK_CELLS <= 1 << LOCKCELL_LOG2 &&
+		       LAR_SLOT_LOCK_CELLS * 2 >= 1 << LOCKCELL_LOG2,
+	       "places of lock cells");
 
 /* The n-th place where the cell of a lock may be: n below LOCKCELL_PROBES, and where those are all
  * taken, by cells of this lock or by such as are held, n below LAR_SLOT_LOCK_CELLS. */
 static always_inline uint32_t lockcell_place(uint64_t addr, uint32_t n)
 {
-	return ((uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 40) + n) % LAR_SLOT_LOCK_CELLS;
+	uint32_t i = (uint32_t)(addr * 0x9e3779b97f4a7c15ull >> (64 - LOCKCELL_LOG2));
+
+	i = i < LAR_SLOT_LOCK_CELLS ? i : i - LAR_SLOT_LOCK_CELLS;
+	return i + n < LAR_SLOT_LOCK_CELLS ? i + n : i + n - LAR_SLOT_LOCK_CELLS;
 }
 
 /* How many of these places have to be looked at to see all cells of a lock. */
@@ -34,12 +41,15 @@ static always_inline uint32_t lockcell_places(const struct thread *t)
 static always_inline uint32_t lockcell_find(const struct thread *t, uint64_t addr, uint64_t caller,
 					    unsigned call)
 {
+	uint32_t i = lockcell_place(addr, 0);
+
 	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
-		uint32_t i = lockcell_place(addr, n);
 		const struct lar_lock_cell *c = &t->slot->locks[i];
 
-		if (c->addr == addr && c->caller == caller && c->call == call)
+		if (likely(c->addr == addr && c->caller == caller && c->call == call))
 			return i;
+		if (++i == LAR_SLOT_LOCK_CELLS)
+			i = 0;
 	}
 	return LOCKCELL_NONE;
 }
@@ -70,7 +80,7 @@ static always_inline struct lar_lock_cell *lockcell_at(const struct thread *t, u
 	return &t->slot->locks[cell];
 }
 
-static always_inline void held_push(struct thread *t, uint32_t cell, uint64_t addr)
+static always_inline void held_push(struct thread *t, uint32_t cell)
 {
 	struct held *h = &t->held;
 	uint32_t n = h->count;
@@ -78,7 +88,6 @@ static always_inline void held_push(struct thread *t, uint32_t cell, uint64_t ad
 	if (unlikely(n == HELD_MOST))
 		return;
 	h->cell[n] = (uint8_t)cell;
-	h->hash[n + 1] = (h->hash[n] ^ (uint32_t)(addr >> 3)) * 0x9e3779b1u + 1;
 	h->count = n + 1;
 }
 
@@ -110,12 +119,21 @@ static always_inline void held_pop(struct thread *t, uint32_t cell)
 		held_remove(t, cell);
 }
 
+/* Of the addresses of the locks that are held, in their order. */
+static always_inline uint32_t held_hash(const struct thread *t)
+{
+	const struct held *h = &t->held;
+	uint32_t hash = 0;
+
+	for (uint32_t i = 0; i < h->count; i++)
+		hash = (hash ^ (uint32_t)(lockcell_at(t, h->cell[i])->addr >> 3)) * 0x9e3779b1u + 1;
+	return hash;
+}
+
 /* Whether it is known that these locks are held when that cell's is taken. */
 static always_inline bool held_order_known(const struct thread *t, uint32_t cell)
 {
-	const struct held *h = &t->held;
-
-	return likely(!h->count) || h->order[cell] == h->hash[h->count];
+	return likely(!t->held.count) || t->held.order[cell] == held_hash(t);
 }
 
 /* The same from a larger memory; true when nobody has told yet: the caller does now. */

@@ -150,7 +150,6 @@ struct held {
 		_Atomic uint64_t *at;
 		uint64_t mine;		     /* what is there when this thread has taken it last */
 	} life[LAR_SLOT_LOCK_CELLS];	     /* by cell; see locklife.h */
-	uint32_t hash[HELD_MOST + 1];	     /* of the addresses of the first n */
 	uint32_t order[LAR_SLOT_LOCK_CELLS]; /* by cell: what was held when it was taken last */
 	uint32_t seen[ORDER_SEEN];	     /* of which an event tells */
 	uint32_t cells;			     /* in use */

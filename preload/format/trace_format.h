@@ -264,8 +264,9 @@ static inline uint32_t lar_hold_bucket(uint64_t ticks)
 
 	if (ticks < 1u << LAR_HOLD_SHIFT)
 		return 0;
-	e = 63 - (uint32_t)__builtin_clzll(ticks);
-	return (e - LAR_HOLD_SHIFT) * 2 + (uint32_t)(ticks >> (e - 1) & 1);
+	e = 63 ^ (uint32_t)__builtin_clzll(ticks);
+	/* the two top bits are 2 or 3 */
+	return (uint32_t)(ticks >> (e - 1)) - 2 + (e - LAR_HOLD_SHIFT) * 2;
 }
 
 /* A hold in the middle of a bucket. */
