@@ -9,6 +9,8 @@
 
 #include "../preload/format/codec.h"
 
+#define PATHS_AHEAD 2 /* of which the memory is asked for */
+
 void cursor_init(struct cursor *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -39,9 +41,10 @@ static int reserve_nodes(struct cursor *c, uint32_t more)
 	uint32_t room = c->node_room ? c->node_room : 1024;
 	struct cursor_node *p;
 
-	if (c->node_count + more <= c->node_room)
+	more += PATH_MEMO_FRAMES; /* as many are written at a time, with what is none behind */
+	if (c->hashed + more <= c->node_room)
 		return 0;
-	while (room < c->node_count + more)
+	while (room < c->hashed + more)
 		room *= 2;
 	p = realloc(c->nodes, room * sizeof(*p));
 	if (!p)
@@ -49,6 +52,13 @@ static int reserve_nodes(struct cursor *c, uint32_t more)
 	c->nodes = p;
 	c->node_room = room;
 	return 0;
+}
+
+/* What is known of the next node, beside its hash. */
+static inline void add_node(struct cursor *c, uint32_t node, uint32_t depth)
+{
+	c->nodes[c->node_count].node = node;
+	c->nodes[c->node_count++].depth = depth;
 }
 
 /* Enters frames one below the other, from the last node of c->nodes on; `from` is their parent. */
@@ -60,7 +70,7 @@ static void push_frames(struct cursor *c, struct trace *t, const struct cursor_n
 	path[0] = stacks_path_to(&t->stacks, from->node);
 	stacks_push(&t->stacks, path, frames, count);
 	for (uint32_t i = 1; i <= count; i++)
-		c->nodes[c->node_count++] = (struct cursor_node){ path[i].node, from->depth + i };
+		add_node(c, path[i].node, from->depth + i);
 }
 
 /*
@@ -92,7 +102,7 @@ static bool look_up_part(struct cursor *c, struct trace *t, struct cursor_node f
 			run = 0;
 		}
 		if (self || deep) /* the recorder's own frames are no part of the program */
-			c->nodes[c->node_count++] = from;
+			add_node(c, from.node, from.depth);
 		t->stacks.folded += deep && !self;
 	}
 	return plain && t->stacks.folded == folded;
@@ -107,38 +117,105 @@ static void remember_part(struct path_memo *memo, struct path_memo_row *row, con
 	row->parent = parent;
 	row->epoch = epoch;
 	row->count = count;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++) {
 		row->address[i] = address[i];
-		row->node[i] = node[i].node;
+		row->node[i] = i < count ? node[i].node : 0;
 	}
 }
 
+/* The addresses of a part of a path, and zeros. */
+static inline void part_of(const struct cursor *c, const uint64_t *address, uint32_t count,
+			   uint64_t part[PATH_MEMO_FRAMES])
+{
+	static const uint64_t mask[PATH_MEMO_FRAMES + 1][PATH_MEMO_FRAMES] = {
+		{ 0, 0, 0, 0 },
+		{ UINT64_MAX, 0, 0, 0 },
+		{ UINT64_MAX, UINT64_MAX, 0, 0 },
+		{ UINT64_MAX, UINT64_MAX, UINT64_MAX, 0 },
+		{ UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX },
+	};
+
+	if (__builtin_expect(c->words + c->count - address >= PATH_MEMO_FRAMES, 1)) {
+		for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++)
+			part[i] = address[i] & mask[count][i];
+		return;
+	}
+	for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++)
+		part[i] = i < count ? address[i] : 0;
+}
+
+/*
+ * Finds out where the memo has the parts of a PATH record, which takes nothing but the addresses,
+ * and asks for that memory. 0 or -ENOMEM.
+ */
+static int hash_path(struct cursor *c, const struct trace *t, const uint64_t *w)
+{
+	uint32_t count = lar_word0_call(w[0]), n;
+	uint32_t hash;
+
+	if (reserve_nodes(c, count))
+		return -ENOMEM;
+	hash = c->nodes[lar_word0_node(w[0])].hash;
+	for (w++; count; count -= n, w += n) {
+		struct cursor_node *node = &c->nodes[c->hashed];
+		uint32_t hashes[PATH_MEMO_FRAMES];
+		uint64_t part[PATH_MEMO_FRAMES];
+
+		n = count < PATH_MEMO_FRAMES ? count : PATH_MEMO_FRAMES;
+		part_of(c, w, n, part);
+		path_memo_hash(hash, part, hashes);
+		for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++)
+			node[i].hash = hashes[i];
+		hash = hashes[n - 1];
+		c->hashed += n;
+		__builtin_prefetch(path_memo_row(&t->memo, hash));
+	}
+	return 0;
+}
+
+/* The same for the record at c->at, if it is not done yet, and for the next ones that are known. */
+static inline int look_ahead(struct cursor *c, const struct trace *t)
+{
+	uint32_t end = c->path_read + PATHS_AHEAD;
+	int rc = 0;
+
+	if (c->path_read >= c->path_count)
+		return hash_path(c, t, c->words + c->at);
+	for (; !rc && c->path_hashed < end && c->path_hashed < c->path_count; c->path_hashed++)
+		rc = hash_path(c, t, c->words + c->paths[c->path_hashed]);
+	c->path_read++;
+	return rc;
+}
+
 /* The nodes of a PATH record; `ticks` is the time of the event that needed them. */
-static int read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint64_t ticks)
+static void read_path(struct cursor *c, struct trace *t, const uint64_t *w, uint64_t ticks)
 {
 	uint32_t count = lar_word0_call(w[0]), epoch = modmap_epoch(&t->modmap, ticks), n;
 	const uint64_t *address = w + 1;
 	struct cursor_node from;
 
-	if (reserve_nodes(c, count))
-		return -ENOMEM;
 	from = c->nodes[lar_word0_node(w[0])];
 	for (; count; count -= n, address += n) {
+		uint64_t part[PATH_MEMO_FRAMES];
 		struct path_memo_row *row;
 
 		n = count < PATH_MEMO_FRAMES ? count : PATH_MEMO_FRAMES;
-		row = path_memo_row(&t->memo, from.node, address, n);
-		if (path_memo_is(row, from.node, epoch, address, n) &&
+		part_of(c, address, n, part);
+		row = path_memo_row(&t->memo, c->nodes[c->node_count + n - 1].hash);
+		if (path_memo_is(row, from.node, epoch, part, n) &&
 		    from.depth + n <= LAR_MAX_DEPTH) {
-			for (uint32_t i = 0; i < n; i++)
-				c->nodes[c->node_count++] =
-					(struct cursor_node){ row->node[i], from.depth + 1 + i };
-		} else if (look_up_part(c, t, from, address, n, ticks)) {
-			remember_part(&t->memo, row, c, from.node, epoch, address, n);
+			struct cursor_node *node = &c->nodes[c->node_count];
+
+			for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++) {
+				node[i].node = row->node[i];
+				node[i].depth = from.depth + 1 + i;
+			}
+			c->node_count += n;
+		} else if (look_up_part(c, t, from, part, n, ticks)) {
+			remember_part(&t->memo, row, c, from.node, epoch, part, n);
 		}
 		from = c->nodes[c->node_count - 1];
 	}
-	return 0;
 }
 
 /* Takes the PATH records in front of the next event. */
@@ -154,10 +231,9 @@ static __attribute__((noinline)) int read_paths(struct cursor *c, struct trace *
 	if (end < c->count)
 		ticks = c->words[end + 1] >> c->time_shift << c->time_shift;
 	for (; c->at < end; c->at += lar_record_words(c->words[c->at])) {
-		int rc = read_path(c, t, c->words + c->at, ticks);
-
-		if (rc)
-			return rc;
+		if (look_ahead(c, t))
+			return -ENOMEM;
+		read_path(c, t, c->words + c->at, ticks);
 	}
 	return 0;
 }
@@ -170,10 +246,14 @@ int cursor_start(struct cursor *c, struct trace *t, const uint64_t *words, size_
 	c->at = 0;
 	c->time_shift = time_shift;
 	c->thread = c->tid = 0;
-	c->node_count = 0;
+	c->node_count = c->hashed = 0;
+	c->path_hashed = c->path_read = 0;
+	c->paths = c->raw.paths;
+	c->path_count = words == c->raw.words ? c->raw.path_count : 0;
 	if (reserve_nodes(c, 1))
 		return -ENOMEM;
-	c->nodes[c->node_count++] = (struct cursor_node){ 0, 0 };
+	c->nodes[0] = (struct cursor_node){ 0 };
+	c->node_count = c->hashed = 1;
 	return read_paths(c, t);
 }
 

@@ -11,6 +11,7 @@
 struct cursor_node {
 	uint32_t node;
 	uint32_t depth;
+	uint32_t hash; /* of the path to it; known before the rest, see look_ahead() */
 };
 
 struct cursor {
@@ -21,6 +22,10 @@ struct cursor {
 	uint32_t thread, tid;
 	struct cursor_node *nodes; /* of the run of records; [0] is the empty stack */
 	uint32_t node_count, node_room;
+	uint32_t hashed;       /* nodes, of which node_count are known altogether */
+	const uint32_t *paths; /* where in `words` PATH records are, as far as it is known */
+	uint32_t path_count;
+	uint32_t path_hashed, path_read; /* of `paths` */
 	struct cursor *next_free;
 };
 

@@ -14,7 +14,7 @@
 #define PATH_MEMO_BITS	 16
 
 struct path_memo_row {
-	uint64_t address[PATH_MEMO_FRAMES];
+	uint64_t address[PATH_MEMO_FRAMES]; /* those behind `count` are 0 */
 	uint32_t node[PATH_MEMO_FRAMES];
 	uint32_t parent; /* node of the tree that the path goes on from */
 	uint32_t epoch;	 /* modmap_epoch(): of the modules that the nodes name */
@@ -40,26 +40,40 @@ int path_memo_init(struct path_memo *m); /* 0 or -ENOMEM; only rows in use take 
 void path_memo_spread(struct path_memo *m);
 void path_memo_fini(struct path_memo *m);
 
-/* Where a path of `count` addresses, at most PATH_MEMO_FRAMES, is if it is known. */
-static inline struct path_memo_row *path_memo_row(const struct path_memo *m, uint32_t parent,
-						  const uint64_t *address, uint32_t count)
-{
-	uint64_t hash = parent;
+/*
+ * Of how many addresses a path is nobody can foresee, so these work on as many as there can be:
+ * those behind the path's are 0.
+ */
 
-	for (uint32_t i = 0; i < count; i++)
-		hash = (hash ^ address[i]) * 0x9e3779b97f4a7c15ull;
-	return &m->row[hash >> (64 - PATH_MEMO_BITS)];
+/*
+ * Of a path and of the paths that end before it does, from that of the path in front of it: the
+ * same wherever the path is cut.
+ */
+static inline void path_memo_hash(uint32_t before, const uint64_t address[PATH_MEMO_FRAMES],
+				  uint32_t hash[PATH_MEMO_FRAMES])
+{
+	uint64_t h = before;
+
+	for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++) {
+		h = ((h << 32 ^ address[i]) * 0x9e3779b97f4a7c15ull) >> 32;
+		hash[i] = (uint32_t)h;
+	}
+}
+
+/* Where a path of that hash is if it is known. */
+static inline struct path_memo_row *path_memo_row(const struct path_memo *m, uint32_t hash)
+{
+	return &m->row[hash >> (32 - PATH_MEMO_BITS)];
 }
 
 static inline bool path_memo_is(const struct path_memo_row *r, uint32_t parent, uint32_t epoch,
-				const uint64_t *address, uint32_t count)
+				const uint64_t address[PATH_MEMO_FRAMES], uint32_t count)
 {
-	if (r->count != count || r->parent != parent || r->epoch != epoch)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (r->address[i] != address[i])
-			return false;
-	return true;
+	uint64_t other = (r->count ^ count) | (r->parent ^ parent) | (r->epoch ^ epoch);
+
+	for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++)
+		other |= r->address[i] ^ address[i];
+	return !other;
 }
 
 #endif

@@ -49,7 +49,7 @@ void trace_count_lost_block(struct trace *t, struct ring_block *b, int rc)
  */
 static int drop_sealed_slots(struct trace *t)
 {
-	struct raw_records raw = { NULL, 0, 0 };
+	struct raw_records raw = { 0 };
 	int rc = 0;
 
 	for (size_t i = 0; i < t->staging.count && !rc; i++) {

@@ -9,6 +9,8 @@
 
 #include "../preload/format/codec.h"
 
+#define PATH_SHARE 128 /* a place to be told for so many bytes of records */
+
 int unblock_init(struct unblock *u)
 {
 	memset(u, 0, sizeof(*u));
@@ -62,6 +64,7 @@ static int read_block(struct unblock *u, const struct ringfile *rf, const struct
 static int decode(struct unblock *u, const struct lar_block *header, struct raw_records *out,
 		  uint32_t *skipped)
 {
+	struct lar_places paths = { .room = (uint32_t)(header->raw_size / PATH_SHARE) };
 	size_t out_bytes = out->capacity * 8, n;
 	int64_t words;
 	int rc;
@@ -73,15 +76,18 @@ static int decode(struct unblock *u, const struct lar_block *header, struct raw_
 				u->block + sizeof(*header), header->comp_size);
 	if (ZSTD_isError(n) || n != header->encoded_size)
 		return -EBADMSG;
-	rc = reserve(&out->words, &out_bytes, header->raw_size);
+	rc = reserve(&out->words, &out_bytes, header->raw_size + paths.room * sizeof(*paths.at));
 	out->capacity = out_bytes / 8;
 	if (rc)
 		return rc;
-	words = lar_decode(u->encoded, n, header->events, header->time_shift, out->words,
-			   header->raw_size / 8, u->scratch, skipped);
+	paths.at = (uint32_t *)(out->words + header->raw_size / 8);
+	words = lar_decode_places(u->encoded, n, header->events, header->time_shift, out->words,
+				  header->raw_size / 8, u->scratch, skipped, &paths);
 	if (words < 0)
 		return -EBADMSG;
 	out->count = (size_t)words;
+	out->paths = paths.at;
+	out->path_count = paths.count;
 	return 0;
 }
 

@@ -25,6 +25,8 @@ struct raw_records {
 	uint64_t *words;
 	size_t count;	 /* words that hold records */
 	size_t capacity; /* words allocated */
+	uint32_t *paths; /* where PATH records are, the first of them; in the memory of words */
+	uint32_t path_count;
 };
 
 int unblock_init(struct unblock *u);

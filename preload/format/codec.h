@@ -200,7 +200,16 @@ static inline size_t lar_decode_scratch(size_t size)
  * one that exists by then. A record of a kind unknown to this version is counted in *skipped and
  * left out.
  * Returns the number of words, or -1 when the bytes are not a block or `out` is too small.
+ *
+ * lar_decode_places() also tells where in `out` PATH records are, of the first `room` of them.
  */
+struct lar_places {
+	uint32_t *at;
+	uint32_t count, room;
+};
+int64_t lar_decode_places(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
+			  uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped,
+			  struct lar_places *paths);
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
 		   uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped);
 

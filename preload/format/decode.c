@@ -262,8 +262,22 @@ static inline __attribute__((always_inline)) int64_t get_event(struct decoder *d
 	return rc ? -1 : form->words;
 }
 
+static inline void note_place(struct lar_places *p, size_t at)
+{
+	if (p && p->count < p->room)
+		p->at[p->count++] = (uint32_t)at;
+}
+
 int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
 		   uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped)
+{
+	return lar_decode_places(in, size, events, time_shift, out, out_words, scratch, skipped,
+				 NULL);
+}
+
+int64_t lar_decode_places(const uint8_t *in, size_t size, uint32_t events, unsigned time_shift,
+			  uint64_t *out, size_t out_words, uint64_t *scratch, uint32_t *skipped,
+			  struct lar_places *paths)
 {
 	struct cursor *sequence;
 	uint32_t found = 0;
@@ -296,6 +310,7 @@ int64_t lar_decode(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 			words = get_event(&d, index, time_shift, out + n, out_words - n, skipped);
 			found++;
 		} else {
+			note_place(paths, n);
 			words = get_path(&d, out + n, out_words - n, scratch, (uint64_t)ra_count);
 		}
 		if (words < 0)

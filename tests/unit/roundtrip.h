@@ -44,17 +44,20 @@ static inline void round_trip(struct lar_encoder *enc, const struct tb_records *
 	size_t size;
 	uint8_t *bytes = encode_all(enc, r, shift, &size);
 	uint64_t *out = malloc(r->count * 8 + 8), *scratch = malloc(lar_decode_scratch(size) * 8);
-	uint32_t skipped = 7;
+	uint32_t skipped = 7, at[4], met = 0;
+	struct lar_places paths = { at, 0, 4 };
 
-	assert_int_equal(
-		lar_decode(bytes, size, r->events, shift, out, r->count, scratch, &skipped),
-		r->count);
+	assert_int_equal(lar_decode_places(bytes, size, r->events, shift, out, r->count, scratch,
+					   &skipped, &paths),
+			 r->count);
 	assert_int_equal(skipped, 0);
 	for (size_t i = 0; i < r->count;) {
 		unsigned kind = lar_word0_kind(r->words[i]);
 		size_t words = lar_record_words(r->words[i]);
 
 		assert_true(out[i] == r->words[i]);
+		if (kind == LAR_EV_PATH && met < paths.room)
+			assert_int_equal(at[met++], i);
 		for (size_t f = 1; f < words; f++) {
 			uint64_t want = r->words[i + f];
 
@@ -65,6 +68,7 @@ static inline void round_trip(struct lar_encoder *enc, const struct tb_records *
 		}
 		i += words;
 	}
+	assert_int_equal(paths.count, met);
 	free(scratch);
 	free(out);
 	free(bytes);
