@@ -27,14 +27,21 @@ struct addrtable {
 	uint64_t room, count; /* places, those taken */
 };
 
+/* The four highest bits may tell which of several tables has an address. */
+static always_inline uint64_t addrtable_hash(uint64_t address)
+{
+	return address * 0x9e3779b97f4a7c15ull;
+}
+
 /*
- * Places are in the order of the hashes, whatever the size of the table: one that grows by three
- * eighths can be moved from front to back, its old pages given back on the way, so that with at
- * most 13 of 16 places taken an entry never takes more than 1.7 times its size, but in a small one.
+ * Places are in the order of the hashes but for these bits, whatever the size of the table: one
+ * that grows by three eighths can be moved from front to back, its old pages given back on the way,
+ * so that with at most 13 of 16 places taken an entry never takes more than 1.7 times its size, but
+ * in a small one.
  */
 static always_inline uint64_t addrtable_place(const struct addrtable *t, uint64_t address)
 {
-	return ((address * 0x9e3779b97f4a7c15ull) >> 32) * t->room >> 32;
+	return (addrtable_hash(address) << 4 >> 32) * t->room >> 32;
 }
 
 static always_inline uint64_t *addrtable_at(const struct addrtable *t, uint64_t each, uint64_t at)

@@ -15,7 +15,6 @@
 
 #define EACH	    sizeof(struct inuse_block)
 #define FIRST	    128u /* places of a table */
-#define SHARD_SHIFT 16	 /* neighbours share a lock */
 #define BATCH	    32	 /* on the stack of a thread of the program */
 #define YIELDS	    200000u
 #define WHILE	    (1ull << 32) /* ticks, some seconds */
@@ -44,9 +43,11 @@ struct batch {
 	struct lar_net net[BATCH];
 };
 
+/* What a buffer has changed comes in the order of lar_encode_hash(): for one shard, and in each
+ * from one end of the table to the other. */
 static unsigned shard_of(uint64_t address)
 {
-	return (unsigned)((address >> SHARD_SHIFT) * 0x9e3779b97f4a7c15ull >> 60);
+	return (unsigned)(addrtable_hash(address) >> 60);
 }
 _Static_assert(INUSE_SHARDS == 1 << 4, "bits that shard_of() takes");
 
@@ -188,7 +189,7 @@ static bool await_others(struct inuse *u)
 void inuse_seal(struct thread *t, struct lar_encoder *enc)
 {
 	struct inuse *u = tables();
-	struct lar_net_at at = { 0, 0 };
+	struct lar_net_at at = { 0 };
 	struct batch b;
 
 	if (!u || atomic_load(&u->state) != STATE_ON)

@@ -84,7 +84,7 @@ static size_t context_parts(size_t at[7])
 	at[4] = at[3] + round_page(ZSTD_compressBound(bound) + LAR_ENC_PARTS * FRAME_MOST);
 	at[5] = at[4] + ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
 	at[5] = round_page(at[5]);
-	at[6] = at[5] + round_page(lar_encode_places_size(words));
+	at[6] = at[5] + round_page(lar_encode_gone_size(words));
 	return region;
 }
 
@@ -111,7 +111,7 @@ static struct seal_context *context_new(void)
 	c->encoder = (struct lar_encoder *)(p + at[0]);
 	c->encoder->regions = p + at[1];
 	c->encoder->region_size = region;
-	lar_encode_set_places(c->encoder, p + at[5]);
+	c->encoder->gone = (uint32_t *)(p + at[5]);
 	c->encoded = p + at[2];
 	c->encoded_size = at[3] - at[2];
 	c->compressed = p + at[3];

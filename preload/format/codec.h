@@ -101,11 +101,18 @@ static inline uint64_t lar_chunk_size(uint64_t size, unsigned class)
 #define LAR_ENC_PARTS	 3
 #define LAR_ENC_WAYS	 4
 #define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
+#define LAR_NET_FREED	 (1u << 31)
+#define LAR_NET_PLACE	 0x7fffffu /* of a word that is shifted by 8 */
 
 struct lar_enc_form {
 	uint64_t w0;
 	uint64_t size; /* the usual one: that of the last such record */
 };
+
+static inline uint64_t lar_encode_hash(uint64_t address)
+{
+	return address * 0x9e3779b97f4a7c15ull;
+}
 
 /* What was last seen at an address. */
 struct lar_enc_address {
@@ -114,8 +121,6 @@ struct lar_enc_address {
 	uint32_t mark;	 /* generation << 8 | size class; bit 7: given back */
 };
 
-enum { LAR_AT_BORN, LAR_AT_DIED };
-
 /*
  * Working memory of the encoder: this struct, zeroed once before its first use, and LAR_ENC_REGIONS
  * regions of region_size bytes at `regions`, of which a block touches what it needs.
@@ -123,13 +128,9 @@ enum { LAR_AT_BORN, LAR_AT_DIED };
 struct lar_encoder {
 	uint8_t *regions;
 	size_t region_size; /* at least lar_encode_region_size(words) */
-	/*
-	 * By number, of the allocation and of the free: the place of its record in words << 8, and
-	 * its lar_net.balance in 8 bits; 0 when a later event of the block is known to be at the
-	 * same address. One element stands in front.
-	 */
-	uint32_t (*at)[2];
-	uint32_t allocations, frees; /* that there are; behind lar_encode_net_begin() places */
+	/* The nets (below) of entries of `address` that made room for others; behind
+	 * lar_encode_net_begin() those of all. */
+	uint32_t *gone, gone_count;
 	uint32_t generation;
 	uint32_t ra_count;
 	uint32_t shape_count;
@@ -142,6 +143,9 @@ struct lar_encoder {
 		uint32_t index;
 	} ra_slot[LAR_ENC_RA_SLOTS];
 	struct lar_enc_address address[LAR_ENC_BUCKETS][LAR_ENC_WAYS] __attribute__((aligned(64)));
+	/* With each: the place of its last record in words << 8, its lar_net.balance in 8 bits, and
+	 * LAR_NET_FREED; 0: none. */
+	uint32_t net[LAR_ENC_BUCKETS][LAR_ENC_WAYS];
 	uint32_t reuse[LAR_SIZE_CLASSES]; /* number of the free that the class will use next */
 	uint64_t last_addr;		  /* of A fields */
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */
@@ -156,16 +160,10 @@ struct lar_encoder {
 	uint8_t *end[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
 };
 
-/* Bytes of enc->at: no allocation or free takes less than 3 words. */
-static inline size_t lar_encode_places_size(size_t words)
+/* Bytes of enc->gone: no allocation or free takes less than 3 words. */
+static inline size_t lar_encode_gone_size(size_t words)
 {
-	return (1 + words / 3 + 1) * sizeof(uint32_t[2]);
-}
-
-/* `places`: lar_encode_places_size(words) bytes, the first 8 of them zero. */
-static inline void lar_encode_set_places(struct lar_encoder *enc, void *places)
-{
-	enc->at = (uint32_t(*)[2])places + 1;
+	return (words / 3 + LAR_ENC_BUCKETS * LAR_ENC_WAYS + 2) * sizeof(uint32_t);
 }
 
 /* Bytes that one stream of `words` words of records can need. */
@@ -227,12 +225,13 @@ typedef void lar_net_fn(void *arg, const struct lar_net *net);
 
 /* How far lar_encode_net() has come in a block; zeroed at first. */
 struct lar_net_at {
-	uint32_t born, died;
+	uint32_t next;
 };
 
 /*
  * The same as lar_decode_net() tells, below, of the block that enc has just encoded, but for the
- * balance, of which there are 8 bits, and the size of what is freed, which means nothing;
+ * balance, of which there are 8 bits, and the size of what is freed, which means nothing. Those of
+ * one address are in order; all that are the last of theirs are in the order of lar_encode_hash().
  * `records`: what it was made of, and a word. Fills `net`, which has `room`, and returns how many
  * there are: fewer than that at the end. lar_encode_net_begin() comes first, once for a block.
  */

@@ -130,12 +130,15 @@ static void encoder_reset(struct lar_encoder *enc)
 		enc->end[enc->used_stream[i]] = NULL;
 	enc->region_count = enc->ra_count = 0;
 	enc->shape_count = 0;
+	enc->gone_count = 0;
 	enc->form_count = 1;
 	enc->form[0] = (struct lar_enc_form){ .w0 = UINT64_MAX };
 	enc->node_form[0] = 0;
 	memset(enc->reuse, 0, sizeof(enc->reuse));
 	memset(enc->last, 0, sizeof(enc->last));
 	enc->last_addr = 0;
+	if (enc->generation)
+		memset(enc->net, 0, sizeof(enc->net));
 	if (++enc->generation == 1u << 24) {
 		memset(enc->ra_slot, 0, sizeof(enc->ra_slot));
 		memset(enc->address, 0, sizeof(enc->address));
@@ -396,7 +399,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 	const uint64_t *near = stop - LAR_EVENT_MAX_FIELDS; /* in front of it, records are whole */
 	const uint64_t *records = r;
 	struct paths paths = { 0, 0 };
-	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX, .at = enc->at };
+	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX };
 
 	HOT_STREAMS(TAKE)
 	while (__builtin_expect(r < near, 1) || (r < stop && lar_record_words(*r) <= stop - r)) {
@@ -439,15 +442,13 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 		r += put_event(enc, &h, i, true, r, place_of(records, r), time_shift);
 	}
 	HOT_STREAMS(GIVE)
-	enc->allocations = h.allocations;
-	enc->frees = h.frees;
 	return r == stop ? h.others + h.allocations + h.frees : 0;
 }
 
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events)
 {
-	if (enc->region_size < lar_encode_region_size(words))
+	if (words > LAR_NET_PLACE || enc->region_size < lar_encode_region_size(words))
 		return 0;
 	encoder_reset(enc);
 	*events = (uint32_t)encode_records(enc, records, records + words, time_shift);

@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a block that was just encoded changed about the blocks in use; see codec.h. Which numbers
- * have a place left, and whether an allocation or a free comes next, cannot be predicted where
- * there are many: no branch on it.
- */
+/* What a block that was just encoded changed about the blocks in use; see codec.h. */
 #include "codec.h"
 
+#define AHEAD 8 /* records are asked for so far in advance */
+
+/* Most entries are of no event of the block. */
 void lar_encode_net_begin(struct lar_encoder *enc)
 {
-	uint32_t most = enc->allocations > enc->frees ? enc->allocations : enc->frees;
-	uint32_t born = 0, died = 0;
+	const uint32_t(*net)[LAR_ENC_WAYS] = enc->net;
+	uint32_t n = enc->gone_count;
 
-	for (uint32_t i = 0; i < most; i++) {
-		uint32_t b = i < enc->allocations ? enc->at[i][LAR_AT_BORN] : 0;
-		uint32_t d = i < enc->frees ? enc->at[i][LAR_AT_DIED] : 0;
-
-		enc->at[born][LAR_AT_BORN] = b;
-		enc->at[died][LAR_AT_DIED] = d;
-		born += b != 0;
-		died += d != 0;
-	}
-	enc->allocations = born;
-	enc->frees = died;
+	for (uint32_t i = 0; i < LAR_ENC_BUCKETS; i++)
+		if (net[i][0] | net[i][1] | net[i][2] | net[i][3])
+			for (uint32_t way = 0; way < LAR_ENC_WAYS; way++) {
+				enc->gone[n] = net[i][way];
+				n += net[i][way] != 0;
+			}
+	enc->gone_count = n;
 }
 
 /* The block that a realloc was given, or made. */
@@ -38,27 +33,23 @@ static void of_realloc(struct lar_net *net, const uint64_t *r, unsigned time_shi
 uint32_t lar_encode_net(const struct lar_encoder *enc, const uint64_t *records, unsigned time_shift,
 			struct lar_net_at *at, struct lar_net *net, uint32_t room)
 {
-	uint32_t i = at->born, j = at->died, n = 0;
+	uint32_t i = at->next, n = 0;
 
-	while (n < room && (i < enc->allocations || j < enc->frees)) {
-		uint32_t born = i < enc->allocations ? enc->at[i][LAR_AT_BORN] : UINT32_MAX;
-		uint32_t died = j < enc->frees ? enc->at[j][LAR_AT_DIED] : UINT32_MAX;
-		bool freed = died >> 8 <= born >> 8; /* of a realloc the old block goes first */
-		uint32_t place = freed ? died : born;
-		const uint64_t *r = records + (place >> 8);
+	for (; n < room && i < enc->gone_count; i++) {
+		uint32_t word = enc->gone[i];
+		const uint64_t *r = records + (word >> 8 & LAR_NET_PLACE);
 
+		if (i + AHEAD < enc->gone_count)
+			__builtin_prefetch(records + (enc->gone[i + AHEAD] >> 8 & LAR_NET_PLACE));
 		net[n] = (struct lar_net){ .address = r[2],
 					   .ticks = r[1] >> time_shift << time_shift,
 					   .size = r[3],
-					   .balance = (int8_t)place,
-					   .freed = freed };
+					   .balance = (int8_t)word,
+					   .freed = word & LAR_NET_FREED };
 		if (__builtin_expect(lar_word0_kind(*r) == LAR_EV_REALLOC, 0))
 			of_realloc(&net[n], r, time_shift);
-		i += !freed;
-		j += freed;
-		n += !(net[n].address >> LAR_REF_ADDRESS_BITS);
+		n += word && !(net[n].address >> LAR_REF_ADDRESS_BITS);
 	}
-	at->born = i;
-	at->died = j;
+	at->next = i;
 	return n;
 }

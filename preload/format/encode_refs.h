@@ -24,8 +24,7 @@ struct hot {
 	uint32_t others;	     /* events less those fields */
 	uint32_t free_form;	     /* of the last FREE that has one */
 	uint64_t free_w0;	     /* ... and its word 0 */
-	uint32_t (*at)[2];	     /* lar_encoder.at */
-	uint32_t *undone, was;	     /* what the O field of a realloc has taken out of it */
+	uint32_t *undone, was;	     /* a net that the O field of a realloc has changed */
 };
 
 #define HOT_STREAMS(X)                                                                             \
@@ -41,9 +40,14 @@ struct hot {
 
 static inline struct lar_enc_address *bucket_of(struct lar_encoder *enc, uint64_t addr)
 {
-	return enc->address[(addr * 0x9e3779b97f4a7c15ull) >> 53];
+	return enc->address[lar_encode_hash(addr) >> 53];
 }
 _Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
+
+static inline uint32_t *net_of(struct lar_encoder *enc, const struct lar_enc_address *e)
+{
+	return &enc->net[0][e - enc->address[0]];
+}
 
 static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
 					     uint64_t addr, uint32_t generation)
@@ -53,8 +57,11 @@ static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar
 	for (unsigned i = 0; i < LAR_ENC_WAYS && !e; i++)
 		if ((b[i].mark ^ generation) >> 8)
 			e = &b[i];
-	if (!e)
+	if (!e) {
 		e = &b[enc->victim++ % LAR_ENC_WAYS];
+		enc->gone[enc->gone_count++] = *net_of(enc, e);
+		*net_of(enc, e) = 0;
+	}
 	/* one that a reader could not keep beside a size class is never found again */
 	e->address = addr >> LAR_REF_ADDRESS_BITS ? 0 : addr;
 	e->mark = 0;
@@ -77,19 +84,23 @@ address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
 }
 _Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
 
+enum { STATE_BORN, STATE_DIED };
+
 /* What an entry says: handed out in this block, given back in it, or more than these. */
 static inline uint32_t state_of(const struct hot *h, const struct lar_enc_address *e)
 {
 	return (e->mark ^ h->generation) >> 7;
 }
-_Static_assert(LAR_AT_BORN == 0 && LAR_AT_DIED == 1 && MARK_FREED == 1 << 7, "what it returns");
+_Static_assert(STATE_BORN == 0 && STATE_DIED == 1 && MARK_FREED == 1 << 7, "what it returns");
 
-/* Where the last event of the block at an address has its place; one of none when there is no such
- * event. */
-static inline __attribute__((always_inline)) uint32_t *place_before(const struct hot *h,
-								    uint32_t number, uint32_t state)
+/* The event at `place` is now the last of an entry. Returns the net that it had. */
+static inline __attribute__((always_inline)) uint32_t net_put(uint32_t *net, uint32_t place,
+							      int change)
 {
-	return &h->at[state <= LAR_AT_DIED ? (int64_t)number : -1][state & 1];
+	uint32_t was = *net;
+
+	*net = place | (uint8_t)(was + (uint32_t)change);
+	return was;
 }
 
 /*
@@ -103,7 +114,7 @@ static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encode
 {
 	unsigned class = lar_size_class(size);
 	struct lar_enc_address *e;
-	uint32_t number, reuse = enc->reuse[class], code, state, *before;
+	uint32_t number, reuse = enc->reuse[class], code, state;
 	bool back;
 
 	if (__builtin_expect(!addr, 0)) {
@@ -113,7 +124,7 @@ static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encode
 	e = address_entry(enc, addr, h->generation);
 	number = e->number;
 	state = state_of(h, e);
-	back = state == LAR_AT_DIED;
+	back = state == STATE_DIED;
 	code = zigzag32(number - reuse) + LAR_REF_FREED;
 	if (moved && number + 1 == h->frees)
 		code = LAR_REF_LAST;
@@ -122,9 +133,7 @@ static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encode
 	enc->reuse[class] = back ? number + 1 : reuse;
 	if (code == LAR_REF_NONE)
 		h->address = put_address(h->address, addr, h->last_new);
-	before = place_before(h, number, state);
-	h->at[h->allocations][LAR_AT_BORN] = place | (uint8_t)(*before + 1);
-	*before = 0;
+	net_put(net_of(enc, e), place, 1);
 	e->number = h->allocations++;
 	e->mark = h->generation | class;
 	h->last_new = addr;
@@ -136,7 +145,7 @@ static inline __attribute__((always_inline)) uint32_t
 code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, bool moved)
 {
 	struct lar_enc_address *e;
-	uint32_t number, code, state, *before, was;
+	uint32_t number, code, state, was, *net;
 
 	if (__builtin_expect(!addr, 0)) {
 		h->others++;
@@ -145,7 +154,7 @@ code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, 
 	e = address_entry(enc, addr, h->generation);
 	number = e->number;
 	state = state_of(h, e);
-	if (state == LAR_AT_BORN) {
+	if (state == STATE_BORN) {
 		code = zigzag32(number - h->last_ref) + LAR_REF_ALLOCATED;
 		h->last_ref = number + 1;
 		enc->reuse[e->mark & (MARK_FREED - 1)] = h->frees;
@@ -154,12 +163,10 @@ code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, 
 		h->address = put_address(h->address, addr, h->last_old);
 		h->last_old = addr;
 	}
-	before = place_before(h, number, state);
-	was = *before;
-	*before = 0;
-	h->at[h->frees][LAR_AT_DIED] = place | (uint8_t)(was - 1);
+	net = net_of(enc, e);
+	was = net_put(net, place | LAR_NET_FREED, -1);
 	if (moved) {
-		h->undone = before;
+		h->undone = net;
 		h->was = was;
 	}
 	e->number = h->frees++;
@@ -170,13 +177,11 @@ code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, 
 /* The last O field was that of a realloc that failed: the block is still there. */
 static inline void code_undo(struct hot *h, uint64_t addr)
 {
-	if (!addr)
-		return;
-	*h->undone = h->was;
-	h->at[h->frees - 1][LAR_AT_DIED] = 0;
+	if (addr)
+		*h->undone = h->was;
 }
 
-/* Where a record is, with room for a balance; see lar_encoder.at. */
+/* Where a record is, with room for a balance; see lar_encoder.net. */
 static inline uint32_t place_of(const uint64_t *records, const uint64_t *r)
 {
 	return (uint32_t)((const uint8_t *)r - (const uint8_t *)records) << 5; /* in words: << 8 */

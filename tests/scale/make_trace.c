@@ -270,7 +270,7 @@ static void maker_init(struct maker *m, const char *path)
 	m->encoder = allocate(sizeof(*m->encoder));
 	m->encoder->region_size = lar_encode_region_size(WORDS);
 	m->encoder->regions = allocate(m->encoder->region_size * LAR_ENC_REGIONS);
-	lar_encode_set_places(m->encoder, allocate(lar_encode_places_size(WORDS)));
+	m->encoder->gone = allocate(lar_encode_gone_size(WORDS));
 	m->encoded_size = lar_encode_bound(WORDS);
 	m->encoded = allocate(m->encoded_size);
 	m->compressed_size = ZSTD_compressBound(m->encoded_size);

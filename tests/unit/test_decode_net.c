@@ -131,7 +131,7 @@ static void expect(struct lasts *got, const struct lasts *want)
 /* In pieces of several sizes. */
 static void take_encoded(struct lar_encoder *enc, const struct tb_records *r, struct lasts *known)
 {
-	struct lar_net_at at = { 0, 0 };
+	struct lar_net_at at = { 0 };
 	struct lar_net net[10];
 	uint32_t room, n;
 

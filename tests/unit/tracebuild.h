@@ -231,14 +231,15 @@ static inline struct lar_encoder *tb_encoder(size_t words)
 	enc->region_size = lar_encode_region_size(words);
 	enc->regions = malloc(enc->region_size * LAR_ENC_REGIONS);
 	assert(enc->regions);
-	lar_encode_set_places(enc, calloc(1, lar_encode_places_size(words)));
+	enc->gone = malloc(lar_encode_gone_size(words));
+	assert(enc->gone);
 	return enc;
 }
 
 static inline void tb_encoder_free(struct lar_encoder *enc)
 {
 	free(enc->regions);
-	free(enc->at - 1);
+	free(enc->gone);
 	free(enc);
 }
 
