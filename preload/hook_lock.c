@@ -107,7 +107,7 @@ static always_inline uint32_t quick_cell(const struct thread *t, uint64_t addr, 
 /*
  * Most locks are free and known, and all there is to record are a few words in a cell: the span is
  * open over the call, which does not wait. False when it is not so, and the lock has not been
- * taken; then *busy says that another thread was faster.
+ * taken; then *busy says that another thread was faster. What is not looked up yet is NULL.
  */
 static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lock)(void *),
 				     int (*try)(void *), uint64_t frame, bool *busy)
@@ -117,7 +117,7 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 	uint32_t cell;
 
 	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) || kind > PTHREAD_MUTEX_RECURSIVE_NP ||
-		     quick_hides()))
+		     quick_hides() || !lock || !try))
 		return false;
 	t->busy_frame = frame;
 	t->gate = GATE_BUSY;
@@ -229,7 +229,7 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 	bool done;
 
 	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) != 1 || mutex_owner(m) != t->tid ||
-		     quick_hides()))
+		     quick_hides() || !unlock))
 		return false;
 	t->busy_frame = frame;
 	t->gate = GATE_BUSY;
