@@ -210,8 +210,8 @@ static int64_t read_ras(struct decoder *d, uint64_t *ras, size_t room)
 	return (int64_t)n;
 }
 
-static int64_t get_path(struct decoder *d, uint64_t *out, size_t room, const uint64_t *ras,
-			uint64_t ra_count)
+static __attribute__((noinline)) int64_t get_path(struct decoder *d, uint64_t *out, size_t room,
+						  const uint64_t *ras, uint64_t ra_count)
 {
 	uint64_t back, frames, index;
 
