@@ -1,56 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The blocks in use: from the tables of what was sealed (inuse.h) and the slots, or, once the ring
- * is half full and there are no such tables, from checkpoint, blocks of the ring and slots. See
- * reach.h.
+ * is half full and there are no such tables, from checkpoint and blocks of the ring (reach_ring.c)
+ * and slots. See reach.h.
  *
  * The process goes on and writes to the trace. What slots held is in the snapshot; blocks of a fill
  * that was not sealed then are left alone, as the snapshot has what counts of it.
  */
-#define ZSTD_STATIC_LINKING_ONLY
+#include "reach_live.h"
+
 #include <string.h>
-#include <zstd.h>
 
-#include "format/checkpoint.h"
-#include "format/codec.h"
-#include "format/trace_format.h"
-#include "reach.h"
-
-#define NO_SLOT	       INUSE_SLOT /* from the checkpoint */
 #define TABLE_FIRST    (1u << 8)
 #define TABLE_GUESS    (1u << 16) /* entries for events that are counted before */
 #define INPLACE_EVENTS (1u << 16)
-#define BATCH	       64
-
-/* A block as it was found: it may be overwritten by the time that it is read. */
-struct ring_place {
-	uint64_t seq, at;
-	uint32_t slot, slot_seq;
-};
-
-struct live {
-	struct reach *r;
-	struct inuse_block *table;
-	uint64_t mask, count;
-	uint64_t first;	 /* places of the first table */
-	unsigned shift;	 /* bits that times in blocks lack */
-	uint32_t *fill;	 /* by slot: the checkpoint has all fills below */
-	uint32_t *taken; /* ... and so many events of this one */
-	uint32_t slots;
-	struct ring_place *ring;
-	size_t blocks, ring_room, oldest;
-	uint64_t *words, *scratch;
-	uint8_t *encoded;
-	size_t encoded_size, fill_words;
-	void *dctx;
-	struct lar_net batch[BATCH];
-	uint32_t slot; /* whose block is being read */
-	unsigned batched;
-	bool checkpoint; /* there is one */
-	bool bad;
-	bool tables;   /* what was sealed is taken from tables, not from the ring */
-	bool doubtful; /* ... and the ring knows better */
-};
 
 static uint64_t place_of(const struct live *l, uint64_t address)
 {
@@ -119,7 +82,7 @@ static void apply(struct live *l, uint32_t slot, const struct lar_net *e)
 }
 
 /* The table is larger than any cache: what a batch needs is fetched at once. */
-static void flush(struct live *l, uint32_t slot)
+void live_flush(struct live *l, uint32_t slot)
 {
 	for (unsigned i = 0; l->table && i < l->batched; i++)
 		__builtin_prefetch(&l->table[place_of(l, l->batch[i].address)], 1);
@@ -128,22 +91,22 @@ static void flush(struct live *l, uint32_t slot)
 	l->batched = 0;
 }
 
-static void add(struct live *l, uint32_t slot, uint64_t address, uint64_t ticks, uint64_t size,
-		bool is_free)
+void live_add(struct live *l, uint32_t slot, uint64_t address, uint64_t ticks, uint64_t size,
+	      bool is_free)
 {
 	l->batch[l->batched++] =
 		(struct lar_net){ address, ticks, size, is_free ? -1 : 1, is_free };
-	if (l->batched == BATCH)
-		flush(l, slot);
+	if (l->batched == LIVE_BATCH)
+		live_flush(l, slot);
 }
 
-static void add_net(void *arg, const struct lar_net *net)
+void live_add_net(void *arg, const struct lar_net *net)
 {
 	struct live *l = arg;
 
 	l->batch[l->batched++] = *net;
-	if (l->batched == BATCH)
-		flush(l, l->slot);
+	if (l->batched == LIVE_BATCH)
+		live_flush(l, l->slot);
 }
 
 static void take(struct live *l, uint32_t slot, const uint64_t *w)
@@ -151,27 +114,26 @@ static void take(struct live *l, uint32_t slot, const uint64_t *w)
 	switch (lar_word0_kind(*w)) {
 	case LAR_EV_ALLOC:
 		if (w[2])
-			add(l, slot, w[2], w[1], w[3], false);
+			live_add(l, slot, w[2], w[1], w[3], false);
 		break;
 	case LAR_EV_FREE:
 	case LAR_EV_FREE_SIZED:
-		add(l, slot, w[2], w[1], 0, true);
+		live_add(l, slot, w[2], w[1], 0, true);
 		break;
 	case LAR_EV_REALLOC:
 		/* one that failed leaves the old block alone; to size 0 it is a free */
 		if (w[3] && (w[4] || !w[5]))
-			add(l, slot, w[3], w[2] < w[1] ? w[1] - w[2] : 0, 0, true);
+			live_add(l, slot, w[3], w[2] < w[1] ? w[1] - w[2] : 0, 0, true);
 		if (w[4])
-			add(l, slot, w[4], w[1], w[5], false);
+			live_add(l, slot, w[4], w[1], w[5], false);
 		break;
 	default:
 		break;
 	}
 }
 
-/* The records of a fill but the first `skip` events of it. */
-static void take_records(struct live *l, uint32_t slot, const uint64_t *w, size_t words,
-			 uint32_t skip)
+void live_take_records(struct live *l, uint32_t slot, const uint64_t *w, size_t words,
+		       uint32_t skip)
 {
 	for (size_t at = 0; at < words;) {
 		uint32_t n = lar_record_words(w[at]);
@@ -190,184 +152,15 @@ static void take_records(struct live *l, uint32_t slot, const uint64_t *w, size_
 	}
 	if (skip) /* the checkpoint is younger than the snapshot */
 		l->bad = true;
-	flush(l, slot);
+	live_flush(l, slot);
 }
 
-/* ---- the checkpoint ---- */
-
-static void checkpoint_row(void *arg, unsigned table, const uint64_t *c)
-{
-	struct live *l = arg;
-
-	switch (table) {
-	case LAR_TABLE_HEAP:
-		l->checkpoint = true;
-		if (c[13])
-			l->r->unknown_blocks = true; /* too many to be listed */
-		break;
-	case LAR_TABLE_LIVE:
-		add(l, NO_SLOT, c[0], c[2], c[1], false);
-		break;
-	case LAR_TABLE_HEAP_OPEN:
-		if (c[2])
-			add(l, NO_SLOT, c[0], c[1], 0, true);
-		break;
-	case LAR_TABLE_POSITIONS:
-		if (c[0] < l->slots) {
-			l->fill[c[0]] = (uint32_t)c[1];
-			l->taken[c[0]] = (uint32_t)c[2];
-		}
-		break;
-	default:
-		break;
-	}
-}
-
-/* ---- blocks of the ring ---- */
-
-static bool block_whole(const struct lar_block *b, uint64_t room)
-{
-	return b->magic == LAR_BLOCK_MAGIC && b->total_size >= sizeof(*b) &&
-	       b->total_size <= room && !(b->total_size % LAR_BLOCK_ALIGN) &&
-	       b->comp_size <= b->total_size - sizeof(*b) && b->check == lar_block_check(b);
-}
-
-static bool note_block(struct live *l, const struct lar_block *b, uint64_t at)
-{
-	if (l->blocks == l->ring_room) {
-		size_t room = l->ring_room ? 2 * l->ring_room : 4096;
-		struct ring_place *wide = reach_memory(l->r, room * sizeof(*wide));
-
-		if (!wide)
-			return false;
-		if (l->blocks)
-			memcpy(wide, l->ring, l->blocks * sizeof(*wide));
-		reach_memory_free(l->ring, l->ring_room * sizeof(*wide));
-		l->ring = wide;
-		l->ring_room = room;
-	}
-	l->ring[l->blocks++] = (struct ring_place){ b->seq, at, b->slot, b->slot_seq };
-	return true;
-}
-
-/* The n-th oldest. */
-static const struct ring_place *ring_nth(const struct live *l, size_t n)
-{
-	return &l->ring[(l->oldest + n) % l->blocks];
-}
-
-/* As a reader of the file does it: whoever wrote may have been stopped anywhere. */
-static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
-{
-	uint64_t at = 0, missing = 0;
-
-	while (at + sizeof(struct lar_block) <= size) {
-		const struct lar_block *b = (const struct lar_block *)(ring + at);
-
-		if (!block_whole(b, size - at)) {
-			at += LAR_BLOCK_ALIGN;
-			continue;
-		}
-		if (!note_block(l, b, at))
-			return false;
-		at += b->total_size;
-	}
-	/* the places are in the order of seq, but for one turn */
-	for (size_t i = 1; i < l->blocks; i++)
-		if (l->ring[i].seq < l->ring[i - 1].seq)
-			l->oldest = i;
-	for (size_t i = 1; i < l->blocks; i++)
-		missing += ring_nth(l, i)->seq - ring_nth(l, i - 1)->seq - 1;
-	/* what a thread was just writing is still in its slot */
-	return missing < l->r->s->threads;
-}
-
-static bool decode_memory(struct live *l)
-{
-	uint64_t slot_size = l->r->s->slot_size;
-	size_t dctx = ZSTD_estimateDCtxSize();
-	uint8_t *p;
-
-	l->fill_words = (slot_size - LAR_SLOT_HEADER_SIZE) / 8;
-	l->encoded_size = lar_encode_bound(l->fill_words);
-	p = reach_memory(l->r, 8 * l->fill_words + 8 * lar_net_scratch(l->encoded_size) + dctx +
-				       l->encoded_size);
-	if (!p)
-		return false;
-	l->words = (uint64_t *)p;
-	l->scratch = l->words + l->fill_words;
-	l->dctx = l->scratch + lar_net_scratch(l->encoded_size);
-	l->encoded = (uint8_t *)l->dctx + dctx;
-	l->dctx = ZSTD_initStaticDCtx(l->dctx, dctx);
-	return l->dctx;
-}
-
-/* Does what a block holds count, and is it not known from elsewhere? */
-static bool is_needed(const struct live *l, const struct ring_place *p)
-{
-	const struct snapshot *s = l->r->s;
-
-	if (p->slot >= l->slots || p->slot >= s->slots || !s->slot[p->slot].used ||
-	    (int32_t)(p->slot_seq - s->slot[p->slot].fill) >= 0)
-		return false; /* the slot had it, or it was not yet */
-	return (int32_t)(p->slot_seq - l->fill[p->slot]) >= 0; /* else the checkpoint has it */
-}
-
-static bool take_block(struct live *l, const struct ring_place *p, const struct lar_block *at)
-{
-	const struct lar_block b = *(const volatile struct lar_block *)at;
-	uint32_t skipped, skip = p->slot_seq == l->fill[p->slot] ? l->taken[p->slot] : 0;
-	int64_t words;
-	size_t n;
-
-	if (b.seq != p->seq || b.check != lar_block_check(&b))
-		return false;
-	if (!l->dctx && !decode_memory(l))
-		return false;
-	/* overwritten meanwhile, the frame's checksum is wrong */
-	n = ZSTD_decompressDCtx(l->dctx, l->encoded, l->encoded_size, at + 1, b.comp_size);
-	if (ZSTD_isError(n))
-		return false;
-	if (!skip) {
-		l->slot = p->slot;
-		if (lar_decode_net(l->encoded, n, b.events, b.time_shift, l->scratch, add_net, l))
-			return false;
-		flush(l, p->slot);
-		return true;
-	}
-	words = lar_decode(l->encoded, n, b.events, b.time_shift, l->words, l->fill_words,
-			   l->scratch, &skipped);
-	if (words < 0)
-		return false;
-	take_records(l, p->slot, l->words, (size_t)words, skip);
-	return true;
-}
-
-static const struct lar_section *section(const struct reach *r, enum lar_section_type type)
+const struct lar_section *live_section(const struct reach *r, enum lar_section_type type)
 {
 	for (uint32_t i = 0; i < r->header->section_count; i++)
 		if (r->header->sections[i].type == type)
 			return &r->header->sections[i];
 	return NULL;
-}
-
-static bool take_ring(struct live *l)
-{
-	const struct lar_section *s = section(l->r, LAR_SECTION_RING);
-	const uint8_t *ring = l->r->s->base + s->offset;
-
-	if (!find_blocks(l, ring, l->r->s->ring_used))
-		return false;
-	/* what was before the oldest one must be in a checkpoint */
-	if (l->blocks && ring_nth(l, 0)->seq && !l->checkpoint)
-		return false;
-	for (size_t i = 0; i < l->blocks; i++) {
-		const struct ring_place *p = ring_nth(l, i);
-
-		if (is_needed(l, p) && !take_block(l, p, (const struct lar_block *)(ring + p->at)))
-			return false;
-	}
-	return true;
 }
 
 /* What the checkpoint has of a slot must have been there at the snapshot. */
@@ -385,8 +178,8 @@ static void take_slots(struct live *l)
 		else if ((int32_t)(slot->fill - l->fill[i]) < 0)
 			l->bad = true;
 		else
-			take_records(l, i, slot->record, slot->words,
-				     slot->fill == l->fill[i] ? l->taken[i] : 0);
+			live_take_records(l, i, slot->record, slot->words,
+					  slot->fill == l->fill[i] ? l->taken[i] : 0);
 	}
 }
 
@@ -529,13 +322,8 @@ static bool live_from(struct reach *r, uint32_t slots, bool tables, bool *doubtf
 		return false;
 	l.taken = l.fill + l.slots;
 	l.first = first_places(&l);
-	if (!tables) {
-		if (r->s->folded && !reach_checkpoint(r, checkpoint_row, &l))
-			return false;
-		flush(&l, NO_SLOT);
-		if (!take_ring(&l))
-			return false;
-	}
+	if (!tables && !live_take_trace(&l))
+		return false;
 	take_slots(&l);
 	done = !l.bad && !r->failed && collect(&l);
 	*doubtful = l.doubtful;
@@ -550,11 +338,11 @@ static bool ring_is_long(const struct reach *r)
 
 bool reach_live(struct reach *r)
 {
-	const struct lar_section *s = section(r, LAR_SECTION_STAGING);
+	const struct lar_section *s = live_section(r, LAR_SECTION_STAGING);
 	bool doubtful = false;
 	uint32_t slots;
 
-	if (!s || !section(r, LAR_SECTION_RING))
+	if (!s || !live_section(r, LAR_SECTION_RING))
 		return false;
 	if (!r->s->slots && !r->s->ring_used && !r->s->folded)
 		return true; /* nothing was ever recorded */
