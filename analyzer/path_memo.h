@@ -8,6 +8,7 @@
 #define LARIAT_PATH_MEMO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PATH_MEMO_FRAMES 4 /* of a path at most; longer ones are several */
@@ -28,6 +29,7 @@ _Static_assert(sizeof(struct path_memo_row) == 64, "a cache line");
 struct path_memo {
 	struct path_memo_row *row;
 	void *memory;
+	size_t size;	     /* of it */
 	uint32_t remembered; /* counts up to PATH_MEMO_MANY */
 };
 
