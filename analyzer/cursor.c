@@ -166,8 +166,8 @@ static int hash_path(struct cursor *c, const struct trace *t, const uint64_t *w)
 		path_memo_hash(hash, part, hashes);
 		for (uint32_t i = 0; i < PATH_MEMO_FRAMES; i++)
 			node[i].hash = hashes[i];
-		hash = hashes[n - 1];
 		c->hashed += n;
+		hash = c->nodes[c->hashed - 1].hash;
 		__builtin_prefetch(path_memo_row(&t->memo, hash));
 	}
 	return 0;
