@@ -145,7 +145,7 @@ struct lar_encoder {
 	struct lar_enc_address address[LAR_ENC_BUCKETS][LAR_ENC_WAYS] __attribute__((aligned(64)));
 	/* With each: the place of its last record in words << 8, its lar_net.balance in 8 bits, and
 	 * LAR_NET_FREED; 0: none. */
-	uint32_t net[LAR_ENC_BUCKETS][LAR_ENC_WAYS];
+	uint32_t net[LAR_ENC_BUCKETS * LAR_ENC_WAYS];
 	uint32_t reuse[LAR_SIZE_CLASSES]; /* number of the free that the class will use next */
 	uint64_t last_addr;		  /* of A fields */
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */

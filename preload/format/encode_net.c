@@ -7,14 +7,14 @@
 /* Most entries are of no event of the block. */
 void lar_encode_net_begin(struct lar_encoder *enc)
 {
-	const uint32_t(*net)[LAR_ENC_WAYS] = enc->net;
 	uint32_t n = enc->gone_count;
 
-	for (uint32_t i = 0; i < LAR_ENC_BUCKETS; i++)
-		if (net[i][0] | net[i][1] | net[i][2] | net[i][3])
+	for (const uint32_t *net = enc->net; net < enc->net + LAR_ENC_BUCKETS * LAR_ENC_WAYS;
+	     net += LAR_ENC_WAYS)
+		if (net[0] | net[1] | net[2] | net[3])
 			for (uint32_t way = 0; way < LAR_ENC_WAYS; way++) {
-				enc->gone[n] = net[i][way];
-				n += net[i][way] != 0;
+				enc->gone[n] = net[way];
+				n += net[way] != 0;
 			}
 	enc->gone_count = n;
 }

@@ -46,7 +46,7 @@ _Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
 
 static inline uint32_t *net_of(struct lar_encoder *enc, const struct lar_enc_address *e)
 {
-	return &enc->net[0][e - enc->address[0]];
+	return &enc->net[e - enc->address[0]];
 }
 
 static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
