@@ -2,9 +2,10 @@
 /* Heap figures; see heap_model.h. */
 #include "heap_model.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "heap_count.h"
 
 /* Threads above this number are too many to watch for temporary allocations. */
 #define MAX_WATCHED_THREADS (1u << 20)
@@ -80,51 +81,6 @@ static __attribute__((noinline)) void line_advance(struct heap_model *m, uint64_
 	timeline_advance(m->line, now_ns, &now);
 }
 
-/*
- * The usual trace: all of it, no block standing for others, with a timeline. What needs no look
- * then, the compiler leaves out.
- */
-static inline bool is_plain(const struct heap_model *m)
-{
-	return !m->look.event && !m->sampling.period && !m->since_ns && m->line;
-}
-
-static inline bool in_window(const struct heap_model *m, const struct event *e, bool plain)
-{
-	return plain || e->time_ns >= m->since_ns;
-}
-
-static inline uint64_t period_of(const struct heap_model *m, bool plain)
-{
-	return plain ? 0 : m->sampling.period;
-}
-
-/*
- * Puts what a site and the process hold now on the timeline: units are whole numbers, or bytes. A
- * site may hold what its series has not been told yet.
- */
-static inline __attribute__((always_inline)) void line_rose(const struct heap_model *m,
-							    struct heap_site *s, bool plain)
-{
-	uint64_t period = period_of(m, plain);
-
-	if (!plain && !m->line)
-		return;
-	series_rose(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
-	timeline_rose(m->line, lar_weight_whole(period, m->total.live_bytes));
-}
-
-static inline __attribute__((always_inline)) void line_fell(const struct heap_model *m,
-							    struct heap_site *s, bool plain)
-{
-	uint64_t period = period_of(m, plain);
-
-	if (!plain && !m->line)
-		return;
-	series_note(&s->line, m->line, lar_weight_whole(period, s->live_bytes));
-	timeline_fell(m->line, lar_weight_whole(period, m->total.live_bytes));
-}
-
 static inline void note_last(struct heap_model *m, uint32_t thread, uint64_t address)
 {
 	if (__builtin_expect(thread >= m->thread_size, 0) &&
@@ -168,216 +124,6 @@ struct heap_site *heap_model_site(struct heap_model *m, uint32_t stack, uint32_t
 				  uint32_t *number)
 {
 	return site_of(m, stack, thread, number);
-}
-
-/*
- * What a site holds only changes behind a call of this, so what it held at the last peak is what
- * it holds at the first such call after that peak.
- */
-static inline void site_keep_peak(const struct heap_model *m, struct heap_site *s)
-{
-	if (s->peak_number == m->peak_number)
-		return;
-	s->at_peak_bytes = s->live_bytes;
-	s->at_peak_blocks = s->live_blocks;
-	s->peak_number = m->peak_number;
-}
-
-static inline __attribute__((always_inline)) void
-count_birth(struct heap_model *m, struct heap_site *s, uint64_t size, uint64_t now, bool plain)
-{
-	struct lar_weight w = lar_weight(period_of(m, plain), size);
-	struct heap_totals *t = &m->total;
-
-	site_keep_peak(m, s);
-	s->allocations += w.blocks;
-	s->allocated_bytes += w.bytes;
-	s->live_blocks += w.blocks;
-	s->live_bytes += w.bytes;
-	if (s->live_bytes > s->peak_bytes)
-		s->peak_bytes = s->live_bytes;
-	if (size < s->size_min)
-		s->size_min = size;
-	if (size > s->size_max)
-		s->size_max = size;
-	t->samples++;
-	t->allocations += w.blocks;
-	t->allocated_bytes += w.bytes;
-	t->live_blocks += w.blocks;
-	t->live_bytes += w.bytes;
-	if (t->live_bytes > t->peak_bytes) {
-		t->peak_bytes = t->live_bytes;
-		t->peak_at_ticks = now;
-		m->peak_number++;
-	}
-	line_rose(m, s, plain);
-}
-
-static inline void life_settle(struct heap_model *m, struct heap_life *l)
-{
-	if (l->bucket)
-		histogram_count_bucket(&m->site[l->site].lifetime, l->bucket - 1);
-	l->bucket = 0;
-}
-
-/* Which bucket it is cannot be foreseen: its memory is waited for while other events are taken. */
-static inline void life_add(struct heap_model *m, uint32_t site, uint64_t age)
-{
-	struct heap_life *l = &m->life[m->lives % HEAP_LIVES];
-	uint32_t bucket;
-
-	if (!histogram_count_later(&m->site[site].lifetime, age, &bucket))
-		return;
-	life_settle(m, l);
-	l->site = site;
-	l->bucket = bucket + 1;
-	m->lives++;
-}
-
-/* Each is told, the first two without a loop. */
-static inline __attribute__((always_inline)) int
-watch_born(const struct heap_model *m, const struct live_block *b, const struct event *e)
-{
-	const struct heap_watch *w = m->watch;
-
-	if (m->watches > 0 && w[0].born(w[0].arg, b, e))
-		return -ENOMEM;
-	if (m->watches > 1 && w[1].born(w[1].arg, b, e))
-		return -ENOMEM;
-	for (uint32_t i = 2; __builtin_expect(i < m->watches, 0); i++)
-		if (w[i].born(w[i].arg, b, e))
-			return -ENOMEM;
-	return 0;
-}
-
-static inline __attribute__((always_inline)) void watch_died(const struct heap_model *m,
-							     const struct live_block *b,
-							     const struct event *e, uint64_t now)
-{
-	const struct heap_watch *w = m->watch;
-
-	if (m->watches > 0)
-		w[0].died(w[0].arg, b, e, now);
-	if (m->watches > 1)
-		w[1].died(w[1].arg, b, e, now);
-	for (uint32_t i = 2; __builtin_expect(i < m->watches, 0); i++)
-		w[i].died(w[i].arg, b, e, now);
-}
-
-/* A block from before the window has no site. Returns what the block stood for. */
-static inline __attribute__((always_inline)) struct lar_weight
-count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now,
-	    bool plain)
-{
-	struct lar_weight w = lar_weight(period_of(m, plain), b->size_bytes);
-	struct heap_site *s;
-	uint64_t age;
-
-	m->total.freed_bytes += w.bytes;
-	m->total.frees += w.blocks;
-	if (__builtin_expect(b->site == SITE_NONE, 0)) {
-		m->outside_frees++;
-		return w;
-	}
-	watch_died(m, b, e, now);
-	s = &m->site[b->site];
-	site_keep_peak(m, s);
-	s->frees += w.blocks;
-	s->freed_bytes += w.bytes;
-	s->live_blocks -= w.blocks;
-	s->live_bytes -= w.bytes;
-	m->total.live_blocks -= w.blocks;
-	m->total.live_bytes -= w.bytes;
-	age = now > b->born_ticks ? now - b->born_ticks : 0;
-	if (w.blocks == 1)
-		life_add(m, b->site, age);
-	else
-		histogram_add_many(&s->lifetime, age, w.blocks);
-	line_fell(m, s, plain);
-	return w;
-}
-
-/*
- * Was the block that e allocates freed at that very time, by another thread whose event came first?
- * When the own thread freed another block there in between, that is the one that was known.
- */
-static __attribute__((noinline)) bool freed_before_born(struct heap_model *m, uint64_t address,
-							const struct event *e)
-{
-	if (moment_take(&m->stray, address, e, false))
-		return true;
-	if (!moment_take(&m->stray, address, e, true))
-		return false;
-	if (moment_take(&m->freed, address, e, false))
-		return true;
-	moment_add(&m->stray, e->ticks, address, e->thread);
-	return false;
-}
-
-/* Room for one more; when all is taken, the oldest, whose realloc does not seem to come, goes. */
-static struct heap_early *early_new(struct heap_model *m)
-{
-	struct heap_early *oldest = &m->early[0];
-
-	if (m->early_count < HEAP_EARLY)
-		return &m->early[m->early_count++];
-	for (uint32_t i = 1; i < HEAP_EARLY; i++)
-		if (m->early[i].ticks < oldest->ticks)
-			oldest = &m->early[i];
-	return oldest;
-}
-
-/*
- * The address is given out again while we think it is in use. A realloc is recorded when it is
- * done, so another thread can have got its old block, and be recorded, before. If no such realloc
- * follows, the free was never recorded.
- */
-static __attribute__((noinline)) void
-block_given_out_again(struct heap_model *m, struct live_block *b, const struct event *e)
-{
-	struct heap_early *early;
-
-	/* its free came before it did: of that step of the clock the order is not known */
-	if (m->stray.count && (moment_take(&m->stray, b->address, e, false) ||
-			       moment_take(&m->stray, b->address, e, true))) {
-		m->total.unpaired_frees--;
-		count_death(m, b, e, e->ticks, false);
-		live_remove(&m->live, b);
-		return;
-	}
-	early = early_new(m);
-	early->address = b->address;
-	early->ticks = e->ticks;
-	early->site = b->site;
-	early->thread = b->thread;
-	early->weight = count_death(m, b, e, e->ticks, false);
-	m->total.frees -= early->weight.blocks;
-	m->total.freed_bytes -= early->weight.bytes;
-	m->total.implied_frees += early->weight.blocks;
-	live_remove(&m->live, b);
-}
-
-/* The place of a block that e makes; NULL = no memory. */
-static __attribute__((noinline)) struct live_block *
-place_again(struct heap_model *m, struct live_block *b, const struct event *e)
-{
-	uint64_t address = b->address;
-	bool known;
-
-	block_given_out_again(m, b, e);
-	return live_claim(&m->live, address, &known);
-}
-
-/* A block whose free came before it. */
-static __attribute__((noinline)) void block_was_freed(struct heap_model *m, struct live_block *b,
-						      const struct event *e)
-{
-	uint64_t address = b->address;
-
-	m->total.unpaired_frees--;
-	count_death(m, b, e, e->ticks, false);
-	live_remove(&m->live, b);
-	moment_add(&m->freed, e->ticks, address, 0); /* if it is resized in place yet */
 }
 
 /* Blocks of a thread that is not the one of the first. */
@@ -424,7 +170,7 @@ block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64
 	}
 	b = live_claim(&m->live, address, &known);
 	if (b && __builtin_expect(known, 0))
-		b = place_again(m, b, e);
+		b = early_place(m, b, e);
 	if (!b)
 		return -ENOMEM;
 	b->size_bytes = size;
@@ -434,51 +180,9 @@ block_born(struct heap_model *m, const struct event *e, uint64_t address, uint64
 	if (s && block_known(m, s, b, e, plain))
 		return -ENOMEM;
 	note_last(m, e->thread, address);
-	if (m->stray.ticks == e->ticks && m->stray.count && freed_before_born(m, address, e))
-		block_was_freed(m, b, e);
+	if (m->stray.ticks == e->ticks && m->stray.count && early_freed(m, address, e))
+		early_is_free_of(m, b, e);
 	return 0;
-}
-
-/* Was the allocation of the block that e ends the last that its thread did? Of a sampled trace the
- * calls in between are not all known. */
-static inline void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
-				   uint32_t site, uint32_t thread, bool plain)
-{
-	if (e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
-	    thread != e->thread || site == SITE_NONE || period_of(m, plain) ||
-	    !in_window(m, e, plain))
-		return;
-	m->site[site].temporary++;
-	m->total.temporary++;
-}
-
-/*
- * Was the block's end announced by block_given_out_again()? Then it is counted already. The oldest
- * announcement since the realloc began is its own: when several threads were held up in reallocs of
- * one address, the later announcements are the others'. A free's is of its very time: two threads
- * can free and allocate in one step of the clock, and the free has its place behind what its thread
- * did before it.
- */
-static __attribute__((noinline)) bool death_was_early(struct heap_model *m, const struct event *e,
-						      uint64_t address, uint64_t start)
-{
-	struct heap_early *own = NULL;
-
-	for (uint32_t i = 0; i < m->early_count; i++) {
-		struct heap_early *early = &m->early[i];
-
-		if (early->address == address && early->ticks >= start &&
-		    (!own || early->ticks < own->ticks))
-			own = early;
-	}
-	if (!own)
-		return false;
-	m->total.frees += own->weight.blocks;
-	m->total.freed_bytes += own->weight.bytes;
-	m->total.implied_frees -= own->weight.blocks;
-	count_temporary(m, e, address, own->site, own->thread, false);
-	*own = m->early[--m->early_count];
-	return true;
 }
 
 static inline __attribute__((always_inline)) void
@@ -488,7 +192,7 @@ block_died(struct heap_model *m, const struct event *e, uint64_t address, uint64
 	bool counts = in_window(m, e, plain);
 
 	if ((!b || b->born_ticks > now || (b->born_ticks == now && b->thread != e->thread)) &&
-	    death_was_early(m, e, address, now))
+	    early_death(m, e, address, now))
 		return;
 	if (!b) {
 		m->total.unpaired_frees += counts;
