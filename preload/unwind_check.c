@@ -36,6 +36,7 @@ static LAR_TLS bool checking;
 static LAR_TLS struct space {
 	struct frame frame[2 * LAR_MAX_DEPTH + 1];
 	struct watch watch[2 * LAR_MAX_DEPTH];
+	uint16_t place[STACK_PLACES];
 	uint64_t truth[CHECK_DEPTH], ours[2 * LAR_MAX_DEPTH]; /* innermost first */
 	uint64_t defined[2 * LAR_MAX_DEPTH], ra[NODES_NUMBER + 1];
 	uint16_t parent[NODES_NUMBER + 1];
@@ -122,6 +123,7 @@ static bool same_as_fresh(const struct stack *s, uint64_t frame, uint32_t count)
 	space->frame[0].slot = UINT64_MAX;
 	fresh.fresh = fresh.frame + LAR_MAX_DEPTH;
 	fresh.watch = space->watch;
+	fresh.place = space->place;
 	nodes_init(&fresh.nodes, space->nodes, NODES_FEW);
 	nodes_forget(&fresh.nodes);
 	if (!unwind_fresh(&fresh, frame) || fresh.count != count)
