@@ -46,6 +46,13 @@ same 'locks: rows of what is recorded' 5 "$(grep -c '^  .* lariat .*/s   recorde
 # A tool that is not there is named with its package; one that fails is no figure.
 PATH=/usr/bin:/bin bench --list >"$work/list"
 same 'list' 1 "$(grep -c '^depth 80 ' "$work/list")"
+same 'list: tools' 1 "$(grep -c '^tools: .*lariat heap' "$work/list")"
 bench --only 'no such load' >"$work/out" 2>&1
 same 'nothing chosen' 1 $?
+bench --tools 'lariat,nonsense' >"$work/out" 2>"$work/err"
+same 'a tool that there is not' '1 bench: there is no tool nonsense: see --list' "$? $(cat "$work/err")"
+# Lariat counts the calls, also where only others are asked for.
+bench --scale 0.01 --rounds 1 --tools 'lariat heap' --only perl >"$work/out" 2>"$work/err"
+same 'one tool: exit status' "0 $(cat "$work/err")" "$? "
+same 'one tool: figures' 1 "$(grep -c '^  *lariat heap  *[0-9]' "$work/out")"
 finish
