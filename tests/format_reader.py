@@ -66,7 +66,7 @@ class Trace:
     def read_header(self):
         if self.data[:8] != b"LARIAT\r\n" or len(self.data) < 4096:
             sys.exit("not a trace")
-        if self.u32(8) != 2 or self.u32(20):
+        if self.u32(8) not in (2, 3) or self.u32(20):
             sys.exit("version %d, flags %#x: not for this reader" % (self.u32(8), self.u32(20)))
         self.slot_header, self.shift = self.u32(44), self.u32(484)
         self.sections = {}

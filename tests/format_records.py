@@ -70,6 +70,10 @@ class Stream:
     def zigzag(self):
         return unzigzag(self.varint())
 
+    def halves(self):
+        """The half bytes of what is left, the low one of each first."""
+        return [half for byte in self.data[self.at:] for half in (byte & 15, byte >> 4)]
+
     def address(self, last):
         if self.more() and self.data[self.at] == 1:
             return struct.unpack("<xQ", self.take(9))[0]
@@ -203,6 +207,7 @@ class Block:
         self.streams, self.shift = streams_of(encoded), shift
         self.shapes, self.forms, self.addresses = [], [None], []
         self.time, self.last_a, self.slow = 0, 0, {}
+        self.steps = {n: iter(self.stream(n).halves()) for n in (10, 11)}
         self.referred, self.nodes = Addresses(self.stream(6)), Nodes()
         self.records, self.skipped = [], 0
         while self.stream(0).more():
@@ -229,6 +234,12 @@ class Block:
     def stream(self, n):
         return self.streams.setdefault(n, Stream(b""))
 
+    def step(self, freed):
+        short = next(self.steps[11 if freed else 10], None)
+        if short is None:
+            return self.stream(9 if freed else 8).zigzag()
+        return short if short < 15 else self.stream(12).zigzag()
+
     def path(self):
         parent = len(self.nodes.all) - 1 - self.stream(3).varint()
         indices = [self.stream(5).varint() for _ in range(self.stream(4).varint())]
@@ -251,7 +262,7 @@ class Block:
         return form
 
     def event(self, form, own_size):
-        self.time = self.time + self.stream(9 if form.kind in (3, 16) else 8).zigzag() & M64
+        self.time = self.time + self.step(form.kind in (3, 16)) & M64
         if not form.known:
             self.skipped += 1
             return

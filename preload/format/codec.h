@@ -21,16 +21,19 @@
 /* Streams of a block. Field f (from 1, 0 is the time) of kind k is stream LAR_STREAM_FIELD + k * 8
  * + f. */
 enum lar_stream {
-	LAR_STREAM_SHAPES = 0,	 /* distinct (word 0 low half, fields, has_stack) */
-	LAR_STREAM_SEQUENCE = 1, /* per record: its form, below; 0 = PATH */
-	LAR_STREAM_RAS = 2,	 /* distinct return addresses, in order of first use */
-	LAR_STREAM_PARENT = 3,	 /* per PATH: nodes so far less the parent */
-	LAR_STREAM_FRAMES = 4,	 /* per PATH: frames */
-	LAR_STREAM_RA_INDEX = 5, /* per frame of a PATH: index into the return addresses */
-	LAR_STREAM_ADDRESS = 6,	 /* N and O fields without a reference */
-	LAR_STREAM_FORMS = 7,	 /* per record of a new form: its shape and node */
-	LAR_STREAM_TIME = 8,	 /* times, but of frees */
-	LAR_STREAM_FREED = 9,	 /* times of FREE and FREE_SIZED */
+	LAR_STREAM_SHAPES = 0,	    /* distinct (word 0 low half, fields, has_stack) */
+	LAR_STREAM_SEQUENCE = 1,    /* per record: its form, below; 0 = PATH */
+	LAR_STREAM_RAS = 2,	    /* distinct return addresses, in order of first use */
+	LAR_STREAM_PARENT = 3,	    /* per PATH: nodes so far less the parent */
+	LAR_STREAM_FRAMES = 4,	    /* per PATH: frames */
+	LAR_STREAM_RA_INDEX = 5,    /* per frame of a PATH: index into the return addresses */
+	LAR_STREAM_ADDRESS = 6,	    /* N and O fields without a reference */
+	LAR_STREAM_FORMS = 7,	    /* per record of a new form: its shape and node */
+	LAR_STREAM_TIME = 8,	    /* times, but of frees, as version 2 had them */
+	LAR_STREAM_FREED = 9,	    /* times of FREE and FREE_SIZED, likewise */
+	LAR_STREAM_STEP = 10,	    /* times, but of frees: two in a byte */
+	LAR_STREAM_FREED_STEP = 11, /* times of FREE and FREE_SIZED: two in a byte */
+	LAR_STREAM_LONG_STEP = 12,  /* what does not fit there */
 	LAR_STREAM_FIELD = 16,
 	LAR_STREAMS = LAR_STREAM_FIELD + 256 * 8
 };
@@ -55,6 +58,13 @@ enum {
 	LAR_FORM_SIZE = 1, /* bit of the others: likewise */
 	LAR_FORM_SHIFT = 1
 };
+
+/*
+ * A step is the time since the event before, in half a byte: most are short, and two that follow
+ * each other say more about one another than a Huffman code can make of single ones. This one says
+ * that it is in LAR_STREAM_LONG_STEP.
+ */
+#define LAR_STEP_LONG	     15
 
 #define LAR_FORMS	     4096 /* of a block; number 0 is none */
 #define LAR_IO_ASKED	     4	  /* the field of IO that is its size */
@@ -98,7 +108,7 @@ static inline uint64_t lar_chunk_size(uint64_t size, unsigned class)
 #define LAR_ENC_SHAPES	 1024  /* distinct shapes a block can have */
 #define LAR_ENC_REGIONS	 96    /* streams a block can use at once */
 #define LAR_ENC_NODES	 8192  /* a power of two */
-#define LAR_ENC_PARTS	 3
+#define LAR_ENC_PARTS	 4
 #define LAR_ENC_WAYS	 4
 #define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
 #define LAR_NET_FREED	 (1u << 31)
@@ -186,10 +196,16 @@ size_t lar_encode_bound(size_t words);
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events);
 
+/* Words of scratch memory for the steps that `size` bytes may hold. */
+static inline size_t lar_step_scratch(size_t size)
+{
+	return size / 4 + 4;
+}
+
 /* Words of scratch memory that decoding `size` bytes can need. */
 static inline size_t lar_decode_scratch(size_t size)
 {
-	return 3 * size + 3 * LAR_FORMS;
+	return 3 * size + 3 * LAR_FORMS + lar_step_scratch(size);
 }
 
 /*
@@ -242,7 +258,7 @@ uint32_t lar_encode_net(const struct lar_encoder *enc, const uint64_t *records, 
 /* Words of scratch memory that lar_decode_net() can need for `size` bytes. */
 static inline size_t lar_net_scratch(size_t size)
 {
-	return 7 * size + 3 * LAR_FORMS;
+	return 7 * size + 3 * LAR_FORMS + lar_step_scratch(size);
 }
 
 /*

@@ -77,6 +77,57 @@ int lar_read_shapes(struct decoder *d)
 	return 0;
 }
 
+/* From the halves of four bytes to eight bytes, the low one of each first. */
+static uint64_t unpack_word(uint32_t packed)
+{
+	uint64_t v = packed;
+
+	v = (v | v << 16) & 0xffff0000ffff;
+	v = (v | v << 8) & 0xff00ff00ff00ff;
+	return (v | v << 4) & 0x0f0f0f0f0f0f0f0f;
+}
+
+static void read_steps(struct decoder *d, bool freed, uint64_t **memory)
+{
+	const struct cursor *c = &d->fixed[freed ? LAR_STREAM_FREED_STEP : LAR_STREAM_STEP];
+	size_t size = (size_t)(c->end - c->p), at = 0;
+	uint64_t *to = *memory;
+	uint32_t packed = 0;
+
+	d->step[freed] = (const uint8_t *)to;
+	d->step_end[freed] = d->step[freed] + 2 * size;
+	for (; size - at >= 4; at += 4) {
+		memcpy(&packed, c->p + at, 4);
+		*to++ = unpack_word(packed);
+	}
+	packed = 0;
+	for (unsigned shift = 0; at < size; at++, shift += 8)
+		packed |= (uint32_t)c->p[at] << shift;
+	*to++ = unpack_word(packed);
+	*memory = to;
+}
+
+void lar_read_steps(struct decoder *d, uint64_t *memory)
+{
+	read_steps(d, false, &memory);
+	read_steps(d, true, &memory);
+}
+
+int lar_get_long_step(struct decoder *d, bool freed)
+{
+	uint64_t v;
+
+	if (d->step[freed] < d->step_end[freed]) {
+		d->step[freed]++;
+		if (get_varint(&d->fixed[LAR_STREAM_LONG_STEP], &v))
+			return -1;
+	} else if (get_varint(&d->fixed[freed ? LAR_STREAM_FREED : LAR_STREAM_TIME], &v)) {
+		return -1;
+	}
+	d->last_time += (uint64_t)unzigzag(v);
+	return 0;
+}
+
 void lar_forms_init(struct decoder *d, uint64_t *memory)
 {
 	d->form = (struct form *)memory;
@@ -298,6 +349,7 @@ int64_t lar_decode_places(const uint8_t *in, size_t size, uint32_t events, unsig
 	d.addr.freed = scratch + 2 * size;
 	d.addr.room = (uint32_t)size;
 	lar_forms_init(&d, scratch + 3 * size);
+	lar_read_steps(&d, scratch + 3 * size + 3 * LAR_FORMS);
 	*skipped = 0;
 	sequence = &d.fixed[LAR_STREAM_SEQUENCE];
 	while (sequence->p < sequence->end) {

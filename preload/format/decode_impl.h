@@ -51,6 +51,7 @@ struct form {
 
 struct decoder {
 	struct cursor fixed[LAR_STREAM_FIELD];
+	const uint8_t *step[2], *step_end[2]; /* one in a byte; second: of frees */
 	struct cursor field[LAR_EV_MAX][8];
 	struct shape shape[LAR_ENC_SHAPES];
 	struct form *form; /* LAR_FORMS, the first is none */
@@ -201,13 +202,17 @@ static inline __attribute__((always_inline)) int get_old(struct decoder *d, uint
 	return 0;
 }
 
+/* A time that is not a short step, or in a block of version 2. */
+int lar_get_long_step(struct decoder *d, bool freed);
+
 static inline __attribute__((always_inline)) int get_time(struct decoder *d, bool freed)
 {
-	uint64_t v;
+	const uint8_t *p = d->step[freed];
 
-	if (get_varint(&d->fixed[freed ? LAR_STREAM_FREED : LAR_STREAM_TIME], &v))
-		return -1;
-	d->last_time += (uint64_t)unzigzag(v);
+	if (__builtin_expect(p == d->step_end[freed] || *p == LAR_STEP_LONG, 0))
+		return lar_get_long_step(d, freed);
+	d->step[freed] = p + 1;
+	d->last_time += *p;
 	return 0;
 }
 
@@ -239,6 +244,9 @@ _Static_assert(LAR_FORM_NEW &LAR_FORM_SIZE, "a new form's record has its size");
 /* Where each stream is, and the forms that records have: 0, or -1 when the bytes are no block. */
 int lar_read_directory(struct decoder *d, const uint8_t *in, size_t size);
 int lar_read_shapes(struct decoder *d);
+
+/* Takes lar_step_scratch() of the block's size for its steps. */
+void lar_read_steps(struct decoder *d, uint64_t *memory);
 
 /* Takes 3 * LAR_FORMS words for forms. */
 void lar_forms_init(struct decoder *d, uint64_t *memory);

@@ -182,6 +182,7 @@ int lar_decode_net(const uint8_t *in, size_t size, uint32_t events, unsigned tim
 		return -1;
 	n.d.addr.room = (uint32_t)size;
 	lar_forms_init(&n.d, scratch + 7 * size);
+	lar_read_steps(&n.d, scratch + 7 * size + 3 * LAR_FORMS);
 	n.d.addr.allocated = scratch;
 	n.d.addr.freed = scratch + size;
 	n.new_ticks = scratch + 2 * size;

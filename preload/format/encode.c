@@ -144,8 +144,9 @@ static void encoder_reset(struct lar_encoder *enc)
 		memset(enc->address, 0, sizeof(enc->address));
 		enc->generation = 1;
 	}
-	for (unsigned s = 0; s <= LAR_STREAM_FREED; s++)
-		stream_open(enc, s);
+	for (unsigned s = 0; s <= LAR_STREAM_LONG_STEP; s++)
+		if (s != LAR_STREAM_TIME && s != LAR_STREAM_FREED)
+			stream_open(enc, s);
 	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1);
 	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2);
 	stream_open(enc, LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1);
@@ -153,10 +154,13 @@ static void encoder_reset(struct lar_encoder *enc)
 
 #define PART_LEAST 256 /* bytes of times that are worth a part of their own */
 
-/* The part that a stream goes to: times of frees differ from others. */
+/* The part that a stream goes to: times of frees differ from others, and long ones from short. */
 static unsigned part_of(unsigned stream)
 {
-	return stream == LAR_STREAM_TIME ? 1 : stream == LAR_STREAM_FREED ? 2 : 0;
+	return stream == LAR_STREAM_STEP	 ? 1
+	       : stream == LAR_STREAM_FREED_STEP ? 2
+	       : stream == LAR_STREAM_LONG_STEP	 ? 3
+						 : 0;
 }
 
 static size_t stream_size(const struct lar_encoder *enc, unsigned stream)
@@ -177,12 +181,40 @@ static uint8_t *part_put(struct lar_encoder *enc, unsigned part, uint8_t *p)
 	return p;
 }
 
+/* Of eight bytes below 16, two go into one: the first into its low half. */
+static uint32_t pack_word(uint64_t v)
+{
+	v = (v | v >> 4) & 0xff00ff00ff00ff;
+	v = (v | v >> 8) & 0xffff0000ffff;
+	return (uint32_t)(v | v >> 16);
+}
+
+/* Steps take a byte each so far. A region has room behind its stream. */
+static void steps_pack(struct lar_encoder *enc, unsigned stream)
+{
+	const uint8_t *from = enc->start[stream], *end = enc->end[stream];
+	uint8_t *to = enc->start[stream];
+
+	put_word(enc->end[stream], 0);
+	enc->end[stream] = to + (end - from + 1) / 2;
+	for (; from < end; from += 8, to += 4) {
+		uint64_t v;
+		uint32_t packed;
+
+		__builtin_memcpy(&v, from, 8);
+		packed = pack_word(v);
+		__builtin_memcpy(to, &packed, 4);
+	}
+}
+
 /* The directory (stream, bytes)..., then the streams, part by part. */
 static size_t streams_gather(struct lar_encoder *enc, uint8_t *out, size_t out_size)
 {
 	size_t total = MAX_VARINT;
 	uint8_t *p = out;
 
+	steps_pack(enc, LAR_STREAM_STEP);
+	steps_pack(enc, LAR_STREAM_FREED_STEP);
 	for (uint32_t i = 0; i < enc->region_count; i++)
 		total += stream_size(enc, enc->used_stream[i]) + 2 * MAX_VARINT;
 	if (total > out_size)
@@ -296,12 +328,16 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 
 static inline __attribute__((always_inline)) void put_time(struct hot *h, bool freed, uint64_t time)
 {
-	uint64_t delta = zigzag((int64_t)(time - h->last_time));
+	uint64_t step = time - h->last_time;
 
+	if (__builtin_expect(step >= LAR_STEP_LONG, 0)) {
+		h->long_step = put_varint(h->long_step, zigzag((int64_t)step));
+		step = LAR_STEP_LONG;
+	}
 	if (freed)
-		h->free_time = put_varint(h->free_time, delta);
+		*h->free_step++ = (uint8_t)step;
 	else
-		h->time = put_varint(h->time, delta);
+		*h->step++ = (uint8_t)step;
 	h->last_time = time;
 }
 

@@ -14,7 +14,7 @@
  * store through a stream's end could change anything else for all the compiler knows.
  */
 struct hot {
-	uint8_t *sequence, *address, *time, *free_time;
+	uint8_t *sequence, *address, *step, *free_step, *long_step;
 	uint8_t *alloc_new, *alloc_size, *free_old;
 	uint64_t last_time; /* shifted */
 	uint64_t last_new, next_new, last_old;
@@ -30,8 +30,9 @@ struct hot {
 #define HOT_STREAMS(X)                                                                             \
 	X(sequence, LAR_STREAM_SEQUENCE)                                                           \
 	X(address, LAR_STREAM_ADDRESS)                                                             \
-	X(time, LAR_STREAM_TIME)                                                                   \
-	X(free_time, LAR_STREAM_FREED)                                                             \
+	X(step, LAR_STREAM_STEP)                                                                   \
+	X(free_step, LAR_STREAM_FREED_STEP)                                                        \
+	X(long_step, LAR_STREAM_LONG_STEP)                                                         \
 	X(alloc_new, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 1)                                      \
 	X(alloc_size, LAR_STREAM_FIELD + LAR_EV_ALLOC * 8 + 2)                                     \
 	X(free_old, LAR_STREAM_FIELD + LAR_EV_FREE * 8 + 1)

@@ -13,7 +13,7 @@
 
 #define LAR_MAGIC	      "LARIAT\r\n" /* 8 bytes, no terminator; a text-mode copy breaks it */
 #define LAR_MAGIC_SIZE	      8
-#define LAR_VERSION	      2 /* version a writer of this source writes */
+#define LAR_VERSION	      3 /* version a writer of this source writes */
 #define LAR_VERSION_OLDEST    2 /* oldest version a reader of this source reads */
 #define LAR_HEADER_SIZE	      4096
 #define LAR_SLOT_HEADER_SIZE  9216 /* that a writer of this source writes; before: 4096, 8192 */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Made the traces beside it, once: `make_golden FOLDER` writes them anew, byte for byte as long as
- * zstd compresses alike and slots have the header that they had. What each holds was then written
- * down by hand in NAME.jsonl; these files stay as they are, so that every later reader is held to
- * them.
+ * zstd compresses alike and slots have the header that they had; all but `steps` were of version 2.
+ * What each holds was then written down by hand in NAME.jsonl; these files stay as they are, so
+ * that every later reader is held to them.
  */
 #include <errno.h>
 #include <string.h>
@@ -165,6 +165,29 @@ static void make_reuse(void)
 	ADD(REALLOC, realloc, 30, U(33), U(0x555500f0), U(0x10), U(1), U(0)); /* not sealed yet */
 	tb_slot(&tb, 1, 0, &r, 203, 3);
 	write_trace(&tb, "reuse");
+}
+
+/* Steps of time that fit into half a byte, the largest of them, and others, one backwards. */
+static void make_steps(void)
+{
+	static struct tb_records r;
+	struct tb tb;
+
+	tb_init(&tb, 4096);
+	common_dictionary(&tb);
+	begin(&r, 1000, 1);
+#undef ADD
+#define ADD(time, address)                                                                         \
+	tb_add(&r, LAR_EV_ALLOC, 0, LAR_CALL_malloc, U(1000 + (time)), U(address), U(24), U(0))
+	ADD(14, 0x55550010);
+	ADD(29, 0x55550030);
+	TB_FREE(&r, 1000 + 29, 0x55550010);
+	TB_FREE(&r, 1000 + 28, 0x55550030);
+	ADD(30, 0x55550010);
+	TB_FREE(&r, 1000 + 1000030, 0x55550010);
+	TB_FREE(&r, 1000 + 1000031, 0x66660010);
+	tb_block(&tb, &r, 0, 0, 0);
+	write_trace(&tb, "steps");
 }
 
 /* Seven blocks in a ring that holds fewer; each frees address N and is followed by N + 1. */
@@ -426,6 +449,7 @@ int main(int argc, char **argv)
 	strcpy(folder, argv[1]);
 	make_kinds();
 	make_reuse();
+	make_steps();
 	make_wrapped();
 	make_folded();
 	make_killed();

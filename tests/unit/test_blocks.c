@@ -110,8 +110,8 @@ static void draft_good(struct draft *d)
 	PUT(d, LAR_STREAM_RA_INDEX, 0);
 	PUT(d, LAR_STREAM_ADDRESS, 8);
 	PUT(d, LAR_STREAM_FORMS, 0, 0, 1);
-	PUT(d, LAR_STREAM_TIME, 10);
-	PUT(d, LAR_STREAM_FREED, 2);
+	PUT(d, LAR_STREAM_STEP, 5);
+	PUT(d, LAR_STREAM_FREED_STEP, 1);
 	PUT(d, FIELD(ALLOC, 1), 0);
 	PUT(d, FIELD(ALLOC, 2), 3);
 	PUT(d, FIELD(FREE, 1), 2);
@@ -245,7 +245,7 @@ static void test_unknown_kinds(void **state)
 	SET(d, LAR_STREAM_SEQUENCE, 0, 1, 1, 1, 1, 1);
 	/* kind 31 with node 1; 200; ALLOC with the root; LOCKSUM; FREE */
 	SET(d, LAR_STREAM_FORMS, 2, 0, 3, 0, 1, 4, 1);
-	SET(d, LAR_STREAM_TIME, 4, 6, 10, 8);
+	SET(d, LAR_STREAM_STEP, 0x32, 0x45);
 	PUT(d, FIELD(31, 1), 0xff); /* never looked at */
 	assert_int_equal(decode(d, 5, 0), 9);
 	assert_int_equal(skipped, 3);
@@ -268,7 +268,7 @@ static void test_usual_size(void **state)
 	(void)state;
 	draft_good(d);
 	SET(d, LAR_STREAM_SEQUENCE, 0, 1, 2, 3, 2, 1);
-	SET(d, LAR_STREAM_TIME, 10, 2, 2, 2);
+	SET(d, LAR_STREAM_STEP, 0x15, 0x11);
 	SET(d, FIELD(ALLOC, 1), 0, 2, 2, 2);
 	SET(d, FIELD(ALLOC, 2), 3, 9);
 	assert_int_equal(decode(d, 5, 0), 2 + 4 * 4 + 3);
@@ -280,6 +280,47 @@ static void test_usual_size(void **state)
 		assert_int_equal(r[2], 0x10 + 32 * i);
 		assert_int_equal(r[3], sizes[i]);
 	}
+	free(d);
+}
+
+/* Steps that do not fit into half a byte, one of them backwards; both streams take theirs from one.
+ * Steps as blocks of version 2 have them. */
+static void test_steps(void **state)
+{
+	struct draft *d = calloc(1, sizeof(*d));
+
+	(void)state;
+	draft_good(d);
+	SET(d, LAR_STREAM_SEQUENCE, 0, 1, 1, 2, 4, 2);
+	SET(d, FIELD(ALLOC, 1), 0, 2, 2);
+	SET(d, FIELD(FREE, 1), 2, 2);
+	SET(d, LAR_STREAM_STEP, 0xff, 0x0e);
+	SET(d, LAR_STREAM_FREED_STEP, 0xf0);
+	PUT(d, LAR_STREAM_LONG_STEP, 0xc8, 1, 1, 40); /* 100, -1, 20 */
+	assert_int_equal(decode(d, 5, 0), 2 + 3 * 4 + 2 * 3);
+	assert_int_equal(out[3], 100);
+	assert_int_equal(out[7], 100); /* the first free: 0 */
+	assert_int_equal(out[10], 99);
+	assert_int_equal(out[14], 119);
+	assert_int_equal(out[17], 119 + 14);
+	SET(d, LAR_STREAM_LONG_STEP, 0xc8, 1, 1);
+	assert_int_equal(decode(d, 5, 0), -1);
+	SET(d, LAR_STREAM_LONG_STEP, 0xc8, 1, 1, 40);
+	SET(d, LAR_STREAM_STEP, 0xff);
+	assert_int_equal(decode(d, 5, 0), -1);
+
+	SET(d, LAR_STREAM_STEP);
+	SET(d, LAR_STREAM_FREED_STEP);
+	PUT(d, LAR_STREAM_TIME, 0xc8, 1, 1, 28);
+	PUT(d, LAR_STREAM_FREED, 0, 40);
+	assert_int_equal(decode(d, 5, 0), 2 + 3 * 4 + 2 * 3);
+	assert_int_equal(out[3], 100);
+	assert_int_equal(out[7], 100);
+	assert_int_equal(out[10], 99);
+	assert_int_equal(out[14], 119);
+	assert_int_equal(out[17], 119 + 14);
+	SET(d, LAR_STREAM_TIME, 0xc8, 1, 1);
+	assert_int_equal(decode(d, 5, 0), -1);
 	free(d);
 }
 
@@ -309,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_count),	  cmocka_unit_test(test_deepest),
 		cmocka_unit_test(test_paths),	  cmocka_unit_test(test_unknown_kinds),
 		cmocka_unit_test(test_directory), cmocka_unit_test(test_usual_size),
+		cmocka_unit_test(test_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

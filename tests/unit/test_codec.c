@@ -164,7 +164,7 @@ static void test_known_bytes(void **state)
 	struct tb_records *r = calloc(1, sizeof(*r));
 	uint8_t bytes[1024];
 	size_t size = small_block(bytes, sizeof(bytes), r);
-	static const uint8_t expected[] = { 16, /* streams */
+	static const uint8_t expected[] = { 17, /* streams */
 					    /* fixed streams and their bytes */
 					    0, 10, 1, 4, 2, 4, 3, 1, 4, 1, 5, 2, 6, 2, 7, 4,
 					    /* ALLOC: address, size */
@@ -173,8 +173,8 @@ static void test_known_bytes(void **state)
 					    41, 1,
 					    /* THREAD: tid, number, creator */
 					    25, 1, 26, 1, 27, 1,
-					    /* times; those of frees */
-					    8, 4, 9, 2,
+					    /* steps; those of frees; long ones */
+					    10, 1, 11, 1, 12, 6,
 					    /* shapes */
 					    1, 4, 0x82, 0x80, 0x04, 0x80 | 3, 0x83, 0x80, 0x14, 2,
 					    /* sequence: THREAD, PATH, ALLOC, FREE */
@@ -193,8 +193,8 @@ static void test_known_bytes(void **state)
 					    2,
 					    /* tid; number; creator */
 					    7, 1, 0,
-					    /* time 100; 100 later; 100 later */
-					    0xc8, 0x01, 0xc8, 0x01, 0xc8, 0x01 };
+					    /* time 100; 100 later; 100 later: all are long */
+					    0xff, 0x0f, 0xc8, 0x01, 0xc8, 0x01, 0xc8, 0x01 };
 
 	(void)state;
 	assert_int_equal(size, sizeof(expected));

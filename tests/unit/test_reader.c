@@ -363,11 +363,11 @@ static void test_refusals(void **state)
 	assert_int_equal(trace_open("/dev/zero", &f->trace, &error), -EINVAL);
 	f->trace = NULL;
 	f->tb.header->version = LAR_VERSION + 1;
-	expect_refusal(f, -EPROTONOSUPPORT, "version 3 is newer than version 2");
+	expect_refusal(f, -EPROTONOSUPPORT, "version 4 is newer than version 3");
 	f->tb.size = 64; /* so short a piece says so, too */
-	expect_refusal(f, -EPROTONOSUPPORT, "version 3 is newer than version 2");
+	expect_refusal(f, -EPROTONOSUPPORT, "version 4 is newer than version 3");
 	f->tb.size = size;
-	f->tb.header->version = LAR_VERSION - 1;
+	f->tb.header->version = LAR_VERSION_OLDEST - 1;
 	expect_refusal(f, -EPROTONOSUPPORT, "version 1 is older than version 2");
 	f->tb.header->version = LAR_VERSION;
 	f->tb.header->compat_flags = 0xffff;
