@@ -180,7 +180,7 @@ static void section_set(struct lar_header *h, enum lar_section_type type, uint64
 static void sections_plan(struct lar_header *h, uint64_t size)
 {
 	uint64_t at = LAR_HEADER_SIZE;
-	uint64_t slot = size >= 256u << 20  ? 384u << 10
+	uint64_t slot = size >= 256u << 20  ? 512u << 10
 			: size >= 64u << 20 ? 256u << 10
 			: size >= 16u << 20 ? 64u << 10
 			: size >= 4u << 20  ? 32u << 10
