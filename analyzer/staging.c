@@ -210,10 +210,10 @@ static int append(struct staging *st, const struct staging_slot *s)
 }
 
 /* One try; -EAGAIN when the slot changed hands under the copy. *total counts the bytes copied. */
-static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t offset, uint32_t unit,
+static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t offset, uint64_t size,
 		     uint32_t index, uint64_t *total)
 {
-	uint32_t room = unit - rf->header.slot_header_size;
+	uint64_t room = size - rf->header.slot_header_size;
 	struct staging_slot s = { .index = index };
 	struct lar_slot_holds holds;
 	struct lar_slot header;
@@ -259,31 +259,36 @@ static int copy_slot(struct staging *st, const struct ringfile *rf, uint64_t off
 	return rc;
 }
 
+static bool good_size(const struct ringfile *rf, uint64_t size)
+{
+	return size > rf->header.slot_header_size &&
+	       size - rf->header.slot_header_size <= MAX_BUFFER && size % 8 == 0;
+}
+
 int staging_init(struct staging *staging, const struct ringfile *rf)
 {
 	struct lar_section area = ringfile_section(rf, LAR_SECTION_STAGING);
-	uint64_t total = 0, slots;
+	struct lar_slot_sizes sizes = { rf->header.wide_slots, rf->header.wide_size,
+					area.unit_size };
+	uint64_t total = 0, offset;
 
 	memset(staging, 0, sizeof(*staging));
 	if (!area.size)
 		return 0;
-	if (area.unit_size <= rf->header.slot_header_size ||
-	    area.unit_size - rf->header.slot_header_size > MAX_BUFFER || area.unit_size % 8) {
+	if (!good_size(rf, sizes.unit_size) ||
+	    (sizes.wide_slots && !good_size(rf, sizes.wide_size))) {
 		staging->damaged++;
 		return 0;
 	}
-	/* the last slot may be cut */
-	slots = (area.size + area.unit_size - 1) / area.unit_size;
-	if (slots > area.used)
-		slots = area.used;
-	if (slots > MAX_SLOTS)
-		slots = MAX_SLOTS;
-	for (uint32_t i = 0; i < slots; i++) {
+	for (uint32_t i = 0; i < area.used && i < MAX_SLOTS; i++) {
 		int rc = -EAGAIN;
 
+		offset = lar_slot_offset(&sizes, i);
+		if (offset >= area.size) /* the last one may be cut */
+			break;
 		for (int try = 0; rc == -EAGAIN && try < MAX_TRIES; try++)
-			rc = copy_slot(staging, rf, area.offset + (uint64_t)i * area.unit_size,
-				       area.unit_size, i, &total);
+			rc = copy_slot(staging, rf, area.offset + offset, lar_slot_size(&sizes, i),
+				       i, &total);
 		if (rc && rc != -EAGAIN)
 			return rc;
 	}

@@ -17,7 +17,7 @@
 
 static size_t fill_words(void)
 {
-	return (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	return (lar->slot_most - LAR_SLOT_HEADER_SIZE) / 8;
 }
 
 static struct fold_block *queued(struct fold *f, uint32_t id)
@@ -320,8 +320,7 @@ static void take_event(struct fold *f, struct fold_source *s)
  */
 static uint64_t slot_limit(const struct fold_source *s, uint32_t index)
 {
-	struct lar_slot *slot =
-		(struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
+	struct lar_slot *slot = recorder_slot(index);
 	const uint64_t *words = (const uint64_t *)((uint8_t *)slot + LAR_SLOT_HEADER_SIZE);
 	uint64_t state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
 	uint32_t head = (uint32_t)state / 8, fill = (uint32_t)(state >> 32);
@@ -376,8 +375,7 @@ static bool advance(struct fold *f, uint64_t limit, uint32_t budget)
 /* Makes what the slot holds a source: it keeps others from going on. */
 static bool snapshot(struct fold *f, uint32_t index)
 {
-	struct lar_slot *slot =
-		(struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
+	struct lar_slot *slot = recorder_slot(index);
 	struct fold_source *s = &f->source[index];
 	uint64_t state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
 

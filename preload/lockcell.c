@@ -327,14 +327,9 @@ bool held_order_new(struct thread *t, uint32_t cell)
 
 /* ---- who holds it ---- */
 
-static struct lar_slot *slot_of(uint32_t index)
-{
-	return (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
-}
-
 static bool holder_in(uint32_t index, uint64_t addr, struct lock_holder *out)
 {
-	const struct lar_slot *slot = slot_of(index);
+	const struct lar_slot *slot = recorder_slot(index);
 	const struct thread *t = lar->thread[index];
 	uint32_t places = t ? lockcell_places(t) : LOCKCELL_PROBES;
 
@@ -359,14 +354,14 @@ struct lock_holder lockcell_holder(uint64_t addr, uint32_t tid)
 	if (tid) {
 		uint32_t index = lar->slot_of_tid[tid % RECORDER_TIDS];
 
-		if (index < used && slot_of(index)->owner_tid == tid) {
-			out.thread = slot_of(index)->thread_no;
+		if (index < used && recorder_slot(index)->owner_tid == tid) {
+			out.thread = recorder_slot(index)->thread_no;
 			holder_in(index, addr, &out);
 			return out;
 		}
 	}
 	for (uint32_t i = 0; i < used && i < HOLDERS_LOOKED; i++)
-		if ((!tid || slot_of(i)->owner_tid == tid) && holder_in(i, addr, &out))
+		if ((!tid || recorder_slot(i)->owner_tid == tid) && holder_in(i, addr, &out))
 			break;
 	return out;
 }

@@ -338,15 +338,13 @@ static bool ring_is_long(const struct reach *r)
 
 bool reach_live(struct reach *r)
 {
-	const struct lar_section *s = live_section(r, LAR_SECTION_STAGING);
+	uint32_t slots = r->s->slot_count;
 	bool doubtful = false;
-	uint32_t slots;
 
-	if (!s || !live_section(r, LAR_SECTION_RING))
+	if (!live_section(r, LAR_SECTION_RING))
 		return false;
 	if (!r->s->slots && !r->s->ring_used && !r->s->folded)
 		return true; /* nothing was ever recorded */
-	slots = (uint32_t)(s->size / r->s->slot_size);
 	if (r->s->tables) {
 		if (!live_from(r, slots, true, &doubtful))
 			return false;

@@ -98,11 +98,10 @@ static bool find_blocks(struct live *l, const uint8_t *ring, uint64_t size)
 
 static bool decode_memory(struct live *l)
 {
-	uint64_t slot_size = l->r->s->slot_size;
 	size_t dctx = ZSTD_estimateDCtxSize();
 	uint8_t *p;
 
-	l->fill_words = (slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	l->fill_words = (l->r->s->slot_most - LAR_SLOT_HEADER_SIZE) / 8;
 	l->encoded_size = lar_encode_bound(l->fill_words);
 	p = reach_memory(l->r, 8 * l->fill_words + 8 * lar_net_scratch(l->encoded_size) + dctx +
 				       l->encoded_size);

@@ -90,7 +90,8 @@ struct recorder {
 	uint64_t map_size;
 	struct lar_header *header;
 	uint8_t *staging;
-	uint32_t slot_size;
+	struct lar_slot_sizes slot_sizes;
+	uint32_t slot_most; /* bytes of the largest */
 	uint32_t slot_count;
 	uint8_t *dict;
 	uint64_t dict_size;
@@ -171,6 +172,12 @@ static always_inline uint64_t lar_tsc(void)
 }
 
 uint64_t lar_ticks_slow(void);
+
+/* The slot of an index below lar->slot_count. */
+static inline struct lar_slot *recorder_slot(uint32_t index)
+{
+	return (struct lar_slot *)(lar->staging + lar_slot_offset(&lar->slot_sizes, index));
+}
 
 /* Now, in ticks. */
 static always_inline uint64_t lar_ticks(void)

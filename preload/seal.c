@@ -66,26 +66,25 @@ static size_t round_page(size_t n)
 	return (n + 4095) & ~(size_t)4095;
 }
 
+/* Of the largest slot. */
 static size_t slot_words(void)
 {
-	return (lar->slot_size - LAR_SLOT_HEADER_SIZE) / 8;
+	return (lar->slot_most - LAR_SLOT_HEADER_SIZE) / 8;
 }
 
 /* Where the parts of a context lie in its memory; at[6] is its size. */
-static size_t context_parts(size_t at[7])
+static void context_parts(size_t at[7])
 {
-	size_t words = slot_words();
-	size_t region = lar_encode_region_size(words), bound = lar_encode_bound(words);
+	size_t words = slot_words(), bound = lar_encode_bound(words);
 
 	at[0] = round_page(sizeof(struct seal_context));
 	at[1] = at[0] + round_page(sizeof(struct lar_encoder));
-	at[2] = at[1] + round_page(region * LAR_ENC_REGIONS);
+	at[2] = at[1] + round_page(lar_encode_regions_size(words));
 	at[3] = at[2] + round_page(bound);
 	at[4] = at[3] + round_page(ZSTD_compressBound(bound) + LAR_ENC_PARTS * FRAME_MOST);
 	at[5] = at[4] + ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(SEAL_LEVEL, 0, 0));
 	at[5] = round_page(at[5]);
 	at[6] = at[5] + round_page(lar_encode_gone_size(words));
-	return region;
 }
 
 void seal_prepare(void)
@@ -98,10 +97,11 @@ void seal_prepare(void)
 
 static struct seal_context *context_new(void)
 {
-	size_t at[7], region = context_parts(at);
+	size_t at[7];
 	struct seal_context *c;
 	uint8_t *p = lar->seal_memory;
 
+	context_parts(at);
 	lar->seal_memory = NULL;
 	if (!p)
 		p = pool_map(at[6]);
@@ -110,7 +110,7 @@ static struct seal_context *context_new(void)
 	c = (struct seal_context *)p;
 	c->encoder = (struct lar_encoder *)(p + at[0]);
 	c->encoder->regions = p + at[1];
-	c->encoder->region_size = region;
+	c->encoder->most_words = slot_words();
 	c->encoder->gone = (uint32_t *)(p + at[5]);
 	c->encoded = p + at[2];
 	c->encoded_size = at[3] - at[2];
@@ -361,7 +361,8 @@ static bool seal_is_hopeless(void)
 
 bool seal_grow(struct thread *t)
 {
-	uint64_t end = lar->slot_size, step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
+	uint64_t end = lar_slot_size(&lar->slot_sizes, t->index),
+		 step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
 
 	if (t->ready == SLOT_CELLS) /* finished: few come yet */
 		step = SLOT_LATE;

@@ -160,7 +160,8 @@ static void describe(struct snapshot *s, uint64_t sp, const uint64_t *registers,
 
 	s->base = lar->base;
 	s->map_size = lar->map_size;
-	s->slot_size = lar->slot_size;
+	s->slot_most = lar->slot_most;
+	s->slot_count = lar->slot_count;
 	s->pid = (uint32_t)sys_getpid();
 	s->tid = (uint32_t)sys_gettid();
 	describe_modules(s);

@@ -46,7 +46,8 @@ struct snapshot {
 	uint64_t size; /* of this mapping */
 	uint8_t *base; /* the trace */
 	uint64_t map_size;
-	uint64_t slot_size;
+	uint64_t slot_most; /* bytes of the largest slot */
+	uint32_t slot_count;
 	uint64_t ring_used;	       /* bytes of the ring that ever held something */
 	uint64_t self_start, self_end; /* the recorder's own module */
 	uint64_t c_start, c_end;       /* libc */

@@ -12,11 +12,11 @@
 #include "thread.h"
 #include "tracefile.h"
 
-static uint64_t head_of(const struct lar_slot *slot)
+static uint64_t head_of(const struct lar_slot *slot, uint32_t index)
 {
-	uint64_t head = (uint32_t)slot->state;
+	uint64_t head = (uint32_t)slot->state, size = lar_slot_size(&lar->slot_sizes, index);
 
-	return head <= lar->slot_size - LAR_SLOT_HEADER_SIZE ? head & ~7ull : 0;
+	return head <= size - LAR_SLOT_HEADER_SIZE ? head & ~7ull : 0;
 }
 
 /* Only slots that a thread of this process has written to: others may have no disk yet. */
@@ -34,7 +34,7 @@ bool snapshot_copy_slots(struct snapshot *s, const struct inuse *u)
 
 	for (uint32_t i = 0; i < slots; i++)
 		if (slot_in_use(i) && !s->inplace)
-			size += head_of(slot_in_use(i));
+			size += head_of(slot_in_use(i), i);
 	size = size ? size : 1;
 	s->slot = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -52,14 +52,14 @@ bool snapshot_copy_slots(struct snapshot *s, const struct inuse *u)
 		s->slot[i].used = true;
 		s->slot[i].fill = (uint32_t)(slot->state >> 32);
 		s->slot[i].sealed = s->tables && inuse_has(u, i, s->slot[i].fill);
-		s->slot[i].words = (uint32_t)(head_of(slot) / 8);
+		s->slot[i].words = (uint32_t)(head_of(slot, i) / 8);
 		s->slot[i].record =
 			(const uint64_t *)((const uint8_t *)slot + LAR_SLOT_HEADER_SIZE);
 		if (s->inplace)
 			continue;
-		memcpy((uint8_t *)s->slot + at, s->slot[i].record, head_of(slot));
+		memcpy((uint8_t *)s->slot + at, s->slot[i].record, head_of(slot, i));
 		s->slot[i].record = (const uint64_t *)((uint8_t *)s->slot + at);
-		at += head_of(slot);
+		at += head_of(slot, i);
 	}
 	return true;
 }

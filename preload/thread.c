@@ -103,14 +103,9 @@ static void stack_bounds(struct stack *s, uint64_t frame, bool initial)
 	s->low = s->high - (size ? size : STACK_DEFAULT);
 }
 
-static struct lar_slot *slot_at(uint32_t index)
-{
-	return (struct lar_slot *)(lar->staging + (uint64_t)index * lar->slot_size);
-}
-
 static bool slot_take(uint32_t index, uint32_t old, uint32_t tid)
 {
-	return __atomic_compare_exchange_n(&slot_at(index)->owner_tid, &old, tid, false,
+	return __atomic_compare_exchange_n(&recorder_slot(index)->owner_tid, &old, tid, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
@@ -119,9 +114,11 @@ static bool tid_dead(uint32_t tid)
 	return sys_call3(SYS_tgkill, (long)lar->pid, tid, 0) == -ESRCH;
 }
 
-static uint32_t slot_first_bytes(void)
+static uint64_t slot_first_bytes(uint32_t index)
 {
-	return SLOT_FIRST < lar->slot_size ? SLOT_FIRST : lar->slot_size;
+	uint64_t size = lar_slot_size(&lar->slot_sizes, index);
+
+	return SLOT_FIRST < size ? SLOT_FIRST : size;
 }
 
 /* The last slots are shared by the threads that find no other. */
@@ -133,14 +130,14 @@ static uint32_t slots_shared(void)
 /* Puts a never used slot into service. */
 static bool slot_begin(uint32_t index, uint32_t owner)
 {
-	struct lar_slot *slot = slot_at(index);
-	uint64_t ready = 0;
+	struct lar_slot *slot = recorder_slot(index);
+	uint64_t ready = 0, size = lar_slot_size(&lar->slot_sizes, index);
 
-	if (!tracefile_extend((uint8_t *)slot, &ready, slot_first_bytes(), lar->slot_size, 4096))
+	if (!tracefile_extend((uint8_t *)slot, &ready, slot_first_bytes(index), size, 4096))
 		return false;
 	FAULT_POINT(slot_disk);
 	slot->index = index;
-	slot->buffer_size = lar->slot_size - LAR_SLOT_HEADER_SIZE;
+	slot->buffer_size = (uint32_t)size - LAR_SLOT_HEADER_SIZE;
 	slot->owner_tid = owner;
 	FAULT_POINT(slot_header);
 	__atomic_store_n(&slot->magic, LAR_SLOT_MAGIC, __ATOMIC_RELEASE);
@@ -156,7 +153,7 @@ static int32_t slot_find(uint32_t tid)
 	int32_t found = -1;
 
 	for (uint32_t i = 0; i < used; i++) {
-		uint32_t owner = __atomic_load_n(&slot_at(i)->owner_tid, __ATOMIC_ACQUIRE);
+		uint32_t owner = __atomic_load_n(&recorder_slot(i)->owner_tid, __ATOMIC_ACQUIRE);
 
 		if ((!owner || owner == tid || tid_dead(owner & ~NESTED_BIT)) &&
 		    slot_take(i, owner, tid))
@@ -224,10 +221,10 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->stack.era = 1;
 	t->stack.capacity = capacity;
 	t->index = index;
-	t->slot = slot_at(index);
+	t->slot = recorder_slot(index);
 	t->buffer = (uint64_t *)((uint8_t *)t->slot + LAR_SLOT_HEADER_SIZE);
 	t->head = t->buffer;
-	t->ready = slot_first_bytes();
+	t->ready = slot_first_bytes(index);
 	thread_set_limit(t);
 	lar->thread[index] = t;
 	return t;
@@ -316,7 +313,7 @@ static struct thread *shared_struct(uint32_t tid)
 
 	if (!spin_lock(&lar->slot_lock))
 		return NULL;
-	if (slot_at(index)->magic != LAR_SLOT_MAGIC && !slot_begin(index, SHARED_OWNER)) {
+	if (recorder_slot(index)->magic != LAR_SLOT_MAGIC && !slot_begin(index, SHARED_OWNER)) {
 		t = NULL;
 	} else {
 		__atomic_store_n(&section->used, lar->slot_count, __ATOMIC_RELEASE);
@@ -484,10 +481,10 @@ void thread_seal_all(void)
 
 	sys_block_signals(&mask);
 	for (uint32_t i = 0; i < used; i++) {
-		uint32_t owner = __atomic_load_n(&slot_at(i)->owner_tid, __ATOMIC_ACQUIRE);
+		uint32_t owner = __atomic_load_n(&recorder_slot(i)->owner_tid, __ATOMIC_ACQUIRE);
 		struct thread *t = lar->thread[i];
 
-		note_cpu(slot_at(i), owner);
+		note_cpu(recorder_slot(i), owner);
 		if (owner == me) {
 			if (t && t == lar_self && t->gate == GATE_OPEN) {
 				t->gate = GATE_BUSY;
@@ -500,7 +497,7 @@ void thread_seal_all(void)
 			if (t)
 				seal_finish(t);
 			FAULT_POINT(end_slot);
-			__atomic_store_n(&slot_at(i)->owner_tid, 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&recorder_slot(i)->owner_tid, 0, __ATOMIC_RELEASE);
 		}
 	}
 	if (used)

@@ -26,7 +26,12 @@
 #define PAGE	       4096ull
 #define UNBOUNDED_SIZE (1ull << 38) /* address space and apparent size of a trace without bound */
 #define MAX_SAME_NAME  10000
-#define LEAKS_MOST     (64ull << 20)
+/* The threads that record first are most of it in most programs, and the larger a block, the less
+ * of it is what other blocks hold as well. */
+#define WIDE_SLOTS 2
+#define WIDE_UNITS 3 /* sizes of a usual slot */
+#define WIDE_LEAST (32u << 10)
+#define LEAKS_MOST (64ull << 20)
 
 /* Written when the file is made, which takes the system a third of the time of a mapping's first
  * use: the header with the start of the dictionary behind it. */
@@ -185,10 +190,12 @@ static void sections_plan(struct lar_header *h, uint64_t size)
 			: size >= 16u << 20 ? 64u << 10
 			: size >= 4u << 20  ? 32u << 10
 					    : 16u << 10;
-	uint64_t slots = size / 4 / slot;
+	uint64_t wide = WIDE_SLOTS * (slot < WIDE_LEAST ? 1 : WIDE_UNITS), slots = size / 4 / slot;
 
-	if (slots > RECORDER_MAX_SLOTS)
-		slots = RECORDER_MAX_SLOTS;
+	h->wide_slots = WIDE_SLOTS;
+	h->wide_size = (uint32_t)(wide / WIDE_SLOTS * slot);
+	if (slots - wide + WIDE_SLOTS > RECORDER_MAX_SLOTS)
+		slots = RECORDER_MAX_SLOTS - WIDE_SLOTS + wide;
 	/* with the header, so that the slots are aligned and lie in few large pages of the cache */
 	section_set(h, LAR_SECTION_DICT, &at, (size / 8 < 1ull << 33 ? size / 8 : 1ull << 33) - at,
 		    0);
@@ -210,8 +217,10 @@ static void sections_map(struct lar_header *h)
 			lar->dict_size = s->size;
 		} else if (s->type == LAR_SECTION_STAGING) {
 			lar->staging = p;
-			lar->slot_size = s->unit_size;
-			lar->slot_count = (uint32_t)(s->size / s->unit_size);
+			lar->slot_sizes = (struct lar_slot_sizes){ h->wide_slots, h->wide_size,
+								   s->unit_size };
+			lar->slot_most = h->wide_size;
+			lar->slot_count = lar_slot_count(&lar->slot_sizes, s->size);
 		} else if (s->type == LAR_SECTION_ACCOUNTS) {
 			lar->accounts = p;
 			lar->accounts_size = s->size;

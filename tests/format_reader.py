@@ -93,8 +93,11 @@ class Trace:
 
     def read_slots(self):
         unit, offset, size, used = self.section(1)
+        usual, wide_slots, wide_size = unit, self.u32(848), self.u32(852)
         for i in range(used):
-            at = offset + i * unit
+            wide = min(i, wide_slots)
+            at = offset + wide * wide_size + (i - wide) * usual
+            unit = wide_size if i < wide_slots else usual
             if at + self.slot_header > offset + size:
                 break
             magic, index, head, seq, tid, thread = struct.unpack_from("<IIIIII", self.data, at)

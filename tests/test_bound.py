@@ -22,7 +22,7 @@ build = os.path.realpath(os.environ.get("BUILD", os.path.join(top, "build")))
 lariat, victim = build + "/lariat", build + "/victims/bound_load"
 MIB = 1 << 20
 SIZES = 1, 4, 64  # MiB
-TIMES = {"events": 4000000, "stacks": 1000000, "threads": 10000, "files": 100000, "live": 500000,
+TIMES = {"events": 4000000, "stacks": 1600000, "threads": 10000, "files": 100000, "live": 500000,
          "locks": 300000}
 MANY_STACKS = 64 * MIB  # "can need more"
 

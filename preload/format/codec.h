@@ -132,12 +132,13 @@ struct lar_enc_address {
 };
 
 /*
- * Working memory of the encoder: this struct, zeroed once before its first use, and LAR_ENC_REGIONS
- * regions of region_size bytes at `regions`, of which a block touches what it needs.
+ * Working memory of the encoder: this struct, zeroed once before its first use, and memory for its
+ * streams at `regions`, of which a block touches what it needs.
  */
 struct lar_encoder {
 	uint8_t *regions;
-	size_t region_size; /* at least lar_encode_region_size(words) */
+	size_t most_words; /* of a block: `regions` has lar_encode_regions_size() of so many */
+	uint8_t *next;	   /* region, for a stream that begins */
 	/* The nets (below) of entries of `address` that made room for others; behind
 	 * lar_encode_net_begin() those of all. */
 	uint32_t *gone, gone_count;
@@ -176,8 +177,8 @@ static inline size_t lar_encode_gone_size(size_t words)
 	return (words / 3 + LAR_ENC_BUCKETS * LAR_ENC_WAYS + 2) * sizeof(uint32_t);
 }
 
-/* Bytes that one stream of `words` words of records can need. */
-size_t lar_encode_region_size(size_t words);
+/* Bytes that the streams of `words` words of records can need, each for itself. */
+size_t lar_encode_regions_size(size_t words);
 
 /* Most bytes that `words` words of records can encode to. */
 size_t lar_encode_bound(size_t words);

@@ -6,9 +6,26 @@
 #include "encode_put.h"
 #include "encode_refs.h"
 
-size_t lar_encode_region_size(size_t words)
+#define BEHIND 64 /* bytes of a region: more is written than a stream has */
+
+/* What a stream of a block can be at most, and no kind's fields are in more records than fit. */
+static size_t region_size(unsigned stream, size_t words)
 {
-	return words * MAX_VARINT + 64;
+	if (stream >= LAR_STREAM_FIELD)
+		words /= 1u + lar_event_shapes[(stream - LAR_STREAM_FIELD) / 8].fields;
+	return words * MAX_VARINT + BEHIND;
+}
+
+size_t lar_encode_regions_size(size_t words)
+{
+	size_t size = 0;
+
+	for (unsigned s = 0; s < LAR_STREAM_FIELD; s++)
+		size += region_size(s, words);
+	for (unsigned kind = 0; kind < LAR_EV_MAX; kind++)
+		for (unsigned f = 1; f < lar_event_shapes[kind].fields; f++)
+			size += region_size(LAR_STREAM_FIELD + kind * 8 + f, words);
+	return size;
 }
 
 size_t lar_encode_bound(size_t words)
@@ -24,7 +41,9 @@ static uint8_t *stream_open(struct lar_encoder *enc, unsigned stream)
 
 	if (enc->region_count >= LAR_ENC_REGIONS)
 		return NULL;
-	p = enc->regions + enc->region_count * enc->region_size;
+	p = enc->next;
+	/* whatever the block's size: other places would be other pages */
+	enc->next += region_size(stream, enc->most_words);
 	enc->used_stream[enc->region_count++] = (uint16_t)stream;
 	enc->start[stream] = enc->end[stream] = p;
 	return p;
@@ -126,6 +145,7 @@ static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, 
 
 static void encoder_reset(struct lar_encoder *enc)
 {
+	enc->next = enc->regions;
 	for (uint32_t i = 0; i < enc->region_count; i++)
 		enc->end[enc->used_stream[i]] = NULL;
 	enc->region_count = enc->ra_count = 0;
@@ -484,7 +504,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words,
 		  unsigned time_shift, uint8_t *out, size_t out_size, uint32_t *events)
 {
-	if (words > LAR_NET_PLACE || enc->region_size < lar_encode_region_size(words))
+	if (words > LAR_NET_PLACE || words > enc->most_words)
 		return 0;
 	encoder_reset(enc);
 	*events = (uint32_t)encode_records(enc, records, records + words, time_shift);

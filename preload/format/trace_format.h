@@ -41,7 +41,7 @@ enum lar_section_type {
 
 struct lar_section {
 	uint32_t type;	    /* enum lar_section_type */
-	uint32_t unit_size; /* staging: bytes per slot; else 0 */
+	uint32_t unit_size; /* staging: bytes per slot but the wide ones; else 0 */
 	uint64_t offset;    /* from the start of the file, page-aligned */
 	uint64_t size;	    /* reserved bytes; the file may be shorter when it was cut */
 	uint64_t used;	    /* commit word: dictionary: bytes valid; staging: slots ever used */
@@ -155,9 +155,38 @@ struct lar_header {
 	uint32_t reserved2;
 	uint64_t cpu_period_ns; /* of CPU time, from sample to sample; 0 = there are none */
 	uint64_t scan_entry;	/* where a thread that sleeps can be sent to scan; 0 = nowhere */
-	uint64_t reserved1;
+	uint32_t wide_slots; /* the first so many slots are larger than the section's unit: ... */
+	uint32_t wide_size;  /* ... of so many bytes each */
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
+
+/* Slots lie one behind another, the wide ones first: where one begins, and how many bytes it has.
+ */
+struct lar_slot_sizes {
+	uint32_t wide_slots, wide_size, unit_size;
+};
+
+static inline uint64_t lar_slot_size(const struct lar_slot_sizes *s, uint32_t index)
+{
+	return index < s->wide_slots ? s->wide_size : s->unit_size;
+}
+
+/* Of all that fit into a section; as many wide ones as there are have to. */
+static inline uint32_t lar_slot_count(const struct lar_slot_sizes *s, uint64_t section_size)
+{
+	uint64_t wide = (uint64_t)s->wide_slots * s->wide_size;
+
+	return wide > section_size
+		       ? 0
+		       : s->wide_slots + (uint32_t)((section_size - wide) / s->unit_size);
+}
+
+static inline uint64_t lar_slot_offset(const struct lar_slot_sizes *s, uint32_t index)
+{
+	uint64_t wide = index < s->wide_slots ? index : s->wide_slots;
+
+	return wide * s->wide_size + (index - wide) * s->unit_size;
+}
 
 /*
  * One thread's exact figures for one lock and one place in the code that takes it, kept in its slot

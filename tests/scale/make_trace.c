@@ -268,8 +268,8 @@ static void maker_init(struct maker *m, const char *path)
 	write_out(m, rest, sizeof(rest));
 	write_out(m, dict, sizeof(dict));
 	m->encoder = allocate(sizeof(*m->encoder));
-	m->encoder->region_size = lar_encode_region_size(WORDS);
-	m->encoder->regions = allocate(m->encoder->region_size * LAR_ENC_REGIONS);
+	m->encoder->most_words = WORDS;
+	m->encoder->regions = allocate(lar_encode_regions_size(WORDS));
 	m->encoder->gone = allocate(lar_encode_gone_size(WORDS));
 	m->encoded_size = lar_encode_bound(WORDS);
 	m->encoded = allocate(m->encoded_size);

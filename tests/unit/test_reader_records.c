@@ -144,6 +144,41 @@ static void test_damaged_slot(void **state)
 	assert_int_equal(order(f), 1);
 }
 
+/* The first slots may be larger than the others; sizes that cannot be are no slots. */
+static void test_wide_slots(void **state)
+{
+	struct fixture *f = *state;
+	struct lar_header *h = f->tb.header;
+	const struct trace_facts *facts;
+	struct lar_slot *s;
+
+	h->wide_slots = 1;
+	h->wide_size = 2 * TB_SLOT_SIZE;
+	begin(f, 1000, 1);
+	s = tb_slot(&f->tb, 0, 0, &f->r, 101, 1);
+	while (f->r.count * 8 < TB_SLOT_SIZE + 1000) /* over what would be the next slot */
+		alloc(f, 1100 + f->r.count, 1);
+	memcpy((uint8_t *)s + LAR_SLOT_HEADER_SIZE, f->r.words, f->r.count * 8);
+	s->state = f->r.count * 8;
+	begin(f, 2000, 2);
+	alloc(f, 2100, 1);
+	tb_slot(&f->tb, 2, 0, &f->r, 102, 2)->index = 1;
+	h->sections[1].used = 2;
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 0);
+	assert_int_equal(facts->events_kept, (TB_SLOT_SIZE + 1000 - 5 * 8 + 31) / 32 + 1 + 2);
+
+	h->wide_size = LAR_SLOT_HEADER_SIZE;
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 1);
+	assert_int_equal(facts->events_kept, 0);
+	h->wide_size = UINT32_MAX & ~7u;
+	h->wide_slots = UINT32_MAX;
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 1);
+	assert_int_equal(facts->events_kept, 0);
+}
+
 /* Nodes that are not there, and PATHs of too many frames: what is in front of them counts. */
 static void test_damaged_nodes(void **state)
 {
@@ -304,9 +339,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_stacks),	 TEST(test_nodes_of_each), TEST(test_deepest),
-		TEST(test_damaged_slot), TEST(test_damaged_nodes), TEST(test_unknown_kinds_in_slot),
-		TEST(test_frees),	 TEST(test_time),	   TEST(test_lengths),
+		TEST(test_stacks),
+		TEST(test_nodes_of_each),
+		TEST(test_deepest),
+		TEST(test_damaged_slot),
+		TEST(test_wide_slots),
+		TEST(test_damaged_nodes),
+		TEST(test_unknown_kinds_in_slot),
+		TEST(test_frees),
+		TEST(test_time),
+		TEST(test_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,8 +228,8 @@ static inline struct lar_encoder *tb_encoder(size_t words)
 
 	assert(enc);
 	memset(enc, 0, sizeof(*enc));
-	enc->region_size = lar_encode_region_size(words);
-	enc->regions = malloc(enc->region_size * LAR_ENC_REGIONS);
+	enc->most_words = words;
+	enc->regions = malloc(lar_encode_regions_size(words));
 	assert(enc->regions);
 	enc->gone = malloc(lar_encode_gone_size(words));
 	assert(enc->gone);
