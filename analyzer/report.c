@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "family.h"
+#include "json_write.h"
 #include "report_csv.h"
 #include "report_json.h"
 #include "report_text.h"
@@ -20,43 +21,9 @@ static void complain(const struct cmd_context *c, const char *path, const struct
 		fprintf(c->err, "lariat: %s: %s\n", path, e->text);
 }
 
-/* What the library writes comes word by word: too little at a time for a call of stdio each. */
-struct json_sink {
-	FILE *out;
-	size_t used;
-	char text[65536];
-};
-
-static int json_sink_flush(struct json_sink *s)
-{
-	size_t used = s->used;
-
-	s->used = 0;
-	return fwrite(s->text, 1, used, s->out) == used ? 0 : -1;
-}
-
-static int json_sink_take(const char *text, size_t size, void *arg)
-{
-	struct json_sink *s = arg;
-
-	if (size > sizeof(s->text) - s->used && json_sink_flush(s))
-		return -1;
-	if (size > sizeof(s->text))
-		return fwrite(text, 1, size, s->out) == size ? 0 : -1;
-	memcpy(s->text + s->used, text, size);
-	s->used += size;
-	return 0;
-}
-
 static int json_print(const struct cmd_context *c, json_t *document)
 {
-	struct json_sink sink;
-
-	sink.out = c->out;
-	sink.used = 0;
-	if (json_dump_callback(document, json_sink_take, &sink,
-			       JSON_INDENT(2) | JSON_REAL_PRECISION(17)) ||
-	    json_sink_flush(&sink))
+	if (json_write(document, c->out))
 		return CMD_UNREADABLE; /* whoever called fflush() says why */
 	fputc('\n', c->out);
 	return CMD_DONE;
