@@ -36,6 +36,8 @@ enum analysis_part {
 	PART_ALL = 63,
 };
 
+struct json_places;
+
 struct analysis_group {
 	const char *label; /* function, file or module path */
 	const char *module;
@@ -87,6 +89,7 @@ struct analysis {
 	struct event *place_end; /* behind the last of the batch */
 	uint64_t look_at;	 /* number of the event at which there is more to do */
 	bool plain;		 /* allocations and frees concern no models but heap and threads */
+	struct json_places *places; /* NULL = no report is made as JSON */
 	uint64_t progress_next, progress_at_ns;
 	bool progress_shown;
 };

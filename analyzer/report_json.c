@@ -31,8 +31,8 @@ json_t *json_text(const char *s)
 void json_set(json_t *object, const char *key, json_t *value)
 {
 	/* a missing value is missing memory; the reader of the report must not see a gap */
-	if (json_object_set_new(object, key, value))
-		json_object_set_new(object, key, json_null());
+	if (json_object_set_new_nocheck(object, key, value))
+		json_object_set_new_nocheck(object, key, json_null());
 }
 
 void json_set_u64(json_t *object, const char *key, uint64_t v)
@@ -40,31 +40,39 @@ void json_set_u64(json_t *object, const char *key, uint64_t v)
 	json_set(object, key, json_u64(v));
 }
 
-static void set_place(json_t *object, const struct frame *f)
+void json_set_place(json_t *object, const struct json_place *p)
 {
-	json_set(object, "function", json_text(f->function));
-	json_set(object, "file", json_text(f->file));
-	json_set(object, "line", f->line ? json_u64(f->line) : json_null());
-	json_set(object, "module", json_text(f->module_path));
+	json_set(object, "function", json_incref(p->function));
+	json_set(object, "file", json_incref(p->file));
+	json_set(object, "line", json_incref(p->line));
+	json_set(object, "module", json_incref(p->module));
+}
+
+static void set_stack(struct json_places *places, json_t *object, const struct frame *frame,
+		      uint32_t n)
+{
+	json_t *list = json_array();
+
+	json_set_place(object, json_places_get(places, &frame[frames_lead(frame, n)]));
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append(list, json_places_get(places, &frame[i])->frame);
+	json_set(object, "stack", list);
 }
 
 void json_set_stack(struct analysis *a, json_t *object, uint32_t stack)
 {
+	struct json_places *places = a->places ? a->places : json_places_new();
 	const struct frame *frame;
 	uint32_t n = frames_of_stack(a->frames, stack, &frame);
-	json_t *list = json_array();
 
-	set_place(object, &frame[frames_lead(frame, n)]);
-	for (uint32_t i = 0; i < n; i++) {
-		json_t *f = json_object();
-
-		set_place(f, &frame[i]);
-		json_set(f, "offset", frame[i].real ? json_u64(frame[i].offset) : json_null());
-		if (frame[i].inlined)
-			json_set(f, "inlined", json_true());
-		json_array_append_new(list, f);
+	if (places) {
+		set_stack(places, object, frame, n);
+	} else {
+		json_set_place(object, &(struct json_place){ 0 });
+		json_set(object, "stack", NULL);
 	}
-	json_set(object, "stack", list);
+	if (!a->places)
+		json_places_free(places);
 }
 
 void json_set_site(struct analysis *a, json_t *object, const struct sites *sites, uint32_t site)
@@ -218,6 +226,7 @@ json_t *report_json(struct analysis *a)
 
 	if (!o)
 		return NULL;
+	a->places = json_places_new();
 	json_set(o, "schema", json_string("lariat/1"));
 	json_set(o, "process", process_json(a));
 	json_set(o, "trace", trace_json(a));
@@ -226,5 +235,7 @@ json_t *report_json(struct analysis *a)
 			json_set(o, parts[i].key, parts[i].make(a));
 	if (a->parts & (a->parts - 1))
 		json_set(o, "findings", json_findings(o));
+	json_places_free(a->places);
+	a->places = NULL;
 	return o;
 }

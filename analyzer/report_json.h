@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "analysis.h"
+#include "json_places.h"
 
 /* The report of one trace with the parts asked for; NULL = no memory. The caller's. */
 json_t *report_json(struct analysis *a);
@@ -32,9 +33,12 @@ json_t *json_u64(uint64_t v);
 /* A string; bytes that are not UTF-8 become question marks. NULL becomes null. */
 json_t *json_text(const char *s);
 
-/* Sets `key`, taking the value over; a NULL value makes the object unusable: see json_whole(). */
+/* Sets `key`, which is of ours and thus UTF-8, taking the value over; NULL becomes null. */
 void json_set(json_t *object, const char *key, json_t *value);
 void json_set_u64(json_t *object, const char *key, uint64_t v);
+
+/* "function", "file", "line", "module". */
+void json_set_place(json_t *object, const struct json_place *p);
 
 /* { "function", "file", "line", "module", "stack" } of a stack. */
 void json_set_stack(struct analysis *a, json_t *object, uint32_t stack);
