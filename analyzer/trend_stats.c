@@ -73,6 +73,48 @@ double stats_median(double *v, uint32_t n)
 	return (lower + upper) / 2;
 }
 
+/* Two values, wherever they lie, and what a comparison of such makes: -1 or 0. */
+typedef double two_values __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t two_counts __attribute__((vector_size(16)));
+
+/* How many of the values behind y[0], of `pairs` pairs, are above it, and how many below. */
+static void compare_with_first(const double *y, uint32_t pairs, int64_t *above, int64_t *below)
+{
+	two_values first = { y[0], y[0] };
+	two_counts more = { 0 }, less = { 0 };
+
+	for (uint32_t k = 0; k < pairs; k++) {
+		two_values v = *(const two_values *)&y[1 + 2 * k];
+
+		more -= v > first;
+		less -= v < first;
+	}
+	*above = more[0] + more[1];
+	*below = less[0] + less[1];
+}
+
+/*
+ * Is the median of the slopes of all pairs 0? Of most series it is, which hold a level most of the
+ * time, and counting the pairs that rise and those that fall is far less than to make slopes.
+ */
+static bool is_level(const double *y, uint32_t n)
+{
+	uint32_t pairs = n * (n - 1) / 2;
+	int64_t rises = 0, falls = 0;
+	double v[STATS_POINTS + 1];
+
+	memcpy(v, y, n * sizeof(*v));
+	v[n] = NAN; /* neither above nor below any: for the last pair, if it is none */
+	for (uint32_t i = 0; i < n; i++) {
+		int64_t above, below;
+
+		compare_with_first(&v[i], (n - i) / 2, &above, &below);
+		rises += above;
+		falls += below;
+	}
+	return 2 * rises < pairs && 2 * falls < pairs;
+}
+
 double stats_theil_sen(const double *y, uint32_t n)
 {
 	double slope[STATS_POINTS * (STATS_POINTS - 1) / 2];
@@ -80,6 +122,8 @@ double stats_theil_sen(const double *y, uint32_t n)
 
 	if (n > STATS_POINTS)
 		n = STATS_POINTS;
+	if (is_level(y, n))
+		return 0;
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t j = i + 1; j < n; j++)
 			slope[k++] = (y[j] - y[i]) / (double)(j - i);
@@ -110,26 +154,6 @@ static double chance_of_few_inversions(uint32_t n, uint32_t inversions)
 	for (uint32_t k = 0; k <= inversions && k <= n * (n - 1) / 2; k++)
 		sum += count[k];
 	return sum < 1 ? sum : 1;
-}
-
-/* Two values, wherever they lie, and what a comparison of such makes: -1 or 0. */
-typedef double two_values __attribute__((vector_size(16), aligned(8), may_alias));
-typedef int64_t two_counts __attribute__((vector_size(16)));
-
-/* How many of the values behind y[0], of `pairs` pairs, are above it, and how many below. */
-static void compare_with_first(const double *y, uint32_t pairs, int64_t *above, int64_t *below)
-{
-	two_values first = { y[0], y[0] };
-	two_counts more = { 0 }, less = { 0 };
-
-	for (uint32_t k = 0; k < pairs; k++) {
-		two_values v = *(const two_values *)&y[1 + 2 * k];
-
-		more -= v > first;
-		less -= v < first;
-	}
-	*above = more[0] + more[1];
-	*below = less[0] + less[1];
 }
 
 /*
