@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #define FIRST_SLOTS_LOG2 12
+#define SMALL_SLOTS	 (UINT64_C(1) << 17) /* 4 MB */
 #define HUGE_PAGE	 ((size_t)2 << 20)
 
 static struct live_block *slot_take(struct live_table *t, uint64_t address)
@@ -48,7 +49,9 @@ int live_grow(struct live_table *t)
 		return -ENOMEM;
 	t->slots = grown;
 	t->mask = slots - 1;
-	t->limit = slots / 8 * 5; /* probes stay short though neighbours cluster */
+	/* probes stay short though neighbours cluster; mostly a single one where memory is no
+	 * matter, as nobody can foresee how long each will be */
+	t->limit = slots / (slots <= SMALL_SLOTS ? 16 : 8) * 5;
 	t->shift = (unsigned)__builtin_clzll(slots) + 1;
 	for (uint64_t i = 0; i < old_slots; i++)
 		if (old[i].address)
