@@ -189,12 +189,15 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 static inline void count_temporary(struct heap_model *m, const struct event *e, uint64_t address,
 				   uint32_t site, uint32_t thread, bool plain)
 {
-	if (e->thread >= m->thread_size || m->last_allocation[e->thread] != address ||
-	    thread != e->thread || site == SITE_NONE || period_of(m, plain) ||
+	bool is_last;
+
+	if (e->thread >= m->thread_size || site == SITE_NONE || period_of(m, plain) ||
 	    !in_window(m, e, plain))
 		return;
-	m->site[site].temporary++;
-	m->total.temporary++;
+	/* a sum, not a branch: it cannot be foreseen */
+	is_last = (m->last_allocation[e->thread] == address) & (thread == e->thread);
+	m->site[site].temporary += is_last;
+	m->total.temporary += is_last;
 }
 
 /* heap_early.c: what comes in another order than it happened. */

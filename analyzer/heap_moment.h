@@ -27,7 +27,8 @@ struct heap_moment {
 static inline void moment_add(struct heap_moment *m, uint64_t ticks, uint64_t address,
 			      uint32_t thread)
 {
-	uint32_t i = m->ticks == ticks ? m->count : 0;
+	/* without a branch: whether two frees have one time cannot be foreseen */
+	uint32_t i = m->count & (0 - (uint32_t)(m->ticks == ticks));
 
 	m->ticks = ticks;
 	if (i == HEAP_MOMENT)
