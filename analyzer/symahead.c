@@ -10,6 +10,7 @@ struct symahead {
 	struct symfile_id id;
 	const char *search;
 	struct symfile file;
+	struct symtable table;
 	int err;
 };
 
@@ -18,6 +19,8 @@ static void *work(void *arg)
 	struct symahead *a = arg;
 
 	a->err = symfile_open(&a->file, &a->id, a->search);
+	if (!a->err)
+		symtable_load_best(&a->table, &a->file);
 	return NULL;
 }
 
@@ -36,12 +39,13 @@ struct symahead *symahead_start(const struct symfile_id *id, const char *search)
 	return a;
 }
 
-int symahead_take(struct symahead *a, struct symfile *f)
+int symahead_take(struct symahead *a, struct symfile *f, struct symtable *t)
 {
 	int err;
 
 	pthread_join(a->thread, NULL);
 	*f = a->file;
+	*t = a->table;
 	err = a->err;
 	free(a);
 	return err;
@@ -49,8 +53,11 @@ int symahead_take(struct symahead *a, struct symfile *f)
 
 void symahead_drop(struct symahead *a)
 {
-	struct symfile unwanted;
+	struct symtable table;
+	struct symfile file;
 
-	if (a && !symahead_take(a, &unwanted))
-		symfile_close(&unwanted);
+	if (!a || symahead_take(a, &file, &table))
+		return;
+	symtable_free(&table);
+	symfile_close(&file);
 }

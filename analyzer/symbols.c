@@ -134,26 +134,19 @@ int symbols_add_module(struct symbols *s, const struct symbols_module *m)
 	return (int)s->count++;
 }
 
-/* The best symbol table that the files have. */
-static void load_table(struct module *m)
-{
-	Elf *elf = m->file.main.elf, *debug = m->file.debug.elf;
-
-	if (debug && symtable_load(&m->table, debug, SHT_SYMTAB) == 0)
-		return;
-	if (!elf || symtable_load(&m->table, elf, SHT_SYMTAB) == 0)
-		return;
-	if (symtable_load_mini(&m->table, elf, m->file.path) != 0)
-		symtable_load(&m->table, elf, SHT_DYNSYM);
-}
-
 static int module_open(struct symbols *s, struct module *m)
 {
 	struct symfile_id id = { m->path, m->build_id, m->build_id_size };
 	struct symahead *ahead = m->ahead;
+	int err;
 
 	m->ahead = NULL;
-	return ahead ? symahead_take(ahead, &m->file) : symfile_open(&m->file, &id, s->search);
+	if (ahead)
+		return symahead_take(ahead, &m->file, &m->table);
+	err = symfile_open(&m->file, &id, s->search);
+	if (!err)
+		symtable_load_best(&m->table, &m->file);
+	return err;
 }
 
 void symbols_expect(struct symbols *s, uint32_t module)
@@ -187,7 +180,6 @@ static void module_load(struct symbols *s, struct module *m)
 	dwarf = m->file.main.dwarf ? m->file.main.dwarf : m->file.debug.dwarf;
 	if (dwarf)
 		m->dwarf = symdwarf_new(dwarf, &s->text);
-	load_table(m);
 	m->state = m->dwarf ? SYMBOLS_DWARF : m->table.count ? SYMBOLS_ELF : SYMBOLS_STRIPPED;
 }
 

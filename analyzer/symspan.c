@@ -3,6 +3,7 @@
 #include "symspan.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* Ranges looked at in one search: only a damaged file has more than this around an address. */
@@ -41,11 +42,20 @@ static int compare(const void *a, const void *b)
 	return x->item > y->item ? -1 : x->item < y->item;
 }
 
+/* Many tables are in order, and what was taken out of one that is leaves it so. */
+static bool in_order(const struct symspans *v)
+{
+	for (uint32_t i = 1; i < v->count; i++)
+		if (compare(&v->list[i - 1], &v->list[i]) > 0)
+			return false;
+	return true;
+}
+
 void symspans_sort(struct symspans *v)
 {
 	uint64_t reach = 0;
 
-	if (v->count)
+	if (!in_order(v))
 		qsort(v->list, v->count, sizeof(*v->list), compare);
 	for (uint32_t i = 0; i < v->count; i++) {
 		if (v->list[i].high > reach)

@@ -206,6 +206,18 @@ int symtable_load_mini(struct symtable *t, Elf *elf, const char *path)
 	return finish(t, err);
 }
 
+void symtable_load_best(struct symtable *t, const struct symfile *f)
+{
+	Elf *elf = f->main.elf, *debug = f->debug.elf;
+
+	if (debug && symtable_load(t, debug, SHT_SYMTAB) == 0)
+		return;
+	if (!elf || symtable_load(t, elf, SHT_SYMTAB) == 0)
+		return;
+	if (symtable_load_mini(t, elf, f->path) != 0)
+		symtable_load(t, elf, SHT_DYNSYM);
+}
+
 const char *symtable_find(const struct symtable *t, uint64_t address, uint64_t *start)
 {
 	uint32_t i = symspans_find(&t->spans, address, SYMSPAN_NONE);

@@ -10,6 +10,7 @@
 #include <libelf.h>
 #include <stdint.h>
 
+#include "symfile.h"
 #include "symspan.h"
 
 struct symtable {
@@ -30,6 +31,9 @@ int symtable_load(struct symtable *t, Elf *elf, uint32_t type);
  * `elf` is the opened file at `path`. Results as above.
  */
 int symtable_load_mini(struct symtable *t, Elf *elf, const char *path);
+
+/* The best table that the files of a module have; none where they have none. */
+void symtable_load_best(struct symtable *t, const struct symfile *f);
 
 /*
  * The function that holds `address` (of the file, not of the process), NULL = none; of several
