@@ -228,40 +228,47 @@ static __attribute__((noinline)) int count_failure(struct heap_model *m, const s
  * Only reallocs whose both blocks were recorded can be told from an allocation or a free, so they
  * stand for the others. A block that is unknown stands for itself.
  */
-static void count_realloc(struct heap_model *m, uint64_t old, uint64_t size)
+static inline void count_realloc(struct heap_model *m, uint64_t old, uint64_t size, bool plain)
 {
-	const struct live_block *b = m->sampling.period ? live_find(&m->live, old) : NULL;
+	uint64_t period = period_of(m, plain);
+	const struct live_block *b = period ? live_find(&m->live, old) : NULL;
 
-	m->total.reallocations += lar_weight_pair(m->sampling.period, b ? b->size_bytes : 0, size);
+	m->total.reallocations += period ? lar_weight_pair(period, b ? b->size_bytes : 0, size) : 1;
 }
 
-static __attribute__((noinline)) int take_realloc(struct heap_model *m, const struct event *e)
+static inline __attribute__((always_inline)) int take_realloc(struct heap_model *m,
+							      const struct event *e, bool plain)
 {
 	uint64_t took = e->field[1], old = e->field[2], now = e->field[3], size = e->field[4];
 
 	if (!now && (size || !old))
 		return count_failure(m, e);
-	if (old && now && e->time_ns >= m->since_ns)
-		count_realloc(m, old, size);
+	if (old && now && in_window(m, e, plain))
+		count_realloc(m, old, size, plain);
 	if (old == now && m->freed.ticks == e->ticks && !live_find(&m->live, old) &&
 	    moment_take(&m->freed, old, e, false)) {
 		/* Resized in place, then freed by another thread, whose free came first and was
 		 * taken for the old size's. */
 		m->total.unpaired_frees++;
 		moment_add(&m->stray, e->ticks, old, 0);
-		return block_born(m, e, now, size, false);
+		return block_born(m, e, now, size, plain);
 	}
 	if (old)
-		block_died(m, e, old, e->ticks > took ? e->ticks - took : 0, false);
+		block_died(m, e, old, e->ticks > took ? e->ticks - took : 0, plain);
 	if (now)
-		return block_born(m, e, now, size, false);
+		return block_born(m, e, now, size, plain);
 	heap_model_last(m, e->thread, 0);
 	return 0;
 }
 
 static __attribute__((noinline)) int take_other(struct heap_model *m, const struct event *e)
 {
-	return e->kind == LAR_EV_REALLOC ? take_realloc(m, e) : heap_model_other(m, e);
+	return e->kind == LAR_EV_REALLOC ? take_realloc(m, e, false) : heap_model_other(m, e);
+}
+
+static __attribute__((noinline)) int take_plain_realloc(struct heap_model *m, const struct event *e)
+{
+	return take_realloc(m, e, true);
 }
 
 static inline __attribute__((always_inline)) int take_event(struct heap_model *m,
@@ -277,6 +284,8 @@ static inline __attribute__((always_inline)) int take_event(struct heap_model *m
 			return block_born(m, e, e->field[1], e->field[2], plain);
 		return e->field[2] ? count_failure(m, e) : 0;
 	}
+	if (plain && e->kind == LAR_EV_REALLOC)
+		return take_plain_realloc(m, e);
 	if (e->kind != LAR_EV_FREE)
 		return take_other(m, e);
 	if (__builtin_expect(e->field[1] != 0, 1)) { /* else no recorder wrote it */
