@@ -165,10 +165,10 @@ extern LAR_LOCAL struct recorder *lar;
 
 static always_inline uint64_t lar_tsc(void)
 {
-	uint32_t low, high;
+	uint64_t low, high; /* their upper halves are 0 */
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 uint64_t lar_ticks_slow(void);
