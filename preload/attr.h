@@ -12,6 +12,9 @@
 #define lar_cold      __attribute__((__cold__, __noinline__))
 #define always_inline inline __attribute__((always_inline))
 
+/* The compiler is not to find a pointer out again from what it was made of. */
+#define lar_kept(pointer) __asm__("" : "+r"(pointer))
+
 /* Initial-exec storage: one instruction away, never allocated on first touch. */
 #define LAR_TLS __thread __attribute__((tls_model("initial-exec")))
 

@@ -91,17 +91,40 @@ static always_inline bool quick_hides(void)
 	return hook_wants(LAR_RECORD_CPU);
 }
 
-/* The cell by which a free lock can be taken with nothing to be said of it, or LOCKCELL_NONE. */
-static always_inline uint32_t quick_cell(const struct thread *t, uint64_t addr, uint64_t caller,
-					 unsigned call)
+/* The cell of a lock taken at a place, not held by it, or NULL; and what is known of the lock. */
+static always_inline struct lar_lock_cell *quick_find(struct lar_lock_cell *cells,
+						      const struct held_life *lives, uint64_t addr,
+						      uint64_t caller, unsigned call,
+						      const struct held_life **life_out)
 {
-	uint32_t cell = lockcell_find(t, addr, caller, call);
+	struct lar_lock_cell *c = &cells[lockcell_first(addr)];
+	const struct held_life *life = &lives[lockcell_first(addr)];
+	const struct lar_lock_cell *end = c + LOCKCELL_PROBES;
 
-	if (unlikely(cell == LOCKCELL_NONE || lockcell_at(t, cell)->depth ||
-		     !held_order_known(t, cell) || !locklife_same(&t->held.life[cell], true) ||
-		     t->head > t->early))
-		return LOCKCELL_NONE;
-	return cell;
+	lar_kept(c);
+	lar_kept(life);
+	while (unlikely(c->addr != addr || c->caller != caller ||
+			*lockcell_state_of(c) != LOCKCELL_STATE(0, call))) {
+		life++;
+		if (++c == end)
+			return NULL;
+	}
+	*life_out = life;
+	return c;
+}
+
+/* A lock can be taken with nothing to be said of it. */
+static always_inline bool quick_known(const struct thread *t, const struct lar_lock_cell *c)
+{
+	return held_order_known(t, lockcell_index(t, c)) && t->head <= t->early;
+}
+
+/* It has been taken; the life of the lock is looked at by the caller. */
+static always_inline void quick_enter(struct thread *t, struct lar_lock_cell *c, unsigned call)
+{
+	c->acquisitions++;
+	*lockcell_state_of(c) = LOCKCELL_STATE(1, call);
+	held_push(t, lockcell_index(t, c));
 }
 
 /*
@@ -114,7 +137,8 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 {
 	int kind = *(const volatile int *)&m->__data.__kind & KIND_MASK, result;
 	struct thread *t = lar_self;
-	uint32_t cell;
+	const struct held_life *life;
+	struct lar_lock_cell *c;
 
 	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) || kind > PTHREAD_MUTEX_RECURSIVE_NP ||
 		     quick_hides() || !lock || !try))
@@ -122,8 +146,8 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 	t->busy_frame = frame;
 	t->gate = GATE_BUSY;
 	span_barrier();
-	cell = quick_cell(t, (uint64_t)m, frame_caller(frame), call);
-	if (unlikely(cell == LOCKCELL_NONE)) {
+	c = quick_find(t->slot->locks, t->held.life, (uint64_t)m, frame_caller(frame), call, &life);
+	if (unlikely(!c || !locklife_same(life, true) || !quick_known(t, c))) {
 		span_close(t);
 		return false;
 	}
@@ -132,8 +156,10 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 	if (unlikely(t->gate != GATE_BUSY)) /* a child, by a handler's fork: it knows no locks */
 		return !result;
 	if (likely(!result)) {
-		lockcell_at(t, cell)->acquisitions++;
-		lock_begin_hold(t, lockcell_at(t, cell), cell, LOCK_WAITS);
+		if (unlikely(locklife_take(life)))
+			c->owners++;
+		quick_enter(t, c, call);
+		c->held_since = lar_ticks();
 	}
 	span_close(t);
 	return !result;
@@ -218,14 +244,15 @@ static always_inline bool held_once(const struct lar_lock_cell *c, uint64_t addr
 
 /*
  * The same of what is given back: the innermost of the locks that the thread holds, which it holds
- * once, and for which nobody waits. False when it is not so, or has been refused.
+ * once, and for which nobody waits. False when it is not so, or has been refused. now: the time
+ * before it, where it has been read; ahead of the cell: the processor has less to wait for.
  */
 static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*unlock)(void *),
-				       uint64_t frame)
+				       uint64_t frame, uint64_t *now)
 {
 	struct thread *t = lar_self;
+	struct lar_lock_cell *c;
 	uint32_t n, cell = 0;
-	uint64_t now;
 	bool done;
 
 	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) != 1 || mutex_owner(m) != t->tid ||
@@ -237,18 +264,20 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 	n = t->held.count;
 	if (likely(n))
 		cell = t->held.cell[n - 1];
-	if (unlikely(!n || !held_once(lockcell_at(t, cell), (uint64_t)m))) {
+	c = lockcell_at(t, cell);
+	lar_kept(c);
+	*now = lar_ticks();
+	if (unlikely(!n || !held_once(c, (uint64_t)m))) {
 		span_close(t);
 		return false;
 	}
-	now = lar_ticks();
 	done = !unlock(m);
 	if (unlikely(t->gate != GATE_BUSY))
 		return done;
 	if (likely(done)) {
-		lockcell_at(t, cell)->depth = 0;
+		--*lockcell_state_of(c);
 		t->held.count = n - 1;
-		lock_hold_sum(t, cell, now, call, frame);
+		lock_hold_sum(t, c, cell, *now, call, frame);
 	}
 	span_close(t);
 	return done;
@@ -256,14 +285,16 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 
 /* The hold ends where the unlock begins; the figures are entered after it. */
 #define MUTEX_UNLOCK(symbol, error, type)                                                          \
-	static lar_noinline int full_##symbol(type *m, uint64_t frame)                             \
+	static lar_noinline int full_##symbol(type *m, uint64_t frame, uint64_t now)               \
 	{                                                                                          \
 		const pthread_mutex_t *mutex = (const pthread_mutex_t *)m;                         \
-		uint64_t now = hook_ticks();                                                       \
 		bool waiters = mutex_waiters(mutex);                                               \
 		uint32_t foreign = mutex_foreign(mutex);                                           \
-		int result = REAL(symbol)(m);                                                      \
+		int result;                                                                        \
                                                                                                    \
+		if (!now)                                                                          \
+			now = hook_ticks();                                                        \
+		result = REAL(symbol)(m);                                                          \
 		lock_released(LAR_CALL_##symbol, (uint64_t)m, now, error(result), waiters,         \
 			      foreign, frame);                                                     \
 		return result;                                                                     \
@@ -271,10 +302,12 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
                                                                                                    \
 	LAR_EXPORT int symbol(type *m)                                                             \
 	{                                                                                          \
+		uint64_t now = 0;                                                                  \
+                                                                                                   \
 		if (likely(quick_unlock((pthread_mutex_t *)m, LAR_CALL_##symbol,                   \
-					(int (*)(void *))real.symbol, HOOK_FRAME)))                \
+					(int (*)(void *))real.symbol, HOOK_FRAME, &now)))          \
 			return 0;                                                                  \
-		return full_##symbol(m, HOOK_FRAME);                                               \
+		return full_##symbol(m, HOOK_FRAME, now);                                          \
 	}
 
 MUTEX_UNLOCK(pthread_mutex_unlock, mutex_error, pthread_mutex_t)

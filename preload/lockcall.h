@@ -183,12 +183,10 @@ static always_inline void lock_leave(struct lock_call *l, int result, unsigned w
 }
 
 /* The figures of a hold that is over, and that the thread no longer has among those it holds. */
-static always_inline void lock_hold_sum(struct thread *t, uint32_t cell, uint64_t now,
-					unsigned call, uint64_t frame)
+static always_inline void lock_hold_sum(struct thread *t, struct lar_lock_cell *c, uint32_t cell,
+					uint64_t now, unsigned call, uint64_t frame)
 {
-	struct lar_lock_cell *c = lockcell_at(t, cell);
 	uint64_t hold = now - c->held_since;
-	struct lar_slot_holds *holds;
 	uint32_t bucket;
 
 	if (unlikely((int64_t)hold < 0))
@@ -197,13 +195,12 @@ static always_inline void lock_hold_sum(struct thread *t, uint32_t cell, uint64_
 	c->hold_ticks += hold;
 	if (hold > c->hold_max_ticks)
 		c->hold_max_ticks = hold;
-	bucket = lar_hold_bucket(hold);
-	if (unlikely(bucket >= LAR_HOLD_BUCKETS)) {
+	if (unlikely(hold >= LAR_HOLD_EVENT)) {
 		lock_hold_long(t, cell, call, hold, frame);
 		return;
 	}
-	holds = (struct lar_slot_holds *)(t->slot + 1);
-	if (unlikely(++holds->cell[cell].bucket[bucket] == UINT16_MAX) && !c->depth)
+	bucket = lar_hold_bucket(hold);
+	if (unlikely(++lockcell_holds(c)->bucket[bucket] == UINT16_MAX) && !c->depth)
 		lockcell_flush(t, cell);
 }
 
@@ -211,9 +208,11 @@ static always_inline void lock_hold_sum(struct thread *t, uint32_t cell, uint64_
 static always_inline void lock_hold_end(struct thread *t, uint32_t cell, uint64_t now,
 					unsigned call, uint64_t frame)
 {
+	struct lar_lock_cell *c = lockcell_at(t, cell);
+
 	held_pop(t, cell);
-	if (likely(lockcell_at(t, cell)->held_since))
-		lock_hold_sum(t, cell, now, call, frame);
+	if (likely(c->held_since))
+		lock_hold_sum(t, c, cell, now, call, frame);
 }
 
 /*

@@ -13,13 +13,6 @@
 #define SUM_WORDS      8
 #define SUM_EVENTS     4 /* at most: the sum and its buckets */
 
-static struct lar_lock_holds *holds_of(const struct thread *t, uint32_t cell)
-{
-	struct lar_slot_holds *h = (struct lar_slot_holds *)(t->slot + 1);
-
-	return &h->cell[cell];
-}
-
 /* Says which cell's figures are in the events that the next commit brings: a reader of a process
  * that was killed before the cell is free takes them once. */
 static void announce(struct thread *t, uint32_t cell)
@@ -77,7 +70,7 @@ static void put_sum(struct thread *t, uint32_t cell)
 	if (t->head + SUM_EVENTS * SUM_WORDS > t->limit &&
 	    !seal_make_room(t, SUM_EVENTS * SUM_WORDS))
 		return;
-	put_holds(t, c, holds_of(t, cell));
+	put_holds(t, c, lockcell_holds(lockcell_at(t, cell)));
 	r = span_record(t, LAR_EV_LOCKSUM, 0, c->call, 7);
 	if (!r)
 		return;
@@ -266,7 +259,7 @@ uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsign
 	t->held.cells++;
 	FAULT_POINT(cell_free);
 	memset(&c->acquisitions, 0, sizeof(*c) - offsetof(struct lar_lock_cell, acquisitions));
-	memset(holds_of(t, cell), 0, sizeof(struct lar_lock_holds));
+	memset(lockcell_holds(c), 0, sizeof(struct lar_lock_holds));
 	c->call = (uint16_t)call;
 	c->caller = *caller;
 	FAULT_POINT(cell_zeroed);

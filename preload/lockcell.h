@@ -16,19 +16,24 @@
 
 #define LOCKCELL_PROBES 8
 #define LOCKCELL_NONE	UINT32_MAX
-#define LOCKCELL_LOG2	6 /* bits of a place, of which the last few wrap */
-_Static_assert(LAR_SLOT_LOCK_CELLS <= 1 << LOCKCELL_LOG2 &&
-		       LAR_SLOT_LOCK_CELLS * 2 >= 1 << LOCKCELL_LOG2,
-	       "places of lock cells");
+
+/* Of the first place there are so many that the first few never wrap. */
+#define LOCKCELL_FIRST (LAR_SLOT_LOCK_CELLS - LOCKCELL_PROBES + 1)
+
+static always_inline uint32_t lockcell_first(uint64_t addr)
+{
+	uint64_t hash = (uint32_t)addr * 0x9e3779b1u;
+
+	return (uint32_t)(hash * LOCKCELL_FIRST >> 32);
+}
 
 /* The n-th place where the cell of a lock may be: n below LOCKCELL_PROBES, and where those are all
  * taken, by cells of this lock or by such as are held, n below LAR_SLOT_LOCK_CELLS. */
 static always_inline uint32_t lockcell_place(uint64_t addr, uint32_t n)
 {
-	uint32_t i = (uint32_t)(addr * 0x9e3779b97f4a7c15ull >> (64 - LOCKCELL_LOG2));
+	uint32_t i = lockcell_first(addr) + n;
 
-	i = i < LAR_SLOT_LOCK_CELLS ? i : i - LAR_SLOT_LOCK_CELLS;
-	return i + n < LAR_SLOT_LOCK_CELLS ? i + n : i + n - LAR_SLOT_LOCK_CELLS;
+	return i < LAR_SLOT_LOCK_CELLS ? i : i - LAR_SLOT_LOCK_CELLS;
 }
 
 /* How many of these places have to be looked at to see all cells of a lock. */
@@ -37,19 +42,51 @@ static always_inline uint32_t lockcell_places(const struct thread *t)
 	return unlikely(t->held.far) ? LAR_SLOT_LOCK_CELLS : LOCKCELL_PROBES;
 }
 
+static always_inline struct lar_lock_cell *lockcell_at(const struct thread *t, uint32_t cell)
+{
+	return &t->slot->locks[cell];
+}
+
+static always_inline uint32_t lockcell_index(const struct thread *t, const struct lar_lock_cell *c)
+{
+	return (uint32_t)(c - t->slot->locks);
+}
+
+/* They stand behind the cells and are as large. */
+static always_inline struct lar_lock_holds *lockcell_holds(struct lar_lock_cell *c)
+{
+	_Static_assert(sizeof(struct lar_lock_holds) == sizeof(struct lar_lock_cell) &&
+			       offsetof(struct lar_slot, locks[LAR_SLOT_LOCK_CELLS]) ==
+				       sizeof(struct lar_slot),
+		       "holds of lock cells");
+	return (struct lar_lock_holds *)(c + LAR_SLOT_LOCK_CELLS);
+}
+
+/* A cell's depth, and its call above it, as one word: it is slow to read as one what has just been
+ * written by halves. */
+typedef uint32_t __attribute__((__may_alias__)) lockcell_state;
+#define LOCKCELL_STATE(depth, call) ((depth) | (uint32_t)(call) << 16)
+
+static always_inline lockcell_state *lockcell_state_of(struct lar_lock_cell *c)
+{
+	_Static_assert(offsetof(struct lar_lock_cell, depth) % 4 == 0 &&
+			       offsetof(struct lar_lock_cell, call) ==
+				       offsetof(struct lar_lock_cell, depth) + 2,
+		       "a word of both");
+	return (lockcell_state *)&c->depth;
+}
+
 /* The cell of a lock taken at a place, or LOCKCELL_NONE: among the first places. */
 static always_inline uint32_t lockcell_find(const struct thread *t, uint64_t addr, uint64_t caller,
 					    unsigned call)
 {
-	uint32_t i = lockcell_place(addr, 0);
+	uint32_t i = lockcell_first(addr);
 
-	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
+	for (uint32_t end = i + LOCKCELL_PROBES; i < end; i++) {
 		const struct lar_lock_cell *c = &t->slot->locks[i];
 
 		if (likely(c->addr == addr && c->caller == caller && c->call == call))
 			return i;
-		if (++i == LAR_SLOT_LOCK_CELLS)
-			i = 0;
 	}
 	return LOCKCELL_NONE;
 }
@@ -74,11 +111,6 @@ void lockcell_leave(struct thread *t);
 
 /* The lock goes away: the address may become another one. */
 void lockcell_destroy(struct thread *t, uint64_t addr);
-
-static always_inline struct lar_lock_cell *lockcell_at(const struct thread *t, uint32_t cell)
-{
-	return &t->slot->locks[cell];
-}
 
 static always_inline void held_push(struct thread *t, uint32_t cell)
 {

@@ -286,13 +286,16 @@ _Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) +
 		       LAR_SLOT_HEADER_SIZE,
 	       "parts of a slot's header");
 
+/* A hold of so many ticks and more is an event. */
+#define LAR_HOLD_EVENT (1u << (LAR_HOLD_SHIFT + LAR_HOLD_BUCKETS / 2))
+
 /* The bucket of a hold; LAR_HOLD_BUCKETS and more for those that are an event. */
 static inline uint32_t lar_hold_bucket(uint64_t ticks)
 {
+	const uint64_t least = 1u << LAR_HOLD_SHIFT;
 	uint32_t e;
 
-	if (ticks < 1u << LAR_HOLD_SHIFT)
-		return 0;
+	ticks = ticks < least ? least : ticks;
 	e = 63 ^ (uint32_t)__builtin_clzll(ticks);
 	/* the two top bits are 2 or 3 */
 	return (uint32_t)(ticks >> (e - 1)) - 2 + (e - LAR_HOLD_SHIFT) * 2;
