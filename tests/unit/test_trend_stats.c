@@ -36,6 +36,29 @@ static void slope_is_the_median_of_pairs(void **state)
 	near(stats_theil_sen(line, 0), 0);
 }
 
+/* Series of few different values, many of whose slopes are 0: as many as decide, or not quite. */
+static void slope_of_levels(void **state)
+{
+	uint64_t x = 88172645463325252ull;
+
+	(void)state;
+	for (uint32_t round = 0; round < 20000; round++) {
+		double y[24], slope[24 * 23 / 2];
+		uint32_t n = round % 24 + 1, k = 0;
+
+		for (uint32_t i = 0; i < n; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			y[i] = (double)((x >> 20) % (round % 5 + 1));
+		}
+		for (uint32_t i = 0; i < n; i++)
+			for (uint32_t j = i + 1; j < n; j++)
+				slope[k++] = (y[j] - y[i]) / (double)(j - i);
+		assert_true(stats_theil_sen(y, n) == stats_median(slope, k));
+	}
+}
+
 /* No more than half of the values lie on either side of it; between two it is in their middle. */
 static void median_is_in_the_middle(void **state)
 {
@@ -207,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slope_is_the_median_of_pairs),
+		cmocka_unit_test(slope_of_levels),
 		cmocka_unit_test(median_is_in_the_middle),
 		cmocka_unit_test(chances_are_those_of_the_table),
 		cmocka_unit_test(chance_is_the_share_of_orders),
