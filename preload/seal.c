@@ -46,6 +46,7 @@
 #define SLOT_STEP	  (32u << 10)
 #define SLOT_CELLS	  (8u << 10) /* of a slot, written without asking whether it is there */
 #define SLOT_LATE	  (4u << 10)
+#define SLOT_OPEN	  (128u << 10) /* how far a thread goes on before it looks what is due */
 #define TICK_WORDS	  6
 
 _Static_assert(sizeof(struct lar_slot) + sizeof(struct lar_slot_holds) <= SLOT_CELLS,
@@ -259,11 +260,18 @@ static bool block_write(struct thread *t, struct seal_context *c)
 	return ring_append(&block, c->compressed);
 }
 
+static void open_until(struct thread *t, uint64_t bytes)
+{
+	t->open = bytes < t->ready ? bytes : t->ready;
+	thread_set_limit(t);
+}
+
 /* Enters the THREAD record that every buffer starts with. */
 static void begin_buffer(struct thread *t)
 {
 	uint64_t *r = t->buffer;
 
+	open_until(t, SLOT_OPEN);
 	t->stack.nodes.number = 0;
 	stack_void_numbers(&t->stack);
 	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0);
@@ -301,6 +309,17 @@ static void tick(struct thread *t, uint64_t now_ns)
 	__atomic_store_n(&t->slot->state,
 			 t->slot_seq | (uint64_t)((uint8_t *)t->head - (uint8_t *)t->buffer),
 			 __ATOMIC_RELEASE);
+}
+
+/* What is to be done now and then. With signals blocked; not where other threads may wait. */
+static void look_around(struct thread *t)
+{
+	if (t->held.count || t->head <= t->buffer + 5)
+		return;
+	if (t->head + TICK_WORDS <= t->limit)
+		tick(t, sys_clock_ns(CLOCK_MONOTONIC));
+	if (unlikely(snapshot_asked()))
+		snapshot_now((uint64_t)__builtin_frame_address(0), NULL, 0);
 }
 
 /*
@@ -359,23 +378,29 @@ static bool seal_is_hopeless(void)
 	return __builtin_expect(retry != 0, 0) && sys_clock_ns(CLOCK_MONOTONIC) < retry;
 }
 
-bool seal_grow(struct thread *t)
+static bool slot_extend(struct thread *t)
 {
-	uint64_t end = lar_slot_size(&lar->slot_sizes, t->index),
-		 step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
+	uint64_t end = lar_slot_size(&lar->slot_sizes, t->index);
+	uint64_t step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
 
 	if (t->ready == SLOT_CELLS) /* finished: few come yet */
 		step = SLOT_LATE;
-
-	if (t->ready >= end)
-		return false;
-	if (!tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
+	if (t->ready >= end ||
+	    !tracefile_extend((uint8_t *)t->slot, &t->ready, t->ready + 1, end, step))
 		return false;
 	FAULT_POINT(slot_grown);
-	thread_set_limit(t);
+	return true;
+}
+
+bool seal_grow(struct thread *t)
+{
+	if (t->open == t->ready && !slot_extend(t))
+		return false;
+	open_until(t, t->open + SLOT_OPEN);
 	/* seal_finish() has left it without its first record */
 	if (t->head == t->buffer)
 		begin_buffer(t);
+	look_around(t);
 	return true;
 }
 
@@ -522,5 +547,5 @@ void seal_finish(struct thread *t)
 	tracefile_release((uint8_t *)t->slot + keep, t->ready - keep);
 	FAULT_POINT(finish_released);
 	t->ready = keep;
-	thread_set_limit(t);
+	open_until(t, keep);
 }

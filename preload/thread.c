@@ -224,7 +224,7 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->slot = recorder_slot(index);
 	t->buffer = (uint64_t *)((uint8_t *)t->slot + LAR_SLOT_HEADER_SIZE);
 	t->head = t->buffer;
-	t->ready = slot_first_bytes(index);
+	t->ready = t->open = slot_first_bytes(index);
 	thread_set_limit(t);
 	lar->thread[index] = t;
 	return t;

@@ -167,6 +167,7 @@ struct thread {
 	uint64_t slot_seq;   /* shifted into the high half: what `state` needs */
 	uint64_t busy_frame; /* frame address of the wrapper that set BUSY */
 	uint64_t ready;	     /* bytes of the slot with disk behind them */
+	uint64_t open;	     /* bytes of these that records may be in by now */
 	uint64_t last_ticks;
 	uint32_t tid;
 	uint32_t number;
@@ -209,7 +210,7 @@ static inline void thread_set_limit(struct thread *t)
 {
 	uint64_t room = 0;
 
-	t->limit = (uint64_t *)((uint8_t *)t->slot + t->ready) - THREAD_ROOM;
+	t->limit = (uint64_t *)((uint8_t *)t->slot + t->open) - THREAD_ROOM;
 	if (t->limit > t->buffer)
 		room = (uint64_t)(t->limit - t->buffer);
 	t->early = t->limit - (room / 4 < THREAD_RESERVE ? room / 4 : THREAD_RESERVE);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define TIMES	    20000
+#define TIMES	    80000
 #define RING_BLOCKS 584 /* offset of the number of blocks ever sealed */
 
 int main(int argc, char **argv)
