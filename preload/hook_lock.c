@@ -68,7 +68,8 @@ static int c11_error(int result)
 					 : EINVAL;
 }
 
-#define KIND_MASK 0x17f /* type, robust, protocol, elision; not shared */
+#define KIND_MASK   0x17f /* type, robust, protocol, elision; not shared */
+#define KIND_SHARED 0x80  /* with other processes */
 
 /*
  * Whether trying first is the same as locking at once: it tells whether another thread was faster
@@ -165,6 +166,72 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 	return !result;
 }
 
+/*
+ * A thread that is alone (lockcell.h): who and where it is needs not be asked for, the life of the
+ * lock not be looked at. What the processor has to wait for before it reads the time is most of
+ * what a lock costs. Not where the time is another one or samples are taken; neither changes.
+ */
+static lar_cold void alone_look(void)
+{
+	struct lockcell_alone *a = &lockcell_alone;
+	struct thread *t = lar_self;
+
+	if (t->gate != GATE_OPEN || !lar->tsc || quick_hides() ||
+	    atomic_load_explicit(&lar->slots_used, memory_order_relaxed) != 1)
+		return;
+	a->self = t;
+	a->cells = t->slot->locks;
+	if (real.pthread_mutex_lock && real.pthread_mutex_unlock)
+		a->pthread_mutex = &__libc_single_threaded;
+	if (real.mtx_lock && real.mtx_unlock)
+		a->mtx = &__libc_single_threaded;
+}
+
+/* After the whole way of a call. */
+static always_inline int alone_after(int result)
+{
+	if (__libc_single_threaded)
+		alone_look();
+	return result;
+}
+
+/* Those of which libc only writes a few words. */
+static always_inline bool alone_kind(const pthread_mutex_t *m)
+{
+	return !(m->__data.__kind & (KIND_MASK | KIND_SHARED) & ~PTHREAD_MUTEX_RECURSIVE_NP);
+}
+
+/* As quick_lock(): nobody is faster, so there is nothing to try. */
+static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*const *lock)(void *),
+				     uint64_t frame)
+{
+	struct thread *t = lockcell_alone.self;
+	const struct held_life *life;
+	struct lar_lock_cell *c;
+	int result;
+
+	if (unlikely(lar_self != t || t->gate != GATE_OPEN || m->__data.__lock || !alone_kind(m)))
+		return false;
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
+	span_barrier();
+	c = quick_find(lockcell_alone.cells, t->held.life, (uint64_t)m, frame_caller(frame), call,
+		       &life);
+	if (unlikely(!c || !quick_known(t, c))) {
+		span_close(t);
+		return false;
+	}
+	result = (*lock)(m);
+	if (unlikely(t->gate != GATE_BUSY))
+		return !result;
+	if (likely(!result)) {
+		quick_enter(t, c, call);
+		c->held_since = lar_tsc();
+	}
+	span_close(t);
+	return !result;
+}
+
 /* The whole of it. busy: another thread is known to have been faster. */
 #define MUTEX_LOCK_FULL(head, symbol, try, sound, error, busy, in_frame, arguments)                \
 	head                                                                                       \
@@ -191,16 +258,20 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 		return result;                                                                     \
 	}
 
-#define MUTEX_LOCK(symbol, try, type)                                                              \
-	LAR_EXPORT int symbol(type *m)                                                             \
+#define MUTEX_LOCK(kind, symbol, try)                                                              \
+	LAR_EXPORT int symbol(kind##_t *m)                                                         \
 	{                                                                                          \
 		bool busy = false;                                                                 \
                                                                                                    \
+		if (likely(*lockcell_alone.kind) &&                                                \
+		    likely(alone_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
+				      (int (*const *)(void *)) & real.symbol, HOOK_FRAME)))        \
+			return 0;                                                                  \
 		if (likely(quick_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
 				      (int (*)(void *))real.symbol, (int (*)(void *))real.try,     \
 				      HOOK_FRAME, &busy)))                                         \
 			return 0;                                                                  \
-		return full_##symbol(m, busy, HOOK_FRAME);                                         \
+		return alone_after(full_##symbol(m, busy, HOOK_FRAME));                            \
 	}
 
 #define MUTEX_TIMED(symbol, try, sound, error, parameters, arguments)                              \
@@ -224,14 +295,14 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 MUTEX_LOCK_FULL(static lar_noinline int full_pthread_mutex_lock(pthread_mutex_t *m, bool busy,
 								uint64_t frame),
 		pthread_mutex_lock, pthread_mutex_trylock, true, mutex_error, busy, frame, (m))
-MUTEX_LOCK(pthread_mutex_lock, pthread_mutex_trylock, pthread_mutex_t)
+MUTEX_LOCK(pthread_mutex, pthread_mutex_lock, pthread_mutex_trylock)
 MUTEX_TIMED(pthread_mutex_timedlock, pthread_mutex_trylock, true, mutex_error,
 	    (pthread_mutex_t * m, const struct timespec *until), (m, until))
 MUTEX_TIMED(pthread_mutex_clocklock, pthread_mutex_trylock, lock_sound_clock(clock), mutex_error,
 	    (pthread_mutex_t * m, clockid_t clock, const struct timespec *until), (m, clock, until))
 MUTEX_LOCK_FULL(static lar_noinline int full_mtx_lock(mtx_t *m, bool busy, uint64_t frame),
 		mtx_lock, mtx_trylock, true, c11_error, busy, frame, (m))
-MUTEX_LOCK(mtx_lock, mtx_trylock, mtx_t)
+MUTEX_LOCK(mtx, mtx_lock, mtx_trylock)
 MUTEX_TIMED(mtx_timedlock, mtx_trylock, true, c11_error, (mtx_t * m, const struct timespec *until),
 	    (m, until))
 MUTEX_TRYLOCK(pthread_mutex_trylock, mutex_error, pthread_mutex_t)
@@ -245,7 +316,7 @@ static always_inline bool held_once(const struct lar_lock_cell *c, uint64_t addr
 /*
  * The same of what is given back: the innermost of the locks that the thread holds, which it holds
  * once, and for which nobody waits. False when it is not so, or has been refused. now: the time
- * before it, where it has been read; ahead of the cell: the processor has less to wait for.
+ * before it, 0 = not read yet; read ahead of the cell: the processor has less to wait for.
  */
 static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*unlock)(void *),
 				       uint64_t frame, uint64_t *now)
@@ -266,7 +337,8 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 		cell = t->held.cell[n - 1];
 	c = lockcell_at(t, cell);
 	lar_kept(c);
-	*now = lar_ticks();
+	if (likely(!*now))
+		*now = lar_ticks();
 	if (unlikely(!n || !held_once(c, (uint64_t)m))) {
 		span_close(t);
 		return false;
@@ -283,9 +355,55 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 	return done;
 }
 
+/*
+ * The same where the thread is alone: nobody waits for the lock, and libc cannot refuse to give it
+ * back, so that the figures are entered first and the call is the last thing done. What is rare, a
+ * bucket that is nearly full or a hold that is an event, goes the other way.
+ */
+static always_inline bool alone_unlock(const pthread_mutex_t *m, uint64_t frame, uint64_t *now)
+{
+	struct thread *t = lockcell_alone.self;
+	struct lar_lock_cell *c;
+	uint16_t *bucket;
+	uint64_t hold;
+	uint32_t n;
+
+	if (unlikely(lar_self != t || t->gate != GATE_OPEN || m->__data.__lock != 1 ||
+		     (uint32_t)m->__data.__owner != t->tid || !alone_kind(m)))
+		return false;
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
+	span_barrier();
+	n = t->held.count;
+	if (unlikely(!n))
+		goto other;
+	c = &lockcell_alone.cells[t->held.cell[--n]];
+	lar_kept(c);
+	/* very long, too, where a wait has ended the hold, or the clock went back */
+	*now = lar_tsc();
+	hold = *now - c->held_since;
+	if (unlikely(c->addr != (uint64_t)m || c->depth != 1 || hold >= LAR_HOLD_EVENT))
+		goto other;
+	bucket = &lockcell_holds(c)->bucket[lar_hold_bucket(hold)];
+	if (unlikely(*bucket == UINT16_MAX - 1))
+		goto other;
+	++*bucket;
+	c->hold_ticks += hold;
+	if (hold > c->hold_max_ticks)
+		c->hold_max_ticks = hold;
+	c->held_since = 0;
+	--*lockcell_state_of(c);
+	t->held.count = n;
+	span_close(t);
+	return true;
+other:
+	span_close(t);
+	return false;
+}
+
 /* The hold ends where the unlock begins; the figures are entered after it. */
-#define MUTEX_UNLOCK(symbol, error, type)                                                          \
-	static lar_noinline int full_##symbol(type *m, uint64_t frame, uint64_t now)               \
+#define MUTEX_UNLOCK(kind, symbol, error)                                                          \
+	static lar_noinline int full_##symbol(kind##_t *m, uint64_t frame, uint64_t now)           \
 	{                                                                                          \
 		const pthread_mutex_t *mutex = (const pthread_mutex_t *)m;                         \
 		bool waiters = mutex_waiters(mutex);                                               \
@@ -300,18 +418,26 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 		return result;                                                                     \
 	}                                                                                          \
                                                                                                    \
-	LAR_EXPORT int symbol(type *m)                                                             \
+	static lar_noinline int other_##symbol(kind##_t *m, uint64_t frame, uint64_t now)          \
+	{                                                                                          \
+		if (likely(quick_unlock((pthread_mutex_t *)m, LAR_CALL_##symbol,                   \
+					(int (*)(void *))real.symbol, frame, &now)))               \
+			return 0;                                                                  \
+		return alone_after(full_##symbol(m, frame, now));                                  \
+	}                                                                                          \
+                                                                                                   \
+	LAR_EXPORT int symbol(kind##_t *m)                                                         \
 	{                                                                                          \
 		uint64_t now = 0;                                                                  \
                                                                                                    \
-		if (likely(quick_unlock((pthread_mutex_t *)m, LAR_CALL_##symbol,                   \
-					(int (*)(void *))real.symbol, HOOK_FRAME, &now)))          \
-			return 0;                                                                  \
-		return full_##symbol(m, HOOK_FRAME, now);                                          \
+		if (likely(*lockcell_alone.kind) &&                                                \
+		    likely(alone_unlock((pthread_mutex_t *)m, HOOK_FRAME, &now)))                  \
+			return real.symbol(m);                                                     \
+		return other_##symbol(m, HOOK_FRAME, now);                                         \
 	}
 
-MUTEX_UNLOCK(pthread_mutex_unlock, mutex_error, pthread_mutex_t)
-MUTEX_UNLOCK(mtx_unlock, c11_error, mtx_t)
+MUTEX_UNLOCK(pthread_mutex, pthread_mutex_unlock, mutex_error)
+MUTEX_UNLOCK(mtx, mtx_unlock, c11_error)
 
 /* What was there is gone, whether or not it was destroyed. */
 LAR_EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *attr)

@@ -13,6 +13,14 @@
 #define SUM_WORDS      8
 #define SUM_EVENTS     4 /* at most: the sum and its buckets */
 
+static const char never;
+struct lockcell_alone lockcell_alone = { &never, &never, NULL, NULL };
+
+void lockcell_not_alone(void)
+{
+	lockcell_alone.pthread_mutex = lockcell_alone.mtx = &never;
+}
+
 /* Says which cell's figures are in the events that the next commit brings: a reader of a process
  * that was killed before the cell is free takes them once. */
 static void announce(struct thread *t, uint32_t cell)

@@ -62,6 +62,21 @@ static always_inline struct lar_lock_holds *lockcell_holds(struct lar_lock_cell 
 	return (struct lar_lock_holds *)(c + LAR_SLOT_LOCK_CELLS);
 }
 
+/*
+ * Where one thread alone has ever recorded, and no handler on it apart from it, nobody else has
+ * taken a lock or ended its life: a cell of its own, as long as it has it, is of the lock that is
+ * there, which it took last. So it may be as long as the place says yes that stands for the kind of
+ * lock: libc's word that there is one thread; else one that never does.
+ */
+extern LAR_LOCAL struct lockcell_alone {
+	const char *pthread_mutex, *mtx;
+	struct thread *self;	     /* who it is, */
+	struct lar_lock_cell *cells; /* and its slot's */
+} lockcell_alone;
+
+/* Another one enters. Any thread. */
+void lockcell_not_alone(void);
+
 /* A cell's depth, and its call above it, as one word: it is slow to read as one what has just been
  * written by halves. */
 typedef uint32_t __attribute__((__may_alias__)) lockcell_state;

@@ -267,6 +267,7 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	int32_t index = slot_find(owner);
 	struct thread *t;
 
+	lockcell_not_alone();
 	if (index < 0 || !(t = struct_of_slot((uint32_t)index)))
 		return NULL;
 	FAULT_POINT(enter_slot);

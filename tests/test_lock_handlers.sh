@@ -7,17 +7,19 @@
 . "$(dirname "$0")/lib.sh"
 need jq
 
-for wants in locks locks,cpu; do
-	options=LARIAT_RECORD=$wants
-	record "$wants" "$victims/lock_handlers"
-	out=$work/$wants.out
+for way in locks locks,cpu locks,alone; do
+	options=LARIAT_RECORD=${way%,alone}
+	argument=()
+	[ "$way" = "${way%,alone}" ] || argument=(alone)
+	record "$way" "$victims/lock_handlers" "${argument[@]}"
+	out=$work/$way.out
 	while read -r address count; do
 		[ "$address" != others ] || continue
-		same "$wants: lock $address" "$count" "$(field "$wants" \
+		same "$way: lock $address" "$count" "$(field "$way" \
 			"[.locks.locks[] | select(.lock == \"$address\") | .acquisitions] | add")"
 	done <"$out"
-	same "$wants: all" "$(awk '{ n += $2 } END { print n }' "$out")" \
-		"$(field "$wants" '.locks.totals.acquisitions')"
-	same "$wants: nobody waited" 0 "$(field "$wants" .locks.totals.contended)"
+	same "$way: all" "$(awk '{ n += $2 } END { print n }' "$out")" \
+		"$(field "$way" '.locks.totals.acquisitions')"
+	same "$way: nobody waited" 0 "$(field "$way" .locks.totals.contended)"
 done
 finish
