@@ -86,7 +86,7 @@ bool apart_run(void (*work)(void *), void *argument)
 		work(argument);
 		return true;
 	}
-	if (sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0) == 0)
+	if (!sys_emulated && sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0) == 0)
 		run_in_thread(&task);
 	return task.done;
 }

@@ -308,6 +308,7 @@ static bool start(bool child)
 	int result;
 
 	real_resolve();
+	sys_look_emulated();
 	lar->first_break = (uint64_t)sys_call3(SYS_brk, 0, 0, 0);
 	apart_alone = child;
 	if (child)

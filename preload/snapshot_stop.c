@@ -320,7 +320,7 @@ static long tracer_start(struct snapshot *s)
 
 int snapshot_stop(struct snapshot *s)
 {
-	long pid = tracer_start(s), gone = 0;
+	long pid = sys_emulated ? -EPERM : tracer_start(s), gone = 0;
 
 	if (pid < 0)
 		return (int)pid;

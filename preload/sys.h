@@ -19,6 +19,13 @@
  */
 extern int sys_forbidden;
 
+/*
+ * The program runs in valgrind, which ends one that makes a thread or a process in another way than
+ * libc does. sys_look_emulated() finds it out.
+ */
+extern int sys_emulated;
+void sys_look_emulated(void);
+
 /* What sys_read and sys_write have moved, in this process and those that it is a fork of. */
 extern uint64_t sys_bytes_read, sys_bytes_written;
 
