@@ -63,7 +63,7 @@ const char *info_section_name(uint32_t type)
 	static const char *const name[] = {
 		[LAR_SECTION_STAGING] = "staging",   [LAR_SECTION_DICT] = "dictionary",
 		[LAR_SECTION_RING] = "ring",	     [LAR_SECTION_ACCOUNTS] = "accounts",
-		[LAR_SECTION_LEAKS] = "leak scans",  [LAR_SECTION_LIVE] = "live_blocks",
+		[LAR_SECTION_LEAKS] = "leak_scans",  [LAR_SECTION_LIVE] = "live_blocks",
 		[LAR_SECTION_TIMELINE] = "timeline",
 	};
 
