@@ -327,6 +327,8 @@ static bool start(bool child)
 		}
 		environment_leave(environment());
 	}
+	if (child)
+		seal_leave();
 	lar->pid = (uint32_t)sys_getpid();
 	lar->tsc = tsc_usable(child);
 	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;

@@ -46,6 +46,7 @@
 #define SLOT_STEP	  (32u << 10)
 #define SLOT_CELLS	  (8u << 10) /* of a slot, written without asking whether it is there */
 #define SLOT_LATE	  (4u << 10)
+#define SLOT_LARGE	  (256u << 10)
 #define SLOT_OPEN	  (128u << 10) /* how far a thread goes on before it looks what is due */
 #define TICK_WORDS	  6
 
@@ -88,12 +89,26 @@ static void context_parts(size_t at[7])
 	at[6] = at[5] + round_page(lar_encode_gone_size(words));
 }
 
+/* Memory of the first context: of this process, or of one that it is a fork of. */
+static struct {
+	void *memory;
+	size_t size;
+} first;
+
 void seal_prepare(void)
 {
 	size_t at[7];
 
 	context_parts(at);
-	lar->seal_memory = pool_map(at[6]);
+	first.size = at[6];
+	first.memory = lar->seal_memory = pool_map(at[6]);
+}
+
+void seal_leave(void)
+{
+	if (first.memory)
+		pool_unmap(first.memory, first.size);
+	first.memory = NULL;
 }
 
 static struct seal_context *context_new(void)
@@ -378,11 +393,14 @@ static bool seal_is_hopeless(void)
 	return __builtin_expect(retry != 0, 0) && sys_clock_ns(CLOCK_MONOTONIC) < retry;
 }
 
+/* A large buffer is for speed; on a small disk the ring is to have what there is. */
 static bool slot_extend(struct thread *t)
 {
 	uint64_t end = lar_slot_size(&lar->slot_sizes, t->index);
 	uint64_t step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
 
+	if (t->ready >= SLOT_LARGE && t->ready < end && !tracefile_disk_plenty())
+		return false;
 	if (t->ready == SLOT_CELLS) /* finished: few come yet */
 		step = SLOT_LATE;
 	if (t->ready >= end ||

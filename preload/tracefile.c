@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -26,6 +27,7 @@
 #define PAGE	       4096ull
 #define UNBOUNDED_SIZE (1ull << 38) /* address space and apparent size of a trace without bound */
 #define MAX_SAME_NAME  10000
+#define DISK_PLENTY    (64ull << 20)
 /* The threads that record first are most of it in most programs, and the larger a block, the less
  * of it is what other blocks hold as well. */
 #define WIDE_SLOTS 2
@@ -267,6 +269,14 @@ bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t si
 	}
 	*ready = to;
 	return true;
+}
+
+bool tracefile_disk_plenty(void)
+{
+	struct statfs disk;
+
+	return !sys_call3(SYS_statfs, (long)lar->trace_path, (long)&disk, 0) && disk.f_bsize > 0 &&
+	       (uint64_t)disk.f_bavail >= DISK_PLENTY / (uint64_t)disk.f_bsize;
 }
 
 void tracefile_reserve(uint64_t bytes)

@@ -30,6 +30,10 @@ struct lar_section *tracefile_section(enum lar_section_type type);
  */
 bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t size, uint64_t step);
 
+/* Whether there is so much disk left that a few MiB of it do not matter; no if that is not known.
+ */
+bool tracefile_disk_plenty(void);
+
 /* Takes disk for up to `bytes` more of the ring now; best effort. */
 void tracefile_reserve(uint64_t bytes);
 

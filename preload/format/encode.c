@@ -8,11 +8,31 @@
 
 #define BEHIND 64 /* bytes of a region: more is written than a stream has */
 
-/* What a stream of a block can be at most, and no kind's fields are in more records than fit. */
+/* Bytes that a stream of a block has at most, for each word of records: a PATH has one and more of
+ * these, an event two and more, and one with an address three. Numbers of forms take two bytes, and
+ * of nodes no more than four. */
+static const uint8_t fixed_most[LAR_STREAM_FIELD] = {
+	[LAR_STREAM_SHAPES] = 1,
+	[LAR_STREAM_SEQUENCE] = 2,
+	[LAR_STREAM_RAS] = MAX_VARINT,
+	[LAR_STREAM_PARENT] = 4,
+	[LAR_STREAM_FRAMES] = 3,
+	[LAR_STREAM_RA_INDEX] = 4,
+	[LAR_STREAM_ADDRESS] = 4,
+	[LAR_STREAM_FORMS] = 4,
+	[LAR_STREAM_STEP] = 1,
+	[LAR_STREAM_FREED_STEP] = 1,
+	[LAR_STREAM_LONG_STEP] = MAX_VARINT / 2,
+};
+
 static size_t region_size(unsigned stream, size_t words)
 {
-	if (stream >= LAR_STREAM_FIELD)
-		words /= 1u + lar_event_shapes[(stream - LAR_STREAM_FIELD) / 8].fields;
+	size_t least = stream == LAR_STREAM_SHAPES ? LAR_ENC_SHAPES * 6 : 0;
+
+	if (stream < LAR_STREAM_FIELD)
+		return fixed_most[stream] * words + least + BEHIND;
+	/* no kind's fields are in more records than fit */
+	words /= 1u + lar_event_shapes[(stream - LAR_STREAM_FIELD) / 8].fields;
 	return words * MAX_VARINT + BEHIND;
 }
 
