@@ -418,8 +418,17 @@ bool seal_grow(struct thread *t)
 	/* seal_finish() has left it without its first record */
 	if (t->head == t->buffer)
 		begin_buffer(t);
-	look_around(t);
 	return true;
+}
+
+/* The same on the way, with signals blocked. */
+static bool grow_and_look(struct thread *t)
+{
+	bool done = seal_grow(t);
+
+	if (done)
+		look_around(t);
+	return done;
 }
 
 bool seal_begin(struct thread *t)
@@ -446,7 +455,7 @@ bool seal_make_room(struct thread *t, uint32_t words)
 		room = t->head + words <= t->limit;
 		if (room)
 			break;
-		if (seal_grow(t))
+		if (grow_and_look(t))
 			continue;
 		if (t->head <= t->buffer + 5)
 			break; /* does not fit even into an empty buffer */
@@ -466,7 +475,7 @@ void seal_early(struct thread *t)
 	if (seal_is_hopeless())
 		return;
 	sys_block_signals(&mask);
-	while (t->head > t->early && (seal_grow(t) || (t->head > t->buffer + 5 && seal(t))))
+	while (t->head > t->early && (grow_and_look(t) || (t->head > t->buffer + 5 && seal(t))))
 		;
 	sys_restore_signals(&mask);
 }
