@@ -446,7 +446,7 @@ bool seal_make_room(struct thread *t, uint32_t words)
 	uint64_t mask;
 	bool room = false;
 
-	if (seal_is_hopeless()) {
+	if (t->open == t->ready && seal_is_hopeless()) {
 		lar_lost_add(LAR_LOST_RING_BUSY, 1);
 		return false;
 	}
