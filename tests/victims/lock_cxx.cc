@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Locks of the C++ library, inlined as they are: one thread has each for a while that another
 // waits for.
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -9,11 +10,13 @@ using namespace std::chrono_literals;
 
 static std::mutex mutex;
 static std::timed_mutex timed;
+static std::atomic<bool> held;
 
 template <class Lock> static __attribute__((noinline)) void hold_it(Lock &lock)
 {
 	std::lock_guard<Lock> guard(lock);
 
+	held = true;
 	std::this_thread::sleep_for(40ms);
 }
 
@@ -31,12 +34,12 @@ static __attribute__((noinline)) void try_it()
 
 template <class Lock> static void both(Lock &lock, void (*other)())
 {
+	held = false;
 	std::thread holder([&] { hold_it(lock); });
 
-	while (lock.try_lock()) {
-		lock.unlock();
+	// a try that takes it would itself be waited for now and then
+	while (!held)
 		std::this_thread::yield();
-	}
 	other();
 	holder.join();
 }
