@@ -148,7 +148,7 @@ static struct seal_context *context_new(void)
 
 /*
  * How many contexts there may be before a thread waits for one. They are large, and a seal takes
- * less than a millisecond: in many threads few are at it together.
+ * about a millisecond: in many threads few are at it together.
  */
 static uint32_t contexts_enough(void)
 {

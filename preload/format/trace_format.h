@@ -160,8 +160,7 @@ struct lar_header {
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 
-/* Slots lie one behind another, the wide ones first: where one begins, and how many bytes it has.
- */
+/* Slots lie one behind another, the wide ones first. */
 struct lar_slot_sizes {
 	uint32_t wide_slots, wide_size, unit_size;
 };
@@ -171,7 +170,7 @@ static inline uint64_t lar_slot_size(const struct lar_slot_sizes *s, uint32_t in
 	return index < s->wide_slots ? s->wide_size : s->unit_size;
 }
 
-/* Of all that fit into a section; as many wide ones as there are have to. */
+/* How many fit into a section; none where the wide ones do not. */
 static inline uint32_t lar_slot_count(const struct lar_slot_sizes *s, uint64_t section_size)
 {
 	uint64_t wide = (uint64_t)s->wide_slots * s->wide_size;
