@@ -40,6 +40,12 @@ static always_inline uint64_t hook_ticks(void)
 	return likely(lar_self->gate != GATE_CLOSED) ? lar_ticks() : hook_ticks_slow();
 }
 
+/* The same, and 0 where that is not to be recorded. */
+static always_inline uint64_t hook_ticks_of(enum lar_record what)
+{
+	return likely(hook_wants(what)) || lar_self->gate == GATE_CLOSED ? hook_ticks() : 0;
+}
+
 /* A call begins that may last: a reader of a process that hangs, or is killed in it, sees it. fd: a
  * descriptor, or the number of the thread that is waited for. */
 static always_inline void hook_call_begin(struct thread *t, unsigned call, int fd, uint32_t target,

@@ -142,13 +142,26 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 		return result;                                                                     \
 	}
 
+/* Before a call that is not to be recorded. */
+static lar_noinline void unrecorded(void)
+{
+	hook_ticks_of(LAR_RECORD_IO); /* a fresh child's recording begins here, too */
+	serve();
+}
+
 /* The same for calls that are made often and take little time. */
 #define IO_OFTEN(type, symbol, parameters, arguments, bytes, at)                                   \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
-		uint64_t before = io_begin(LAR_CALL_##symbol, fd);                                 \
-		type result = REAL(symbol) arguments;                                              \
+		uint64_t before;                                                                   \
+		type result;                                                                       \
                                                                                                    \
+		if (unlikely(!hook_wants(LAR_RECORD_IO))) {                                        \
+			unrecorded();                                                              \
+			return REAL(symbol) arguments;                                             \
+		}                                                                                  \
+		before = io_begin(LAR_CALL_##symbol, fd);                                          \
+		result = REAL(symbol) arguments;                                                   \
 		io_record_usual(LAR_CALL_##symbol, before, (uint64_t)(bytes), (uint64_t)(at),      \
 				HOOK_FRAME, fd, result);                                           \
 		return result;                                                                     \

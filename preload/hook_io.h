@@ -41,7 +41,7 @@ void io_ask(unsigned call, int fd);
  * call is not returned from, since its thread is cancelled, it is recorded as one that failed. */
 static always_inline uint64_t io_begin(unsigned call, int fd)
 {
-	uint64_t now = hook_ticks();
+	uint64_t now = hook_ticks_of(LAR_RECORD_IO);
 	struct thread *t = lar_self;
 
 	UNWOUND_TELLS(io_unwound);

@@ -176,7 +176,7 @@ static lar_cold void alone_look(void)
 	struct lockcell_alone *a = &lockcell_alone;
 	struct thread *t = lar_self;
 
-	if (t->gate != GATE_OPEN || !lar->tsc || quick_hides() ||
+	if (t->gate != GATE_OPEN || !hook_wants(LAR_RECORD_LOCKS) || !lar->tsc || quick_hides() ||
 	    atomic_load_explicit(&lar->slots_used, memory_order_relaxed) != 1)
 		return;
 	a->self = t;
@@ -267,6 +267,8 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 		    likely(alone_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
 				      (int (*const *)(void *)) & real.symbol, HOOK_FRAME)))        \
 			return 0;                                                                  \
+		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
+			return REAL(symbol)(m);                                                    \
 		if (likely(quick_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
 				      (int (*)(void *))real.symbol, (int (*)(void *))real.try,     \
 				      HOOK_FRAME, &busy)))                                         \
@@ -433,6 +435,8 @@ other:
 		if (likely(*lockcell_alone.kind) &&                                                \
 		    likely(alone_unlock((pthread_mutex_t *)m, HOOK_FRAME, &now)))                  \
 			return real.symbol(m);                                                     \
+		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
+			return REAL(symbol)(m);                                                    \
 		return other_##symbol(m, HOOK_FRAME, now);                                         \
 	}
 

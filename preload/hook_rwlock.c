@@ -109,7 +109,7 @@ WRITE_LOCK(pthread_rwlock_clockwrlock, lock_sound_clock(clock) && lock_sound_tim
 
 LAR_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *m)
 {
-	uint64_t now = hook_ticks();
+	uint64_t now = hook_ticks_of(LAR_RECORD_LOCKS);
 	uint32_t writer = rwlock_writer(m), writers = *(volatile unsigned *)&m->__data.__writers;
 	int result = REAL(pthread_rwlock_unlock)(m);
 
@@ -160,7 +160,7 @@ LAR_EXPORT int pthread_spin_trylock(pthread_spinlock_t *m)
 
 LAR_EXPORT int pthread_spin_unlock(pthread_spinlock_t *m)
 {
-	uint64_t now = hook_ticks();
+	uint64_t now = hook_ticks_of(LAR_RECORD_LOCKS);
 	bool waiters = *(volatile int *)m < 0;
 	int result = REAL(pthread_spin_unlock)(m);
 

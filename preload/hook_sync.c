@@ -254,7 +254,7 @@ LAR_EXPORT int sem_trywait(sem_t *sem)
 LAR_EXPORT int sem_post(sem_t *sem)
 {
 	struct lock_call l = LOCK_CALL(sem_post, sem);
-	uint64_t now = hook_ticks();
+	uint64_t now = hook_ticks_of(LAR_RECORD_LOCKS);
 	int result = REAL(sem_post)(sem), e = errno;
 
 	lock_post(&l, now);
@@ -315,7 +315,7 @@ static void once_enter(struct lock_call *l, struct once_call *o, int word)
 	if (word & ONCE_RUNS)
 		lock_wait_begin(l);
 	else
-		l->before = hook_ticks();
+		l->before = hook_ticks_of(LAR_RECORD_LOCKS);
 }
 
 static void once_leave(struct lock_call *l, const struct once_call *o, int word, int result)

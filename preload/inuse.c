@@ -232,6 +232,15 @@ void inuse_drop(void)
 	}
 }
 
+void inuse_stop(void)
+{
+	struct inuse *u = atomic_load(&lar->inuse);
+
+	lar->inuse_failed = true;
+	if (u)
+		atomic_store(&u->state, STATE_OFF);
+}
+
 struct inuse *inuse_close(void)
 {
 	struct inuse *u = atomic_load(&lar->inuse);

@@ -88,6 +88,10 @@ void inuse_seal(struct thread *t, struct lar_encoder *enc);
 /* For good: the memory is given back. */
 void inuse_drop(void);
 
+/* No more seals are entered: what comes after the last scan is not to cost more than it must. A
+ * scan that comes nevertheless reads the ring. */
+void inuse_stop(void);
+
 /* For a moment at which a buffer's events are in the tables all or not at all. NULL when there are
  * no tables; else to be opened again. */
 struct inuse *inuse_close(void);

@@ -17,6 +17,7 @@
 #include "dict.h"
 #include "fault.h"
 #include "hook.h"
+#include "inuse.h"
 #include "kernelio.h"
 #include "misuse.h"
 #include "note.h"
@@ -498,6 +499,7 @@ void life_exit(int code, bool scan, uint64_t frame)
 	if (!end_write(LAR_END_EXIT, code, !scan) || !scan)
 		return;
 	snapshot_at_exit(frame);
+	inuse_stop();
 	thread_seal_all();
 }
 

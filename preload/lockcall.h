@@ -111,6 +111,8 @@ static always_inline void lock_enter(struct lock_call *l, bool taken, uint32_t o
 {
 	const struct thread *t = lar_self;
 
+	if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))
+		return;
 	if (likely(t->gate == GATE_OPEN && !taken)) {
 		l->cell = lockcell_find(t, l->addr, l->caller, l->call);
 		if (likely(l->cell != LOCKCELL_NONE && held_order_known(t, l->cell) &&
@@ -119,8 +121,7 @@ static always_inline void lock_enter(struct lock_call *l, bool taken, uint32_t o
 			   t->head <= t->early))
 			return;
 	}
-	if (likely(hook_wants(LAR_RECORD_LOCKS)))
-		lock_enter_other(l, taken, owner, way);
+	lock_enter_other(l, taken, owner, way);
 }
 
 /* The cell from before, unless something came in between: a handler's locks, a fork. */

@@ -3,7 +3,8 @@
 /*
  * Goes on under limits that it sets itself: "nofile" no descriptor beyond the standard ones,
  * "fsize" files of 4 KiB at most, "as" little address space, "seccomp" a filter that kills at any
- * system call but reading, writing, memory and leaving. Prints what a program sees of them.
+ * system call but reading, writing, memory and leaving, "replaced" with a file of its own where the
+ * trace has been. Prints what a program sees of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,43 @@ static void fsize(void)
 	signal(SIGXFSZ, SIG_IGN);
 	printf(" %zd", write(fd, data, sizeof(data)));
 	printf(" %s\n", strerror(errno));
+	signal(SIGXFSZ, SIG_DFL); /* whoever writes more from now on has the process killed */
+}
+
+static char trace[4096], moved[4200];
+#define OURS "the program's own\n"
+
+/* The trace goes on where it has been put; the file of its name is not it. */
+static void replace(void)
+{
+	const char *pattern = getenv("LARIAT_OUTPUT"), *mark;
+	FILE *f;
+
+	if (!pattern)
+		pattern = "replaced.%p.lariat";
+	mark = strstr(pattern, "%p");
+	if (!mark)
+		exit(2);
+	snprintf(trace, sizeof(trace), "%.*s%d%s", (int)(mark - pattern), pattern, (int)getpid(),
+		 mark + 2);
+	snprintf(moved, sizeof(moved), "%s.moved", trace);
+	rename(trace, moved);
+	f = fopen(trace, "w");
+	if (!f || fputs(OURS, f) < 0 || fclose(f))
+		exit(2);
+}
+
+static void put_back(void)
+{
+	char text[64] = "";
+	FILE *f = fopen(trace, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	printf("what replaced it: %zu bytes, %s", n, text);
+	if (f)
+		fclose(f);
+	remove(trace);
+	rename(moved, trace);
 }
 
 static void address_space(void)
@@ -113,7 +151,11 @@ int main(int argc, char **argv)
 		address_space();
 	else if (!strcmp(mode, "seccomp"))
 		sandbox();
+	else if (!strcmp(mode, "replaced"))
+		replace();
 	work();
+	if (*trace)
+		put_back();
 	printf("%s: worked\n", mode);
 	return 0;
 }

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What is not to be recorded costs next to nothing: the instructions that a call takes more than
+# natively, as valgrind counts them, of runs of two lengths, so that their start and end fall out.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need valgrind
+
+SHORT=20000 LONG=120000
+
+# The instructions of a load with so many calls; with a second argument the recorder is there.
+instructions() { # COUNT [RECORD] -- LOAD ARGUMENTS (COUNT is replaced)
+	local count=$1 env=(A_VARIABLE=1)
+	shift
+	[ "$1" = -- ] || env=("LD_PRELOAD=$lib" LARIAT_QUIET=1 "LARIAT_RECORD=$1"
+		"LARIAT_OUTPUT=$work/load.%p.lariat")
+	while [ "$1" != -- ]; do shift; done
+	shift
+	run_as load "${env[@]}" -- valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+		"${@//COUNT/$count}"
+	sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/load.err"
+}
+
+# MOST: instructions that one round of the load, two calls, may take more.
+passes() { # MOST RECORD LOAD ARGUMENTS
+	local most=$1 record=$2 short long more
+	shift 2
+	short=$(($(instructions $SHORT "$record" -- "$@") - $(instructions $SHORT -- "$@")))
+	long=$(($(instructions $LONG "$record" -- "$@") - $(instructions $LONG -- "$@")))
+	more=$(((long - short) / (LONG - SHORT)))
+	echo "$record, ${*##*/}: $more instructions"
+	checks=$((checks + 1))
+	[ "$long" != 0 ] && [ "$more" -le "$most" ] ||
+		fail "--record $record: a round of ${*##*/} takes $more instructions more"
+}
+
+loads=$top/build/bench
+passes 60 heap "$loads/load_locks" alone COUNT
+passes 150 heap "$loads/load_io" COUNT
+passes 80 locks "$loads/load_heap" depth COUNT 5 0
+finish
