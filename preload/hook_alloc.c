@@ -12,8 +12,9 @@
 
 LAR_TLS struct hook_cxx hook_cxx;
 
-static always_inline void record_alloc(unsigned call, const void *p, size_t size, bool sampling,
-				       uint64_t frame)
+static always_inline void record_alloc_ahead(unsigned call, const void *p, size_t size,
+					     bool sampling, uint64_t frame,
+					     struct unwind_ahead ahead)
 {
 	bool sampled = sampling && p; /* one that failed is always of interest */
 	struct thread *t = lar_self;
@@ -45,7 +46,11 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 		span_close(t);
 		return;
 	}
-	r = span_record_stack(t, LAR_EV_ALLOC, 0, call, 3, frame);
+	if (ahead.s)
+		unwind_capture_ahead(&t->stack, frame, ahead);
+	else
+		unwind_capture(&t->stack, frame);
+	r = span_record_captured(t, LAR_EV_ALLOC, 0, call, 3);
 	if (likely(r != NULL)) {
 		r[0] = lar_ticks();
 		r[1] = (uint64_t)p;
@@ -53,6 +58,12 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 		span_commit(t);
 	}
 	span_close(t);
+}
+
+static always_inline void record_alloc(unsigned call, const void *p, size_t size, bool sampling,
+				       uint64_t frame)
+{
+	record_alloc_ahead(call, p, size, sampling, frame, (struct unwind_ahead){ NULL, NULL });
 }
 
 /* was: what was known of the place of the block, which is on its way out. */
@@ -152,12 +163,10 @@ static lar_noinline void sampled_free(void *p)
 
 static lar_noinline void *recorded_malloc(size_t size)
 {
-	void *p;
+	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	void *p = REAL(malloc)(size);
 
-	unwind_prepare(&lar_self->stack, HOOK_FRAME);
-	p = REAL(malloc)(size);
-
-	record_alloc(LAR_CALL_malloc, p, size, false, HOOK_FRAME);
+	record_alloc_ahead(LAR_CALL_malloc, p, size, false, HOOK_FRAME, ahead);
 	return p;
 }
 
@@ -169,14 +178,13 @@ LAR_EXPORT void *malloc(size_t size)
 
 LAR_EXPORT void *calloc(size_t n, size_t size)
 {
+	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	void *p = REAL(calloc)(n, size);
 	size_t total;
-	void *p;
 
-	unwind_prepare(&lar_self->stack, HOOK_FRAME);
-	p = REAL(calloc)(n, size);
 	if (__builtin_mul_overflow(n, size, &total))
 		total = SIZE_MAX;
-	record_alloc(LAR_CALL_calloc, p, total, sample_period, HOOK_FRAME);
+	record_alloc_ahead(LAR_CALL_calloc, p, total, sample_period, HOOK_FRAME, ahead);
 	return p;
 }
 

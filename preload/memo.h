@@ -36,12 +36,13 @@ static always_inline struct memo *memo_place(const struct stack *s, uint64_t slo
 _Static_assert(MEMO_COUNT == 1 << 9, "bits that memo_place() takes");
 
 /* Asks for what memo_try() will look at first: while the program's own call is under way. */
-static always_inline void memo_prefetch(const struct stack *s, uint64_t slot, uint64_t ra)
+static always_inline struct memo *memo_prefetch(const struct stack *s, uint64_t slot, uint64_t ra)
 {
-	const struct memo *m = memo_place(s, slot, ra);
+	struct memo *m = memo_place(s, slot, ra);
 
 	__builtin_prefetch(m);
 	__builtin_prefetch(m->watch);
+	return m;
 }
 
 /* Whether the walk that it is of would join the array at f. */
@@ -62,13 +63,14 @@ static always_inline const struct watch *memo_differs(const struct memo *m)
 }
 
 /*
- * Whether the stack whose innermost return address is `ra` at `slot` is a known one: then it is the
- * last now. Where the memory of that place is of another stack, the first word that differs says
- * where the one of this stack would be. *to: where it is to be saved if there is none.
+ * Whether the stack whose innermost return address is at `slot`, and whose memory is at *to if
+ * anywhere, is a known one: then it is the last now. Where the memory of that place is of another
+ * stack, the first word that differs says where the one of this stack would be. *to: where it is to
+ * be saved if there is none.
  */
-static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra, struct memo **to)
+static always_inline bool memo_try_at(struct stack *s, uint64_t slot, struct memo **to)
 {
-	struct memo *m = *to = memo_place(s, slot, ra);
+	struct memo *m = *to;
 	const struct watch *other;
 	const struct frame *f;
 
@@ -85,6 +87,13 @@ static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra, 
 		return false;
 	s->last = m->last;
 	return true;
+}
+
+/* The same of the memory that the return address `ra` leads to. */
+static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra, struct memo **to)
+{
+	*to = memo_place(s, slot, ra);
+	return memo_try_at(s, slot, to);
 }
 
 /* Remembers at `to`, which memo_try() gave, or at the first place if NULL, the walk that has just

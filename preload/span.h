@@ -62,15 +62,13 @@ static always_inline uint64_t *span_record(struct thread *t, unsigned kind, unsi
 	return r + 1;
 }
 
-/* The same with the caller's stack. */
-static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind, unsigned flags,
-						 unsigned call, unsigned fields, uint64_t frame)
+/* The same with the stack that has just been captured. */
+static always_inline uint64_t *span_record_captured(struct thread *t, unsigned kind, unsigned flags,
+						    unsigned call, unsigned fields)
 {
-	struct stack *s = &t->stack;
-	uint64_t *r;
+	const struct stack *s = &t->stack;
+	uint64_t *r = t->head;
 
-	unwind_capture(s, frame);
-	r = t->head;
 	if (unlikely(!s->known || r + 1 + fields > t->limit)) {
 		if (!seal_make_nodes(t, 1 + fields))
 			return NULL;
@@ -83,6 +81,14 @@ static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind
 	FAULT_POINT(record_stack_word);
 	t->head = r + 1 + fields;
 	return r + 1;
+}
+
+/* The same with the caller's stack. */
+static always_inline uint64_t *span_record_stack(struct thread *t, unsigned kind, unsigned flags,
+						 unsigned call, unsigned fields, uint64_t frame)
+{
+	unwind_capture(&t->stack, frame);
+	return span_record_captured(t, kind, flags, call, fields);
 }
 
 /* Makes the record valid for a reader; nothing of it is lost from here on. */

@@ -158,8 +158,7 @@ static void forget(struct stack *s, uint32_t generation)
 	memset(s->rule, 0, RULES_KNOWN * sizeof(*s->rule));
 }
 
-/* By walking. */
-static lar_noinline void capture_walk(struct stack *s, uint64_t frame, struct memo *memo)
+lar_noinline void unwind_capture_walk(struct stack *s, uint64_t frame, struct memo *memo)
 {
 	struct cursor c = cursor_at(s, frame);
 	uint32_t generation = atomic_load_explicit(&lar->generation, memory_order_relaxed);
@@ -183,7 +182,7 @@ static always_inline void capture(struct stack *s, uint64_t frame)
 	if (unlikely(s->generation !=
 			     atomic_load_explicit(&lar->generation, memory_order_relaxed) ||
 		     !memo_try(s, frame + 8, word_at(frame + 8), &memo)))
-		capture_walk(s, frame, memo);
+		unwind_capture_walk(s, frame, memo);
 	unwind_number(s);
 }
 

@@ -13,6 +13,7 @@
 #include <ucontext.h>
 
 #include "memo.h"
+#include "recorder.h"
 #include "thread.h"
 
 /*
@@ -22,16 +23,6 @@
  */
 void unwind_capture(struct stack *s, uint64_t frame);
 
-/* Worth a call some time before unwind_capture(). */
-static always_inline void unwind_prepare(const struct stack *s, uint64_t frame)
-{
-	memo_prefetch(s, frame + 8, *(const uint64_t *)(frame + 8));
-}
-
-/* The same of what a signal interrupted: the program counter, plus 1 so that it reads like a return
- * address, is the innermost frame. */
-void unwind_capture_context(struct stack *s, const ucontext_t *u);
-
 /* Looks whether the last stack has a number in the buffer. */
 static always_inline void unwind_number(struct stack *s)
 {
@@ -40,6 +31,46 @@ static always_inline void unwind_number(struct stack *s)
 	s->leaf = node->number;
 	s->known = node->epoch == s->epoch;
 }
+
+/* What a look ahead has found: where the memory of such a stack is, if there is one. */
+struct unwind_ahead {
+	const struct stack *s; /* NULL: nobody has looked */
+	struct memo *memo;
+};
+
+/* Worth a call some time before unwind_capture_ahead(): it fetches what that will look at. */
+static always_inline struct unwind_ahead unwind_look_ahead(const struct stack *s, uint64_t frame)
+{
+	return (struct unwind_ahead){ s,
+				      memo_prefetch(s, frame + 8, *(const uint64_t *)(frame + 8)) };
+}
+
+/* By walking; the memory goes to `memo`, or to its first place if NULL. */
+void unwind_capture_walk(struct stack *s, uint64_t frame, struct memo *memo);
+
+/* As unwind_capture(), on what has been looked up ahead, perhaps of another thread's struct. */
+static always_inline void unwind_capture_ahead(struct stack *s, uint64_t frame,
+					       struct unwind_ahead ahead)
+{
+#ifdef LAR_UNWIND_CHECK
+	(void)ahead;
+	unwind_capture(s, frame);
+#else
+	if (unlikely(ahead.s != s)) {
+		unwind_capture(s, frame);
+		return;
+	}
+	if (unlikely(s->generation !=
+			     atomic_load_explicit(&lar->generation, memory_order_relaxed) ||
+		     !memo_try_at(s, frame + 8, &ahead.memo)))
+		unwind_capture_walk(s, frame, ahead.memo);
+	unwind_number(s);
+#endif
+}
+
+/* The same of what a signal interrupted: the program counter, plus 1 so that it reads like a return
+ * address, is the innermost frame. */
+void unwind_capture_context(struct stack *s, const ucontext_t *u);
 
 /* Frames of the last stack. */
 static inline uint32_t unwind_count(const struct stack *s)

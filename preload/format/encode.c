@@ -432,6 +432,28 @@ put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, b
 	return own;
 }
 
+/*
+ * An allocation of a known form whose block the next record gives back, by the form that frees
+ * have: the same as one after the other, but that the address is looked up once, and what the first
+ * leaves for the second is not written.
+ */
+static inline __attribute__((always_inline)) void put_pair(struct lar_encoder *enc, struct hot *h,
+							   uint32_t i, const uint64_t *r,
+							   uint32_t place, unsigned time_shift)
+{
+	struct lar_enc_form *form = &enc->form[i];
+	bool own = r[3] != form->size;
+
+	form->size = r[3];
+	put_time(h, false, r[1] >> time_shift);
+	h->alloc_new = put_varint(h->alloc_new, code_pair(enc, h, r[2], r[3], place));
+	h->alloc_size = put_own(h->alloc_size, r[3], own);
+	h->sequence = put_symbol(h->sequence, i << LAR_FORM_SHIFT | own);
+	put_time(h, true, r[5] >> time_shift);
+	h->free_old = put_varint(h->free_old, code_own(h));
+	h->sequence = put_again(h->sequence, h->free_form);
+}
+
 /* An event of form i, which is_new or not; returns the words of its record. */
 static inline __attribute__((always_inline)) uint32_t put_event(struct lar_encoder *enc,
 								struct hot *h, uint32_t i,
@@ -487,7 +509,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 		if (w0 == h.free_w0) {
 			put_time(&h, true, r[1] >> time_shift);
 			put_free(enc, &h, r + 1, place_of(records, r));
-			h.sequence = put_symbol(h.sequence, h.free_form << LAR_FORM_SHIFT);
+			h.sequence = put_again(h.sequence, h.free_form);
 			r += 3;
 			continue;
 		}
@@ -500,13 +522,19 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 			continue;
 		}
 		i = form_find(enc, enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES], w0);
+		if (kind == LAR_EV_ALLOC && r < near && r[4] == h.free_w0 && r[6] == r[2] && i &&
+		    r[2]) {
+			put_pair(enc, &h, i, r, place_of(records, r + 4), time_shift);
+			r += 7;
+			continue;
+		}
 		if (__builtin_expect(i, 1) && __builtin_expect(kind != LAR_EV_FREE, 1)) {
 			r += put_event(enc, &h, i, false, r, place_of(records, r), time_shift);
 			continue;
 		}
 		if (i) {
 			h.free_w0 = w0;
-			h.free_form = i;
+			h.free_form = symbol_of(i << LAR_FORM_SHIFT);
 			continue;
 		}
 		if (!lar_record_words(w0) || lar_word0_node(w0) > paths.nodes)

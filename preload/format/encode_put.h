@@ -36,6 +36,25 @@ static inline uint8_t *put_symbol(uint8_t *p, uint32_t v)
 	return p + 1 + two;
 }
 
+/* Such a number that is written many times: its bytes, the first one lowest, and how many. */
+struct symbol {
+	uint16_t bytes;
+	uint8_t size;
+};
+
+static inline struct symbol symbol_of(uint32_t v)
+{
+	uint8_t bytes[2], *end = put_symbol(bytes, v);
+
+	return (struct symbol){ (uint16_t)(bytes[0] | bytes[1] << 8), (uint8_t)(end - bytes) };
+}
+
+static inline uint8_t *put_again(uint8_t *p, struct symbol s)
+{
+	__builtin_memcpy(p, &s.bytes, sizeof(s.bytes));
+	return p + s.size;
+}
+
 /* The same for any number, of which nearly all are below 2^14. */
 static inline uint8_t *put_short(uint8_t *p, uint64_t v)
 {

@@ -22,7 +22,7 @@ struct hot {
 	uint32_t last_ref;	     /* of an O field */
 	uint32_t generation;	     /* as in marks */
 	uint32_t others;	     /* events less those fields */
-	uint32_t free_form;	     /* of the last FREE that has one */
+	struct symbol free_form;     /* of the last FREE that has one, as the sequence names it */
 	uint64_t free_w0;	     /* ... and its word 0 */
 	uint32_t *undone, was;	     /* a net that the O field of a realloc has changed */
 };
@@ -172,6 +172,37 @@ code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, 
 	}
 	e->number = h->frees++;
 	e->mark = h->generation | MARK_FREED;
+	return code;
+}
+
+/* As code_new(), of a block that the event at `place` gives back at once: code_own() is of that. */
+static inline __attribute__((always_inline)) uint32_t
+code_pair(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
+{
+	unsigned class = lar_size_class(size);
+	struct lar_enc_address *e = address_entry(enc, addr, h->generation);
+	uint32_t code = zigzag32(e->number - enc->reuse[class]) + LAR_REF_FREED;
+
+	if (state_of(h, e) != STATE_DIED)
+		code = addr == h->next_new ? LAR_REF_NEXT : LAR_REF_NONE;
+	if (code == LAR_REF_NONE)
+		h->address = put_address(h->address, addr, h->last_new);
+	net_put(net_of(enc, e), place | LAR_NET_FREED, 0);
+	enc->reuse[class] = h->frees;
+	e->number = h->frees;
+	e->mark = h->generation | MARK_FREED;
+	h->last_new = addr;
+	h->next_new = addr + lar_chunk_size(size, class);
+	return code;
+}
+
+static inline uint32_t code_own(struct hot *h)
+{
+	uint32_t number = h->allocations++;
+	uint32_t code = zigzag32(number - h->last_ref) + LAR_REF_ALLOCATED;
+
+	h->last_ref = number + 1;
+	h->frees++;
 	return code;
 }
 
