@@ -432,6 +432,12 @@ put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, b
 	return own;
 }
 
+/* Whether the entry of an address can be found again. */
+static inline bool is_kept(uint64_t addr)
+{
+	return addr - 1 < (1ull << LAR_REF_ADDRESS_BITS) - 1;
+}
+
 /*
  * An allocation of a known form whose block the next record gives back, by the form that frees
  * have: the same as one after the other, but that the address is looked up once, and what the first
@@ -523,7 +529,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 		}
 		i = form_find(enc, enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES], w0);
 		if (kind == LAR_EV_ALLOC && r < near && r[4] == h.free_w0 && r[6] == r[2] && i &&
-		    r[2]) {
+		    is_kept(r[2])) {
 			put_pair(enc, &h, i, r, place_of(records, r + 4), time_shift);
 			r += 7;
 			continue;

@@ -91,7 +91,7 @@ static void take_net(void *arg, const struct lar_net *net)
 	x->balance += net->balance;
 }
 
-/* Mostly calls of the heap. */
+/* Mostly calls of the heap. Many blocks are given back at once. */
 static void add_heap(struct tb_records *r, uint64_t addresses)
 {
 	static const uint8_t kind[] = { LAR_EV_ALLOC, LAR_EV_ALLOC,   LAR_EV_FREE,
@@ -99,6 +99,13 @@ static void add_heap(struct tb_records *r, uint64_t addresses)
 	unsigned k = kind[random_word() % sizeof(kind)];
 	const struct lar_event_shape *s = &lar_event_shapes[k];
 	uint64_t *w = r->words + r->count;
+	static uint64_t just_made;
+
+	if (just_made && !(random_word() & 1)) {
+		TB_FREE(r, 1000000 + r->count * 100 + random_word() % 1000, just_made);
+		just_made = 0;
+		return;
+	}
 
 	*w++ = lar_word0(k, 0, 0, 0);
 	for (unsigned f = 0; f < s->fields; f++) {
@@ -109,6 +116,7 @@ static void add_heap(struct tb_records *r, uint64_t addresses)
 		else
 			*w++ = random_word() % 8 ? random_word() % 500 : 0;
 	}
+	just_made = k == LAR_EV_ALLOC ? r->words[r->count + 2] : 0;
 	r->count += 1 + s->fields;
 	r->events++;
 }
