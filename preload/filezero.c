@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 #include "sys.h"
 
@@ -21,11 +20,11 @@ int filezero_put(int fd, uint64_t offset, uint64_t size)
 
 	while (size) {
 		uint64_t parts = size / PAGE < PARTS ? size / PAGE : PARTS;
-		long n;
+		ssize_t n;
 
 		for (uint64_t i = 0; i < parts; i++)
 			part[i] = (struct iovec){ (void *)zeros, PAGE };
-		n = sys_call6(SYS_pwritev, fd, (long)part, (long)parts, (long)offset, 0, 0);
+		n = sys_pwritev(fd, part, (unsigned)parts, offset);
 		if (n < 0)
 			return (int)n;
 		if ((uint64_t)n != parts * PAGE)
