@@ -44,6 +44,7 @@ void filezero_know(struct filezero *z, int fd, const char *path)
 		return;
 	z->dev = st.st_dev;
 	z->ino = st.st_ino;
+	z->pid = sys_getpid();
 	z->lost = false;
 }
 
@@ -65,9 +66,9 @@ static bool is_within_limit(uint64_t end)
 	       end <= limit.rlim_cur;
 }
 
-static bool is_alone(void)
+static bool is_alone(const struct filezero *z)
 {
-	return __libc_single_threaded && sys_gettid() == sys_getpid();
+	return __libc_single_threaded && sys_gettid() == z->pid;
 }
 
 bool filezero_write(struct filezero *z, uint64_t offset, uint64_t size)
@@ -75,7 +76,7 @@ bool filezero_write(struct filezero *z, uint64_t offset, uint64_t size)
 	bool done;
 	int fd;
 
-	if (size < FILEZERO_LEAST || z->lost || !is_alone() || !is_within_limit(offset + size))
+	if (size < FILEZERO_LEAST || z->lost || !is_alone(z) || !is_within_limit(offset + size))
 		return false;
 	fd = sys_openat(AT_FDCWD, z->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 			0);

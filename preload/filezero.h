@@ -21,7 +21,8 @@ int filezero_put(int fd, uint64_t offset, uint64_t size);
 struct filezero {
 	const char *path;
 	uint64_t dev, ino;
-	bool lost; /* the name no longer leads to it */
+	int32_t pid; /* whose it is: not that of a child in the same memory */
+	bool lost;   /* the name no longer leads to it */
 };
 
 /* Remembers the file that is open. The path stays where it is. */
