@@ -12,7 +12,6 @@
 
 #include "attr.h"
 #include "config.h"
-#include "filezero.h"
 #include "format/trace_format.h"
 
 enum phase {
@@ -89,7 +88,6 @@ struct recorder {
 	/* the mapped trace */
 	uint8_t *base;
 	uint64_t map_size;
-	struct filezero file;
 	struct lar_header *header;
 	uint8_t *staging;
 	struct lar_slot_sizes slot_sizes;

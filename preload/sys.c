@@ -68,15 +68,6 @@ ssize_t sys_write(int fd, const void *buf, size_t n)
 	return put;
 }
 
-ssize_t sys_pwritev(int fd, const struct iovec *part, unsigned parts, uint64_t offset)
-{
-	long put = sys_call6(SYS_pwritev, fd, (long)part, parts, (long)offset, 0, 0);
-
-	if (put > 0)
-		__atomic_fetch_add(&sys_bytes_written, (uint64_t)put, __ATOMIC_RELAXED);
-	return put;
-}
-
 ssize_t sys_readlink(const char *path, char *buf, size_t n)
 {
 	return sys_call6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buf, (long)n, 0, 0);

@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 /*
  * The program has put itself under a system call filter that may kill it for what it does not
@@ -27,8 +26,7 @@ extern int sys_forbidden;
 extern int sys_emulated;
 void sys_look_emulated(void);
 
-/* What sys_read, sys_write and sys_pwritev have moved, in this process and those that it is a fork
- * of. */
+/* What sys_read and sys_write have moved, in this process and those that it is a fork of. */
 extern uint64_t sys_bytes_read, sys_bytes_written;
 
 static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
@@ -74,7 +72,6 @@ int sys_openat(int dirfd, const char *path, int flags, mode_t mode);
 int sys_close(int fd);
 ssize_t sys_read(int fd, void *buf, size_t n);
 ssize_t sys_write(int fd, const void *buf, size_t n);
-ssize_t sys_pwritev(int fd, const struct iovec *part, unsigned parts, uint64_t offset);
 ssize_t sys_readlink(const char *path, char *buf, size_t n);
 pid_t sys_getpid(void);
 pid_t sys_gettid(void);

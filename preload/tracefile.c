@@ -10,11 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "fault.h"
-#include "filezero.h"
 #include "format/event.h"
 #include "note.h"
 #include "recorder.h"
@@ -37,7 +37,8 @@
 
 /* Written when the file is made, which takes the system a third of the time of a mapping's first
  * use: the header with the start of the dictionary behind it. */
-#define FIRST_HEAD (8u << 10)
+#define FIRST_HEAD  (8u << 10)
+#define FIRST_PARTS (FIRST_HEAD / PAGE)
 
 /* The folder in which relative names are meant: that of the first recording in this program, also
  * for children that have gone elsewhere. Survives fork, unlike all else. */
@@ -252,7 +253,6 @@ bool tracefile_extend(uint8_t *base, uint64_t *ready, uint64_t need, uint64_t si
 		return true;
 	to = (need + step - 1) / step * step;
 	to = to > size ? size : to;
-	filezero_write(&lar->file, (uint64_t)(base + *ready - lar->base), to - *ready);
 	result = sys_madvise(base + *ready, to - *ready, MADV_POPULATE_WRITE);
 	if (result && to > need) { /* the last bytes of a nearly full disk */
 		to = (need + PAGE - 1) & ~(PAGE - 1);
@@ -358,6 +358,21 @@ static void header_fill(struct lar_header *h, uint64_t size)
 	h->clock_start.ticks = lar_ticks();
 }
 
+/* Zeros into the file, for its start; 0 or -errno. */
+static int file_begin(int fd)
+{
+	static const uint8_t zeros[PAGE];
+	struct iovec part[FIRST_PARTS];
+	long result;
+
+	for (unsigned i = 0; i < FIRST_PARTS; i++)
+		part[i] = (struct iovec){ (void *)zeros, PAGE };
+	result = sys_call6(SYS_pwritev, fd, (long)part, FIRST_PARTS, 0, 0, 0);
+	if (result < 0)
+		return (int)result;
+	return result == FIRST_HEAD ? 0 : -ENOSPC;
+}
+
 static int file_map(int fd, uint64_t size)
 {
 	int result = (int)sys_call3(SYS_ftruncate, fd, (long)size, 0);
@@ -365,7 +380,7 @@ static int file_map(int fd, uint64_t size)
 
 	FAULT_POINT(file_sized);
 	if (!result)
-		result = filezero_put(fd, 0, FIRST_HEAD);
+		result = file_begin(fd);
 	if (result)
 		return result;
 	p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -389,7 +404,6 @@ static int file_map(int fd, uint64_t size)
 	sys_madvise(p, size, MADV_DONTDUMP);
 	lar->base = p;
 	lar->map_size = size;
-	filezero_know(&lar->file, fd, lar->trace_path);
 	lar->dict_ready = FIRST_HEAD - LAR_HEADER_SIZE;
 	return 0;
 }
