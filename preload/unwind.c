@@ -219,10 +219,17 @@ void unwind_capture_context(struct stack *s, const ucontext_t *u)
 	unwind_number(s);
 }
 
+#ifdef LAR_UNWIND_CHECK
+void unwind_captured(const struct stack *s, uint64_t frame)
+{
+	unwind_check(s, frame);
+}
+#endif
+
 void unwind_capture(struct stack *s, uint64_t frame)
 {
 	capture(s, frame);
 #ifdef LAR_UNWIND_CHECK
-	unwind_check(s, frame);
+	unwind_captured(s, frame);
 #endif
 }

@@ -48,14 +48,15 @@ static always_inline struct unwind_ahead unwind_look_ahead(const struct stack *s
 /* By walking; the memory goes to `memo`, or to its first place if NULL. */
 void unwind_capture_walk(struct stack *s, uint64_t frame, struct memo *memo);
 
+#ifdef LAR_UNWIND_CHECK
+/* Holds what has just been captured against other walks. */
+void unwind_captured(const struct stack *s, uint64_t frame);
+#endif
+
 /* As unwind_capture(), on what has been looked up ahead, perhaps of another thread's struct. */
 static always_inline void unwind_capture_ahead(struct stack *s, uint64_t frame,
 					       struct unwind_ahead ahead)
 {
-#ifdef LAR_UNWIND_CHECK
-	(void)ahead;
-	unwind_capture(s, frame);
-#else
 	if (unlikely(ahead.s != s)) {
 		unwind_capture(s, frame);
 		return;
@@ -65,6 +66,8 @@ static always_inline void unwind_capture_ahead(struct stack *s, uint64_t frame,
 		     !memo_try_at(s, frame + 8, &ahead.memo)))
 		unwind_capture_walk(s, frame, ahead.memo);
 	unwind_number(s);
+#ifdef LAR_UNWIND_CHECK
+	unwind_captured(s, frame);
 #endif
 }
 
