@@ -232,7 +232,8 @@ static bool sampled_realloc(struct thread *t, const void **old, const void **p, 
 /* One event for the free and the allocation: with both times, since in between another thread may
  * have been given the old address. */
 static always_inline void record_realloc(unsigned call, uint64_t before, const void *old,
-					 const void *p, size_t size, uint64_t frame)
+					 const void *p, size_t size, uint64_t frame,
+					 struct unwind_ahead ahead)
 {
 	struct thread *t;
 	uint64_t *r;
@@ -246,7 +247,8 @@ static always_inline void record_realloc(unsigned call, uint64_t before, const v
 		span_close(t);
 		return;
 	}
-	r = span_record_stack(t, LAR_EV_REALLOC, 0, call, 5, frame);
+	unwind_capture_ahead(&t->stack, frame, ahead);
+	r = span_record_captured(t, LAR_EV_REALLOC, 0, call, 5);
 	if (likely(r != NULL)) {
 		uint64_t now = lar_ticks();
 
@@ -297,17 +299,19 @@ static always_inline void realloc_end(uint64_t was, const void *old, const void 
 
 LAR_EXPORT void *realloc(void *old, size_t size)
 {
+	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
 	uint64_t was = realloc_begin(LAR_CALL_realloc, old, HOOK_FRAME);
 	uint64_t before = ticks_before_realloc();
 	void *p = REAL(realloc)(old, size);
 
 	realloc_end(was, old, p, size);
-	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME);
+	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME, ahead);
 	return p;
 }
 
 LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 {
+	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
 	uint64_t before, was;
 	size_t total;
 	void *p;
@@ -316,14 +320,14 @@ LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 	if (__builtin_mul_overflow(n, size, &total)) {
 		before = ticks_before_realloc();
 		p = REAL(reallocarray)(old, n, size);
-		record_realloc(LAR_CALL_reallocarray, before, old, p, SIZE_MAX, HOOK_FRAME);
+		record_realloc(LAR_CALL_reallocarray, before, old, p, SIZE_MAX, HOOK_FRAME, ahead);
 		return p;
 	}
 	was = realloc_begin(LAR_CALL_reallocarray, old, HOOK_FRAME);
 	before = ticks_before_realloc();
 	p = REAL(realloc)(old, total);
 	realloc_end(was, old, p, total);
-	record_realloc(LAR_CALL_reallocarray, before, old, p, total, HOOK_FRAME);
+	record_realloc(LAR_CALL_reallocarray, before, old, p, total, HOOK_FRAME, ahead);
 	return p;
 }
 
