@@ -68,16 +68,18 @@ static always_inline uint64_t *span_record_captured(struct thread *t, unsigned k
 {
 	const struct stack *s = &t->stack;
 	uint64_t *r = t->head;
+	uint32_t leaf = s->leaf;
 
 	if (unlikely(!s->known || r + 1 + fields > t->limit)) {
 		if (!seal_make_nodes(t, 1 + fields))
 			return NULL;
 		r = t->head;
+		leaf = s->leaf;
 	}
 #ifdef LAR_UNWIND_CHECK
 	unwind_check_nodes(t);
 #endif
-	r[0] = lar_word0(kind, flags, call, s->leaf);
+	r[0] = lar_word0(kind, flags, call, leaf);
 	FAULT_POINT(record_stack_word);
 	t->head = r + 1 + fields;
 	return r + 1;
