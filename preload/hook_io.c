@@ -142,11 +142,25 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 		return result;                                                                     \
 	}
 
-/* Before a call that is not to be recorded. */
-static lar_noinline void unrecorded(void)
+static lar_cold void unrecorded_slow(void)
 {
+	int e = errno;
+
 	hook_ticks_of(LAR_RECORD_IO); /* a fresh child's recording begins here, too */
 	serve();
+	errno = e;
+}
+
+static always_inline bool is_begun(void)
+{
+	return lar && atomic_load_explicit(&lar->phase, memory_order_relaxed) == PHASE_ON;
+}
+
+/* After a call that is not to be recorded. */
+static always_inline void unrecorded(void)
+{
+	if (unlikely(lar_self->gate == GATE_OPEN ? snapshot_asked() : !is_begun()))
+		unrecorded_slow();
 }
 
 /* The same for calls that are made often and take little time. */
@@ -157,8 +171,9 @@ static lar_noinline void unrecorded(void)
 		type result;                                                                       \
                                                                                                    \
 		if (unlikely(!hook_wants(LAR_RECORD_IO))) {                                        \
+			result = REAL(symbol) arguments;                                           \
 			unrecorded();                                                              \
-			return REAL(symbol) arguments;                                             \
+			return result;                                                             \
 		}                                                                                  \
 		before = io_begin(LAR_CALL_##symbol, fd);                                          \
 		result = REAL(symbol) arguments;                                                   \

@@ -37,6 +37,6 @@ passes() { # MOST RECORD LOAD ARGUMENTS
 
 loads=$top/build/bench
 passes 60 heap "$loads/load_locks" alone COUNT
-passes 150 heap "$loads/load_io" COUNT
+passes 120 heap "$loads/load_io" COUNT
 passes 80 locks "$loads/load_heap" depth COUNT 5 0
 finish
