@@ -46,10 +46,7 @@ static always_inline void record_alloc_ahead(unsigned call, const void *p, size_
 		span_close(t);
 		return;
 	}
-	if (ahead.s)
-		unwind_capture_ahead(&t->stack, frame, ahead);
-	else
-		unwind_capture(&t->stack, frame);
+	unwind_capture_ahead(&t->stack, frame, ahead);
 	r = span_record_captured(t, LAR_EV_ALLOC, 0, call, 3);
 	if (likely(r != NULL)) {
 		r[0] = lar_ticks();

@@ -7,7 +7,7 @@
 /* A first place whose stack does not come back leads to places that depend on nothing. */
 static struct memo *replace_first(struct memo *first, struct memo *to)
 {
-	if (!to || ++first->led_away > LED_AWAY_MOST)
+	if (++first->led_away > LED_AWAY_MOST)
 		to = first;
 	return to;
 }

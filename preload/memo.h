@@ -68,7 +68,7 @@ static always_inline const struct watch *memo_differs(const struct memo *m)
  * stack, the first word that differs says where the one of this stack would be. *to: where it is to
  * be saved if there is none.
  */
-static always_inline bool memo_try_at(struct stack *s, uint64_t slot, struct memo **to)
+static always_inline bool memo_try(struct stack *s, uint64_t slot, struct memo **to)
 {
 	struct memo *m = *to;
 	const struct watch *other;
@@ -89,15 +89,8 @@ static always_inline bool memo_try_at(struct stack *s, uint64_t slot, struct mem
 	return true;
 }
 
-/* The same of the memory that the return address `ra` leads to. */
-static always_inline bool memo_try(struct stack *s, uint64_t slot, uint64_t ra, struct memo **to)
-{
-	*to = memo_place(s, slot, ra);
-	return memo_try_at(s, slot, to);
-}
-
-/* Remembers at `to`, which memo_try() gave, or at the first place if NULL, the walk that has just
- * found the frames behind the first `kept` of the array. */
+/* Remembers at `to`, which memo_try() gave, the walk that has just found the frames behind the
+ * first `kept` of the array. */
 void memo_save(struct stack *s, struct memo *to, uint64_t slot, uint64_t ra, uint32_t kept);
 
 #endif

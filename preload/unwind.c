@@ -175,17 +175,6 @@ lar_noinline void unwind_capture_walk(struct stack *s, uint64_t frame, struct me
 		memo_save(s, memo, frame + 8, word_at(frame + 8), kept);
 }
 
-static always_inline void capture(struct stack *s, uint64_t frame)
-{
-	struct memo *memo = NULL;
-
-	if (unlikely(s->generation !=
-			     atomic_load_explicit(&lar->generation, memory_order_relaxed) ||
-		     !memo_try(s, frame + 8, word_at(frame + 8), &memo)))
-		unwind_capture_walk(s, frame, memo);
-	unwind_number(s);
-}
-
 bool unwind_fresh(struct stack *s, uint64_t frame)
 {
 	struct cursor c = cursor_at(s, frame);
@@ -228,8 +217,7 @@ void unwind_captured(const struct stack *s, uint64_t frame)
 
 void unwind_capture(struct stack *s, uint64_t frame)
 {
-	capture(s, frame);
-#ifdef LAR_UNWIND_CHECK
-	unwind_captured(s, frame);
-#endif
+	struct memo *memo = memo_place(s, frame + 8, word_at(frame + 8));
+
+	unwind_capture_ahead(s, frame, (struct unwind_ahead){ s, memo });
 }

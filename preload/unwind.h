@@ -45,7 +45,7 @@ static always_inline struct unwind_ahead unwind_look_ahead(const struct stack *s
 				      memo_prefetch(s, frame + 8, *(const uint64_t *)(frame + 8)) };
 }
 
-/* By walking; the memory goes to `memo`, or to its first place if NULL. */
+/* By walking; `memo` is where the stack is to be remembered. */
 void unwind_capture_walk(struct stack *s, uint64_t frame, struct memo *memo);
 
 #ifdef LAR_UNWIND_CHECK
@@ -63,7 +63,7 @@ static always_inline void unwind_capture_ahead(struct stack *s, uint64_t frame,
 	}
 	if (unlikely(s->generation !=
 			     atomic_load_explicit(&lar->generation, memory_order_relaxed) ||
-		     !memo_try_at(s, frame + 8, &ahead.memo)))
+		     !memo_try(s, frame + 8, &ahead.memo)))
 		unwind_capture_walk(s, frame, ahead.memo);
 	unwind_number(s);
 #ifdef LAR_UNWIND_CHECK
