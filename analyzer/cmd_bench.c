@@ -54,7 +54,7 @@ static const struct option longs[] = {
 static const char help[] =
 	"Usage: lariat bench [OPTIONS] -- CMD [ARG...] [-- CMD2 [ARG...]]\n\n"
 	"Runs CMD repeatedly: what it allocates, its I/O and its time, with their spread.\n"
-	"Each run is made twice, as it is for the time it takes, and recorded for all else.\n"
+	"Each run is made twice: as it is, for its time, and recorded, for all else.\n"
 	"CMD reads nothing, and what it prints is dropped.\n\n"
 	"Options:\n"
 	"  -n, --runs N           runs (default: 10)\n"

@@ -341,6 +341,26 @@ static bool row_applies(const struct option_row *r, const struct command *comman
 	return !r->bit || command->options & r->bit;
 }
 
+#define HELP_LEFT  25 /* columns in front of what an option does */
+#define HELP_WIDTH 79
+
+/* What an option does, behind its name, in lines of a terminal's width. */
+static void print_what(FILE *out, const char *left, const char *help)
+{
+	int at = fprintf(out, "  %-22s", left);
+
+	while (*help) {
+		int word = (int)strcspn(help, " ");
+
+		if (at + 1 + word > HELP_WIDTH && at > HELP_LEFT)
+			at = fprintf(out, "\n%*s", HELP_LEFT - 1, "") - 1;
+		at += fprintf(out, " %.*s", word, help);
+		help += word;
+		help += strspn(help, " ");
+	}
+	fputc('\n', out);
+}
+
 void opts_print_help(FILE *out, const struct command *command)
 {
 	fprintf(out, "Usage: lariat %s [OPTIONS] %s\n\n%c%s.\n\nOptions:\n", command->name,
@@ -353,7 +373,7 @@ void opts_print_help(FILE *out, const struct command *command)
 		snprintf(left, sizeof(left), "%s--%s%s%s", rows[i].bit ? "    " : "-h, ",
 			 rows[i].name, rows[i].argument ? " " : "",
 			 rows[i].argument ? rows[i].argument : "");
-		fprintf(out, "  %-22s %s\n", left, rows[i].help);
+		print_what(out, left, rows[i].help);
 	}
 	if (!command->sort_keys)
 		return;

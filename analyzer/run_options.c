@@ -330,8 +330,9 @@ void run_options_help(FILE *out)
 	for (int i = 0; i < RUN_GATE_OPTIONS; i++)
 		fprintf(out, "      --%s %s\n          %s\n", gate_table[i].name,
 			gate_table[i].argument, gate_table[i].help);
-	fprintf(out, "  -h, --help\n          show this\n\n"
-		     "The exit status is COMMAND's own; 128+N when signal N killed it, 125 when it "
-		     "cannot\nbe recorded, 126 when it cannot be run, 127 when it is not found. "
-		     "With a gate,\nwhere COMMAND's is 0: that of `lariat gate`.\n");
+	fprintf(out,
+		"  -h, --help\n          show this\n\n"
+		"The exit status is COMMAND's own; 128+N when signal N killed it, 125 when it\n"
+		"cannot be recorded, 126 when it cannot be run, 127 when it is not found. With\n"
+		"a gate, where COMMAND's is 0: that of `lariat gate`.\n");
 }
