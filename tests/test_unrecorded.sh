@@ -5,7 +5,7 @@
 # natively, as valgrind counts them, of runs of two lengths, so that their start and end fall out.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
-need valgrind
+need valgrind gcc
 
 SHORT=20000 LONG=120000
 
@@ -37,8 +37,10 @@ passes() { # MOST RECORD LOAD ARGUMENTS
 		fail "--record $record: a round of ${*##*/} takes $more instructions more"
 }
 
-loads=$build/bench
-passes 60 heap "$loads/load_locks" alone COUNT
-passes 120 heap "$loads/load_io" COUNT
-passes 80 locks "$loads/load_heap" depth COUNT 5 0
+for load in load_locks load_io load_heap; do
+	gcc -O2 -pthread -o $load "$top/tests/bench/$load.c"
+done
+passes 60 heap ./load_locks alone COUNT
+passes 120 heap ./load_io COUNT
+passes 80 locks ./load_heap depth COUNT 5 0
 finish
