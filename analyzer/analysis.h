@@ -83,6 +83,7 @@ struct analysis {
 	 */
 	uint64_t dense_ns;
 	struct heap_feed *feed; /* to the heap model, while events come */
+	struct sparetime spare; /* of whoever feeds it, likewise */
 	struct heap_feed_batch *batch;
 	struct event *own;	 /* where events are made when there is no batch */
 	struct event *place;	 /* ... and where the next one is */

@@ -8,12 +8,13 @@
 
 #include "processors.h"
 
-#define BATCHES 8
+#define BATCHES 64 /* about as long as the decoding of a block takes */
 
 /* The lock guards handed, taken, err and stop. Batch n is in place n % BATCHES. */
 struct heap_feed {
 	struct heap_model *heap;
 	struct growth_model *growth;
+	struct sparetime *spare;
 	bool alone, threaded;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -38,6 +39,17 @@ static int take_batch(struct heap_feed *f, const struct heap_feed_batch *b)
 	return err;
 }
 
+/* Under the lock, which it leaves for a piece of other work; false when there is none. */
+static bool use_time(struct heap_feed *f)
+{
+	bool did;
+
+	pthread_mutex_unlock(&f->lock);
+	did = sparetime_use(f->spare);
+	pthread_mutex_lock(&f->lock);
+	return did;
+}
+
 static void *work(void *arg)
 {
 	struct heap_feed *f = arg;
@@ -46,7 +58,8 @@ static void *work(void *arg)
 	pthread_mutex_lock(&f->lock);
 	while (!f->stop) {
 		if (f->taken == f->handed) {
-			pthread_cond_wait(&f->work, &f->lock);
+			if (!use_time(f) && f->taken == f->handed && !f->stop)
+				pthread_cond_wait(&f->work, &f->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&f->lock);
@@ -63,7 +76,8 @@ static void *work(void *arg)
 	return NULL;
 }
 
-struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *growth, bool alone)
+struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *growth, bool alone,
+				  struct sparetime *spare)
 {
 	struct heap_feed *f = malloc(sizeof(*f));
 
@@ -71,6 +85,7 @@ struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *
 		return NULL;
 	f->heap = heap;
 	f->growth = growth;
+	f->spare = spare;
 	f->alone = alone || !processors_several();
 	f->threaded = false;
 	f->handed = f->taken = 0;
@@ -81,6 +96,11 @@ struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *
 	pthread_cond_init(&f->work, NULL);
 	pthread_cond_init(&f->room, NULL);
 	return f;
+}
+
+bool heap_feed_is_threaded(const struct heap_feed *f)
+{
+	return !f->alone;
 }
 
 struct heap_feed_batch *heap_feed_batch(struct heap_feed *f)
@@ -98,7 +118,8 @@ uint32_t heap_feed_room(const struct heap_feed *f)
 static void wait_for(struct heap_feed *f, uint64_t most)
 {
 	while (f->handed - f->taken > most)
-		pthread_cond_wait(&f->room, &f->lock);
+		if (!use_time(f) && f->handed - f->taken > most)
+			pthread_cond_wait(&f->room, &f->lock);
 }
 
 int heap_feed_hand_over(struct heap_feed *f)
@@ -118,7 +139,9 @@ int heap_feed_hand_over(struct heap_feed *f)
 	}
 	pthread_mutex_lock(&f->lock);
 	f->handed++;
-	pthread_cond_signal(&f->work);
+	/* the thread, once it sleeps, is woken for several batches */
+	if (f->handed - f->taken >= BATCHES / 2)
+		pthread_cond_signal(&f->work);
 	if (f->handed - f->taken == BATCHES)
 		wait_for(f, BATCHES / 2);
 	err = f->err;
@@ -134,6 +157,7 @@ int heap_feed_drain(struct heap_feed *f)
 	if (!f->threaded)
 		return err;
 	pthread_mutex_lock(&f->lock);
+	pthread_cond_signal(&f->work);
 	wait_for(f, 0);
 	err = f->err;
 	pthread_mutex_unlock(&f->lock);

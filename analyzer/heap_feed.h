@@ -12,6 +12,7 @@
 
 #include "growth_model.h"
 #include "heap_model.h"
+#include "sparetime.h"
 
 #define HEAP_FEED_BATCH 1024 /* events */
 
@@ -24,9 +25,14 @@ struct heap_feed;
 
 /*
  * `growth` may be NULL. With `alone` no thread is started: for models whose sites are found with
- * the trace's help. NULL = no memory.
+ * the trace's help. Where the caller or the thread would wait for the other, it uses its time for
+ * what `spare` offers. NULL = no memory.
  */
-struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *growth, bool alone);
+struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *growth, bool alone,
+				  struct sparetime *spare);
+
+/* Is there going to be a thread, as far as is known? */
+bool heap_feed_is_threaded(const struct heap_feed *f);
 
 /* The batch that is being filled: another one after each call of the next two. */
 struct heap_feed_batch *heap_feed_batch(struct heap_feed *f);

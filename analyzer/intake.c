@@ -216,7 +216,8 @@ static int feed_start(struct analysis *a)
 	a->look_at = a->events;
 	a->plain = a->heap && !a->cpu && a->context->until_ns == UINT64_MAX;
 	if (a->heap) {
-		a->feed = heap_feed_start(a->heap, a->growth, a->heap->sites.rule.group != NULL);
+		a->feed = heap_feed_start(a->heap, a->growth, a->heap->sites.rule.group != NULL,
+					  &a->spare);
 		if (!a->feed)
 			return -ENOMEM;
 	}
@@ -235,10 +236,14 @@ void intake_init(struct analysis *a)
 
 int intake_run(struct analysis *a, const struct trace_taker *rest)
 {
-	struct trace_taker to = { take_event, a, &a->place, room, take_events };
+	struct trace_taker to = { take_event, a, &a->place, room, take_events, NULL };
 	bool ordered = true;
-	int err = feed_start(a);
+	int err;
 
+	sparetime_init(&a->spare);
+	err = feed_start(a);
+	if (a->feed && heap_feed_is_threaded(a->feed))
+		to.spare = &a->spare;
 	if (!err && rest)
 		err = trace_follow(a->trace, &to, rest);
 	else if (!err)
@@ -249,6 +254,7 @@ int intake_run(struct analysis *a, const struct trace_taker *rest)
 	a->own = NULL;
 	heap_feed_stop(a->feed);
 	a->feed = NULL;
+	sparetime_fini(&a->spare);
 	progress_end(a);
 	return err;
 }

@@ -4,9 +4,9 @@
 
 #include <sched.h>
 
-bool processors_several(void)
+unsigned processors_count(void)
 {
 	cpu_set_t set;
 
-	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) >= 2;
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
 }

@@ -5,7 +5,13 @@
 
 #include <stdbool.h>
 
+/* At least 1. */
+unsigned processors_count(void);
+
 /* Are there two or more, so that a second thread gains something? */
-bool processors_several(void);
+static inline bool processors_several(void)
+{
+	return processors_count() >= 2;
+}
 
 #endif

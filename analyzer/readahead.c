@@ -9,6 +9,7 @@
 #include "processors.h"
 
 #define ENTRIES	  6
+#define DECODERS  3		    /* threads that decode at once */
 #define MIN_COUNT 4		    /* blocks that are worth a thread */
 #define MAX_WORDS ((32u << 20) / 8) /* decoded and not taken: no more are begun */
 
@@ -27,14 +28,21 @@ struct planned {
 	uint32_t block;
 };
 
-/* The lock guards entries, held, words, next, begun and stop; the rest is the thread's or fixed. */
+/* Who decodes has one of these. */
+struct decoder {
+	struct unblock unblock;
+	bool busy;
+};
+
+/* The lock guards all that changes but what is in a busy decoder or entry. */
 struct readahead {
 	pthread_t thread;
+	bool threaded;
 	pthread_mutex_t lock;
 	pthread_cond_t ready, room;
 	const struct ringfile *file;
 	const struct ringindex *index;
-	struct unblock unblock;
+	struct decoder decoder[DECODERS];
 	struct planned *plan;
 	size_t planned, next;
 	bool *begun; /* by block: by whomever */
@@ -85,43 +93,70 @@ static struct entry *free_entry(struct readahead *r)
 	return NULL;
 }
 
-/* Decodes one block with the lock released meanwhile. */
-static void decode_next(struct readahead *r, struct entry *e)
+/* Under the lock: one that is not busy, or NULL. */
+static struct decoder *free_decoder(struct readahead *r)
 {
+	for (size_t i = 0; i < DECODERS; i++)
+		if (!r->decoder[i].busy)
+			return &r->decoder[i];
+	return NULL;
+}
+
+/* Under the lock: is there a block left that nobody has begun? It is the next one then. */
+static bool is_left(struct readahead *r)
+{
+	while (r->next < r->planned && r->begun[r->plan[r->next].block])
+		r->next++;
+	return r->next < r->planned;
+}
+
+/* Decodes one block with the lock released meanwhile; false when there is no place for it. */
+static bool decode_next(struct readahead *r)
+{
+	struct decoder *d = free_decoder(r);
+	struct entry *e = free_entry(r);
+
+	if (!d || !e)
+		return false;
 	e->block = r->plan[r->next++].block;
 	e->state = ENTRY_BUSY;
+	d->busy = true;
 	r->held++;
 	r->begun[e->block] = true;
 	pthread_mutex_unlock(&r->lock);
 	memset(&e->raw, 0, sizeof(e->raw));
 	e->skipped = 0;
-	e->rc = unblock_read(&r->unblock, r->file, &r->index->blocks[e->block], &e->raw,
+	e->rc = unblock_read(&d->unblock, r->file, &r->index->blocks[e->block], &e->raw,
 			     &e->skipped);
 	pthread_mutex_lock(&r->lock);
+	d->busy = false;
 	e->state = ENTRY_READY;
 	r->words += e->raw.capacity;
 	pthread_cond_signal(&r->ready);
+	return true;
 }
 
 static void *work(void *arg)
 {
 	struct readahead *r = arg;
-	struct entry *e;
 
 	pthread_mutex_lock(&r->lock);
-	while (!r->stop) {
-		while (r->next < r->planned && r->begun[r->plan[r->next].block])
-			r->next++;
-		if (r->next == r->planned)
-			break;
-		e = free_entry(r);
-		if (e)
-			decode_next(r, e);
-		else
+	while (!r->stop && is_left(r))
+		if (!decode_next(r))
 			pthread_cond_wait(&r->room, &r->lock);
-	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
+}
+
+bool readahead_help(void *arg)
+{
+	struct readahead *r = arg;
+	bool did;
+
+	pthread_mutex_lock(&r->lock);
+	did = is_left(r) && decode_next(r);
+	pthread_mutex_unlock(&r->lock);
+	return did;
 }
 
 static void readahead_free(struct readahead *r)
@@ -129,16 +164,18 @@ static void readahead_free(struct readahead *r)
 	for (size_t i = 0; i < ENTRIES; i++)
 		if (r->entry[i].state == ENTRY_READY)
 			free(r->entry[i].raw.words);
-	unblock_fini(&r->unblock);
+	for (size_t i = 0; i < DECODERS; i++)
+		unblock_fini(&r->decoder[i].unblock);
 	free(r->plan);
 	free(r->begun);
 	free(r);
 }
 
 struct readahead *readahead_start(const struct ringfile *file, const struct ringindex *index,
-				  bool by_time, bool folded)
+				  bool by_time, bool folded, bool helped)
 {
 	struct readahead *r;
+	int err = 0;
 
 	if (index->count < MIN_COUNT || !processors_several())
 		return NULL;
@@ -149,7 +186,9 @@ struct readahead *readahead_start(const struct ringfile *file, const struct ring
 	r->index = index;
 	r->plan = calloc(index->count, sizeof(*r->plan));
 	r->begun = calloc(index->count, sizeof(*r->begun));
-	if (!r->plan || !r->begun || unblock_init(&r->unblock)) {
+	for (size_t i = 0; i < DECODERS && !err; i++)
+		err = unblock_init(&r->decoder[i].unblock);
+	if (!r->plan || !r->begun || err) {
 		readahead_free(r);
 		return NULL;
 	}
@@ -157,10 +196,8 @@ struct readahead *readahead_start(const struct ringfile *file, const struct ring
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->ready, NULL);
 	pthread_cond_init(&r->room, NULL);
-	if (pthread_create(&r->thread, NULL, work, r)) {
-		readahead_free(r);
-		return NULL;
-	}
+	if (!helped || processors_count() > 2)
+		r->threaded = !pthread_create(&r->thread, NULL, work, r);
 	return r;
 }
 
@@ -172,7 +209,8 @@ void readahead_stop(struct readahead *r)
 	r->stop = true;
 	pthread_cond_signal(&r->room);
 	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
+	if (r->threaded)
+		pthread_join(r->thread, NULL);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->ready);
 	pthread_cond_destroy(&r->room);
@@ -194,7 +232,8 @@ bool readahead_take(struct readahead *r, uint32_t block, struct raw_records *out
 		return false;
 	}
 	while (e->state == ENTRY_BUSY)
-		pthread_cond_wait(&r->ready, &r->lock);
+		if (!is_left(r) || !decode_next(r))
+			pthread_cond_wait(&r->ready, &r->lock);
 	*out = e->raw;
 	*skipped = e->skipped;
 	*rc = e->rc;

@@ -14,6 +14,7 @@
 
 #include "cursor.h"
 #include "readahead.h"
+#include "sparetime.h"
 #include "stream_cells.h"
 #include "trace_impl.h"
 
@@ -445,8 +446,12 @@ static int deliver(struct trace *t, bool ordered, bool all, const struct trace_t
 
 	set_taker(&s, to);
 
-	s.ahead = readahead_start(&t->file, &t->ring, ordered, all);
+	s.ahead = readahead_start(&t->file, &t->ring, ordered, all, to->spare);
+	if (s.ahead && to->spare)
+		sparetime_offer(to->spare, readahead_help, s.ahead);
 	rc = ordered ? deliver_ordered(&s) : deliver_unordered(&s);
+	if (s.ahead && to->spare)
+		sparetime_withdraw(to->spare);
 	readahead_stop(s.ahead);
 	if (!rc)
 		rc = hand_over(&s);

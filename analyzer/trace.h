@@ -157,6 +157,9 @@ struct trace_taker {
 	struct event **place;
 	uint32_t (*room)(void *arg);
 	int (*many)(void *arg, uint32_t count);
+	/* where what is to be decoded is offered, when the taker has a thread besides the caller's;
+	 * NULL = it has not */
+	struct sparetime *spare;
 };
 
 /* As trace_events(). */

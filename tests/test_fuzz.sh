@@ -9,7 +9,7 @@ compiler=${FUZZ_CC:-${CC:-gcc}}
 need "$compiler"
 reader=()
 for name in alive checkpoint cursor dictionary folded follow histogram keymap modmap names path_memo processors \
-	reach_scan readahead ringfile ringindex stacks staging stream stream_cells tickclock trace \
+	reach_scan readahead ringfile ringindex sparetime stacks staging stream stream_cells tickclock trace \
 	unblock; do
 	reader+=("$top/analyzer/$name.c")
 done
