@@ -4,12 +4,32 @@
  * jemalloc, tcmalloc and mimalloc do not. Either way each is recorded once: the outer wrapper names
  * itself for the allocation inside, and records it itself when there was none.
  *
+ * Where it is libstdc++'s that would be called, and they would call the malloc and free that we
+ * call, that is done at once: it is all that they do, but for what follows when there is no memory.
+ *
  * The symbols may come with a library that is opened later, out of sight of the global scope: then
  * they are looked for at the first call.
  */
 #include <string.h>
 
-#include "hook.h"
+#include "hook_heap.h"
+
+/* How the plain operators are called: known from the first call on. */
+enum way { WAY_UNKNOWN = 0, WAY_DIRECT, WAY_THROUGH };
+static uint8_t way;
+
+static lar_cold bool find_way(void)
+{
+	bool direct = real_operators_plain();
+
+	__atomic_store_n(&way, direct ? WAY_DIRECT : WAY_THROUGH, __ATOMIC_RELAXED);
+	return direct;
+}
+
+static always_inline enum way known_way(void)
+{
+	return __atomic_load_n(&way, __ATOMIC_RELAXED);
+}
 
 /* How an operator new allocates, learned at its first call. */
 enum new_mode { NEW_UNKNOWN = 0, NEW_CALLS_MALLOC, NEW_IS_ALLOCATOR };
@@ -73,8 +93,8 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 		hook_record_new(call, p, size, frame);
 }
 
-#define NEW(symbol, parameters, arguments)                                                         \
-	LAR_EXPORT void *symbol parameters                                                         \
+#define NEW_THROUGH(storage, name, symbol, parameters, arguments)                                  \
+	storage void *name parameters                                                              \
 	{                                                                                          \
 		static uint8_t mode;                                                               \
 		struct new_outer outer = new_enter(LAR_CALL_##symbol, mode);                       \
@@ -82,6 +102,41 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
                                                                                                    \
 		new_leave(LAR_CALL_##symbol, &mode, &outer, p, size, HOOK_FRAME);                  \
 		return p;                                                                          \
+	}
+
+#define NEW(symbol, parameters, arguments)                                                         \
+	NEW_THROUGH(LAR_EXPORT, symbol, symbol, parameters, arguments)
+
+/*
+ * As malloc(): a jump, whose frame is the wrapper's. What does not go directly goes through the
+ * real one, and so does what finds no memory; the first call finds out.
+ */
+#define NEW_PLAIN(symbol)                                                                          \
+	NEW_THROUGH(static lar_noinline, through_##symbol, symbol, (size_t size), (size))          \
+                                                                                                   \
+	static lar_noinline void *direct_##symbol(size_t size)                                     \
+	{                                                                                          \
+		struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);       \
+		void *p = REAL(malloc)(size);                                                      \
+                                                                                                   \
+		if (unlikely(!p))                                                                  \
+			return through_##symbol(size);                                             \
+		record_alloc_named(LAR_CALL_##symbol, p, size, sample_period, HOOK_FRAME, ahead);  \
+		return p;                                                                          \
+	}                                                                                          \
+                                                                                                   \
+	static lar_noinline void *first_##symbol(size_t size)                                      \
+	{                                                                                          \
+		bool direct = find_way() && size && !hook_cxx.new_call;                            \
+                                                                                                   \
+		return direct ? direct_##symbol(size) : through_##symbol(size);                    \
+	}                                                                                          \
+                                                                                                   \
+	LAR_EXPORT void *symbol(size_t size)                                                       \
+	{                                                                                          \
+		if (likely(known_way() == WAY_DIRECT && size && !hook_cxx.new_call))               \
+			return direct_##symbol(size);                                              \
+		return known_way() == WAY_UNKNOWN ? first_##symbol(size) : through_##symbol(size); \
 	}
 
 /* Recorded before the real call, as free is; a free() of the same address inside stays silent. */
@@ -98,16 +153,37 @@ static always_inline void delete_leave(void)
 	hook_cxx.delete_pending = NULL;
 }
 
-#define DELETE(symbol, parameters, arguments, named_size)                                          \
-	LAR_EXPORT void symbol parameters                                                          \
+#define DELETE_THROUGH(storage, name, symbol, parameters, arguments, named_size)                   \
+	storage void name parameters                                                               \
 	{                                                                                          \
 		delete_enter(LAR_CALL_##symbol, p, named_size, HOOK_FRAME);                        \
 		REAL_CXX(symbol) arguments;                                                        \
 		delete_leave();                                                                    \
 	}
 
-NEW(_Znwm, (size_t size), (size))
-NEW(_Znam, (size_t size), (size))
+#define DELETE(symbol, parameters, arguments, named_size)                                          \
+	DELETE_THROUGH(LAR_EXPORT, symbol, symbol, parameters, arguments, named_size)
+
+#define DELETE_PLAIN(symbol, parameters, arguments, named_size)                                    \
+	DELETE_THROUGH(static lar_noinline, through_##symbol, symbol, parameters, arguments,       \
+		       named_size)                                                                 \
+                                                                                                   \
+	static lar_noinline void direct_##symbol parameters                                        \
+	{                                                                                          \
+		record_free(LAR_CALL_##symbol, p, named_size, sample_period, HOOK_FRAME);          \
+		REAL(free)(p);                                                                     \
+	}                                                                                          \
+                                                                                                   \
+	LAR_EXPORT void symbol parameters                                                          \
+	{                                                                                          \
+		if (likely(known_way() == WAY_DIRECT && !hook_cxx.delete_pending))                 \
+			direct_##symbol arguments;                                                 \
+		else                                                                               \
+			through_##symbol arguments;                                                \
+	}
+
+NEW_PLAIN(_Znwm)
+NEW_PLAIN(_Znam)
 NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
 NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
 NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align))
@@ -116,10 +192,10 @@ NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct
     (size, align, tag))
 NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct nothrow *tag),
     (size, align, tag))
-DELETE(_ZdlPv, (void *p), (p), 0)
-DELETE(_ZdaPv, (void *p), (p), 0)
-DELETE(_ZdlPvm, (void *p, size_t size), (p, size), size)
-DELETE(_ZdaPvm, (void *p, size_t size), (p, size), size)
+DELETE_PLAIN(_ZdlPv, (void *p), (p), 0)
+DELETE_PLAIN(_ZdaPv, (void *p), (p), 0)
+DELETE_PLAIN(_ZdlPvm, (void *p, size_t size), (p, size), size)
+DELETE_PLAIN(_ZdaPvm, (void *p, size_t size), (p, size), size)
 DELETE(_ZdlPvRKSt9nothrow_t, (void *p, const struct nothrow *tag), (p, tag), 0)
 DELETE(_ZdaPvRKSt9nothrow_t, (void *p, const struct nothrow *tag), (p, tag), 0)
 DELETE(_ZdlPvSt11align_val_t, (void *p, size_t align), (p, align), 0)

@@ -243,31 +243,61 @@ static void *search_for(const struct search *search, const char *name)
 	return p;
 }
 
-bool real_operators_replaced(void)
-{
-	static const char *const operators[] = { "_Znwm",  "_Znam",   "_ZdlPv",
-						 "_ZdaPv", "_ZdlPvm", "_ZdaPvm" };
-	static int8_t known; /* 1 no, 2 yes: what is loaded at the start does not change */
-	struct dl_find_object found;
-	bool yes = false;
+static const char *const operators[] = {
+	"_Znwm", "_Znam", "_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdaPvm"
+};
+#define OPERATORS (sizeof(operators) / sizeof(*operators))
 
-	if (known)
-		return known == 2;
+/* Does the program, or what is loaded before the recorder, define one of `count` names? */
+static bool is_defined_before(const char *const *name, size_t count)
+{
+	struct dl_find_object found;
+
 	if (_dl_find_object((void *)&real_resolve, &found))
 		return true;
-	for (const struct link_map *m = found.dlfo_link_map->l_prev; m && !yes; m = m->l_prev) {
+	for (const struct link_map *m = found.dlfo_link_map->l_prev; m; m = m->l_prev) {
 		struct symbols s;
 
 		if (!symbols_of(m, &s))
 			continue;
-		for (size_t i = 0; i < sizeof(operators) / sizeof(*operators) && !yes; i++) {
-			struct wanted w = { operators[i], gnu_hash_of(operators[i]) };
+		for (size_t i = 0; i < count; i++) {
+			struct wanted w = { name[i], gnu_hash_of(name[i]) };
 
-			yes = find_in(&s, &w) != NULL;
+			if (find_in(&s, &w))
+				return true;
 		}
 	}
-	known = yes ? 2 : 1;
-	return yes;
+	return false;
+}
+
+bool real_operators_replaced(void)
+{
+	static int8_t known; /* 1 no, 2 yes: what is loaded at the start does not change */
+
+	if (!known)
+		known = is_defined_before(operators, OPERATORS) ? 2 : 1;
+	return known == 2;
+}
+
+static bool is_libstdcxx(const void *function)
+{
+	struct dl_find_object found;
+
+	return function && !_dl_find_object((void *)function, &found) &&
+	       strstr(found.dlfo_link_map->l_name, "/libstdc++.so");
+}
+
+bool real_operators_plain(void)
+{
+	static const char *const below[] = { "malloc", "free" };
+
+	if (!real.malloc || !real.free)
+		real_resolve();
+	return is_libstdcxx((void *)real._Znwm) && is_libstdcxx((void *)real._Znam) &&
+	       is_libstdcxx((void *)real._ZdlPv) && is_libstdcxx((void *)real._ZdaPv) &&
+	       is_libstdcxx((void *)real._ZdlPvm) && is_libstdcxx((void *)real._ZdaPvm) &&
+	       !real_operators_replaced() &&
+	       !is_defined_before(below, sizeof(below) / sizeof(*below));
 }
 
 /* The names, and where each begins, in the order of struct real. */

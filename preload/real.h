@@ -97,6 +97,13 @@ void *real_find_late(const char *symbol);
 bool real_operators_replaced(void);
 
 /*
+ * Do the plain operators new and delete, with and without [] and a size, mean libstdc++'s, and
+ * malloc and free in there what `real` has, or the recorder's? Then a new that finds memory is a
+ * malloc, and a delete a free.
+ */
+bool real_operators_plain(void);
+
+/*
  * Conditions have a first version, of another form, for programs linked long ago. Never NULL: where
  * libc has none, the present one.
  */

@@ -36,6 +36,16 @@ run harm_errno
 run harm_state
 run harm_plugin throw
 run harm_plugin reload
+run harm_operators
+run harm_ownmalloc
+# somebody's operators, behind the recorder and in front of it
+preload=$victims/libnew.so
+harmless operators-behind "$victims/harm_operators"
+options=LD_PRELOAD=$victims/libnew.so:$lib
+harmless operators-before "$victims/harm_operators"
+checks=$((checks + 1))
+grep -q '^operators new [1-9]' "$work/operators-before.out" || fail 'operators: nobody counted'
+preload='' options=''
 
 rm -f daemon.out
 run harm_fds daemon
