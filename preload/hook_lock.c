@@ -258,8 +258,17 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 		return result;                                                                     \
 	}
 
-#define MUTEX_LOCK(kind, symbol, try)                                                              \
+/* What is not recorded is libc's, without a frame of the wrapper's. */
+#define MUTEX_CALL(kind, symbol)                                                                   \
 	LAR_EXPORT int symbol(kind##_t *m)                                                         \
+	{                                                                                          \
+		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)) && likely(real.symbol != NULL))        \
+			return real.symbol(m);                                                     \
+		return recorded_##symbol(m);                                                       \
+	}
+
+#define MUTEX_LOCK(kind, symbol, try)                                                              \
+	static lar_noinline int recorded_##symbol(kind##_t *m)                                     \
 	{                                                                                          \
 		bool busy = false;                                                                 \
                                                                                                    \
@@ -274,7 +283,9 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 				      HOOK_FRAME, &busy)))                                         \
 			return 0;                                                                  \
 		return alone_after(full_##symbol(m, busy, HOOK_FRAME));                            \
-	}
+	}                                                                                          \
+                                                                                                   \
+	MUTEX_CALL(kind, symbol)
 
 #define MUTEX_TIMED(symbol, try, sound, error, parameters, arguments)                              \
 	MUTEX_LOCK_FULL(LAR_EXPORT int symbol parameters, symbol, try, sound, error, false,        \
@@ -428,7 +439,7 @@ other:
 		return alone_after(full_##symbol(m, frame, now));                                  \
 	}                                                                                          \
                                                                                                    \
-	LAR_EXPORT int symbol(kind##_t *m)                                                         \
+	static lar_noinline int recorded_##symbol(kind##_t *m)                                     \
 	{                                                                                          \
 		uint64_t now = 0;                                                                  \
                                                                                                    \
@@ -438,7 +449,9 @@ other:
 		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
 			return REAL(symbol)(m);                                                    \
 		return other_##symbol(m, HOOK_FRAME, now);                                         \
-	}
+	}                                                                                          \
+                                                                                                   \
+	MUTEX_CALL(kind, symbol)
 
 MUTEX_UNLOCK(pthread_mutex, pthread_mutex_unlock, mutex_error)
 MUTEX_UNLOCK(mtx, mtx_unlock, c11_error)

@@ -40,7 +40,7 @@ passes() { # MOST RECORD LOAD ARGUMENTS
 for load in load_locks load_io load_heap; do
 	gcc -O2 -pthread -o $load "$top/tests/bench/$load.c"
 done
-passes 60 heap ./load_locks alone COUNT
+passes 25 heap ./load_locks alone COUNT
 passes 120 heap ./load_io COUNT
 passes 80 locks ./load_heap depth COUNT 5 0
 finish
