@@ -22,7 +22,7 @@ struct heap_feed {
 	uint64_t handed, taken; /* batches; the caller fills batch `handed` */
 	int err;
 	bool stop;
-	struct heap_feed_batch batch[BATCHES];
+	struct heap_feed_batch batch[]; /* BATCHES, or one without a thread */
 };
 
 static int take_batch(struct heap_feed *f, const struct heap_feed_batch *b)
@@ -79,14 +79,21 @@ static void *work(void *arg)
 struct heap_feed *heap_feed_start(struct heap_model *heap, struct growth_model *growth, bool alone,
 				  struct sparetime *spare)
 {
-	struct heap_feed *f = malloc(sizeof(*f));
+	struct heap_feed *f = NULL;
 
+	alone = alone || !processors_several();
+	if (!alone)
+		f = malloc(sizeof(*f) + BATCHES * sizeof(*f->batch));
+	if (!f) { /* also where there is little memory */
+		alone = true;
+		f = malloc(sizeof(*f) + sizeof(*f->batch));
+	}
 	if (!f)
 		return NULL;
 	f->heap = heap;
 	f->growth = growth;
 	f->spare = spare;
-	f->alone = alone || !processors_several();
+	f->alone = alone;
 	f->threaded = false;
 	f->handed = f->taken = 0;
 	f->err = 0;

@@ -5,7 +5,7 @@
  * itself for the allocation inside, and records it itself when there was none.
  *
  * Where it is libstdc++'s that would be called, and they would call the malloc and free that we
- * call, that is done at once: it is all that they do, but for what follows when there is no memory.
+ * call, that is done at once.
  *
  * The symbols may come with a library that is opened later, out of sight of the global scope: then
  * they are looked for at the first call.
@@ -18,17 +18,26 @@
 enum way { WAY_UNKNOWN = 0, WAY_DIRECT, WAY_THROUGH };
 static uint8_t way;
 
+static struct real_no_memory no_memory;
+
 static lar_cold bool find_way(void)
 {
-	bool direct = real_operators_plain();
+	bool direct = real_operators_plain(&no_memory);
 
-	__atomic_store_n(&way, direct ? WAY_DIRECT : WAY_THROUGH, __ATOMIC_RELAXED);
+	__atomic_store_n(&way, direct ? WAY_DIRECT : WAY_THROUGH, __ATOMIC_RELEASE);
 	return direct;
 }
 
 static always_inline enum way known_way(void)
 {
-	return __atomic_load_n(&way, __ATOMIC_RELAXED);
+	return __atomic_load_n(&way, __ATOMIC_ACQUIRE);
+}
+
+/* Is the call a part of another form of operator new, as the nothrow forms are made of the plain
+ * one? Behind the malloc of that it is a new handler's, or that one has thrown. */
+static always_inline bool is_part(void)
+{
+	return hook_cxx.new_call && !hook_cxx.new_site;
 }
 
 /* How an operator new allocates, learned at its first call. */
@@ -107,36 +116,61 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 #define NEW(symbol, parameters, arguments)                                                         \
 	NEW_THROUGH(LAR_EXPORT, symbol, symbol, parameters, arguments)
 
+/* Tries again and again, as libstdc++ does; each try is an allocation that failed, or not. */
+#define NEW_AGAIN(symbol)                                                                          \
+	static lar_noinline lar_cold void *again_##symbol(size_t size)                             \
+	{                                                                                          \
+		void *p = NULL;                                                                    \
+                                                                                                   \
+		do {                                                                               \
+			void (*handler)(void);                                                     \
+                                                                                                   \
+			record_alloc_named(LAR_CALL_##symbol, NULL, size, sample_period,           \
+					   HOOK_FRAME, UNWIND_NOT_AHEAD);                          \
+			handler = no_memory.get_new_handler();                                     \
+			if (!handler)                                                              \
+				no_memory.throw_bad_alloc();                                       \
+			handler();                                                                 \
+			p = REAL(malloc)(size);                                                    \
+		} while (!p);                                                                      \
+		record_alloc_named(LAR_CALL_##symbol, p, size, sample_period, HOOK_FRAME,          \
+				   UNWIND_NOT_AHEAD);                                              \
+		return p;                                                                          \
+	}
+
 /*
  * As malloc(): a jump, whose frame is the wrapper's. What does not go directly goes through the
- * real one, and so does what finds no memory; the first call finds out.
+ * real one; the first call finds out.
  */
 #define NEW_PLAIN(symbol)                                                                          \
 	NEW_THROUGH(static lar_noinline, through_##symbol, symbol, (size_t size), (size))          \
+	NEW_AGAIN(symbol)                                                                          \
                                                                                                    \
 	static lar_noinline void *direct_##symbol(size_t size)                                     \
 	{                                                                                          \
 		struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);       \
-		void *p = REAL(malloc)(size);                                                      \
+		void *p;                                                                           \
                                                                                                    \
+		size += !size;                                                                     \
+		p = REAL(malloc)(size);                                                            \
 		if (unlikely(!p))                                                                  \
-			return through_##symbol(size);                                             \
+			return again_##symbol(size);                                               \
 		record_alloc_named(LAR_CALL_##symbol, p, size, sample_period, HOOK_FRAME, ahead);  \
 		return p;                                                                          \
 	}                                                                                          \
                                                                                                    \
-	static lar_noinline void *first_##symbol(size_t size)                                      \
+	static lar_noinline void *other_##symbol(size_t size)                                      \
 	{                                                                                          \
-		bool direct = find_way() && size && !hook_cxx.new_call;                            \
+		bool direct = known_way() == WAY_UNKNOWN ? find_way() : known_way() == WAY_DIRECT; \
                                                                                                    \
-		return direct ? direct_##symbol(size) : through_##symbol(size);                    \
+		return direct && !is_part() ? direct_##symbol(size) : through_##symbol(size);      \
 	}                                                                                          \
                                                                                                    \
 	LAR_EXPORT void *symbol(size_t size)                                                       \
 	{                                                                                          \
-		if (likely(known_way() == WAY_DIRECT && size && !hook_cxx.new_call))               \
-			return direct_##symbol(size);                                              \
-		return known_way() == WAY_UNKNOWN ? first_##symbol(size) : through_##symbol(size); \
+		return likely(known_way() == WAY_DIRECT && !hook_cxx.new_call)                     \
+			       ? direct_##symbol(size)                                             \
+			       : other_##symbol(size);                                             \
 	}
 
 /* Recorded before the real call, as free is; a free() of the same address inside stays silent. */

@@ -65,7 +65,7 @@ static always_inline void record_alloc_ahead(unsigned call, const void *p, size_
 static always_inline void record_alloc(unsigned call, const void *p, size_t size, bool sampling,
 				       uint64_t frame)
 {
-	record_alloc_ahead(call, p, size, sampling, frame, (struct unwind_ahead){ NULL, NULL });
+	record_alloc_ahead(call, p, size, sampling, frame, UNWIND_NOT_AHEAD);
 }
 
 /* was: what was known of the place of the block, which is on its way out. */

@@ -26,6 +26,7 @@ struct symbols {
 struct wanted {
 	const char *name;
 	uint32_t gnu_hash;
+	bool indirect; /* also where a function has to be called to learn where it is */
 };
 
 /* The loader relocates these entries in most objects, but not in the vdso. */
@@ -54,15 +55,25 @@ static bool symbols_of(const struct link_map *map, struct symbols *s)
 	return s->symbol && s->name && (s->gnu_hash || s->hash);
 }
 
-/* How well symbol i answers to `name`: 2 the default version, 1 an old one, 0 not at all. */
-static int symbol_fits(const struct symbols *s, uint32_t i, const char *name)
+/* Assembly may say nothing of what a symbol is of: the loader takes it all the same. */
+static bool is_function(const Elf64_Sym *sym, bool indirect)
+{
+	unsigned type = ELF64_ST_TYPE(sym->st_info);
+
+	if (sym->st_shndx == SHN_UNDEF || sym->st_shndx == SHN_ABS || !sym->st_value)
+		return false;
+	return type == STT_FUNC || type == STT_NOTYPE || (indirect && type == STT_GNU_IFUNC);
+}
+
+/* How well symbol i answers to a name: 2 the default version, 1 an old one, 0 not at all. */
+static int symbol_fits(const struct symbols *s, uint32_t i, const struct wanted *w)
 {
 	const Elf64_Sym *sym = &s->symbol[i];
 	unsigned bind = ELF64_ST_BIND(sym->st_info);
 
-	if (sym->st_shndx == SHN_UNDEF || !sym->st_value || ELF64_ST_TYPE(sym->st_info) != STT_FUNC)
+	if (!is_function(sym, w->indirect))
 		return 0;
-	if ((bind != STB_GLOBAL && bind != STB_WEAK) || strcmp(s->name + sym->st_name, name))
+	if ((bind != STB_GLOBAL && bind != STB_WEAK) || strcmp(s->name + sym->st_name, w->name))
 		return 0;
 	return s->version && (s->version[i] & 0x8000) ? 1 : 2;
 }
@@ -92,9 +103,9 @@ struct best {
 	int fit;
 };
 
-static void consider(const struct symbols *s, uint32_t i, const char *name, struct best *best)
+static void consider(const struct symbols *s, uint32_t i, const struct wanted *w, struct best *best)
 {
-	int fit = symbol_fits(s, i, name);
+	int fit = symbol_fits(s, i, w);
 
 	if (fit > best->fit) {
 		best->fit = fit;
@@ -125,22 +136,22 @@ static void look_gnu(const struct symbols *s, const struct wanted *w, struct bes
 		return;
 	for (;; i++) {
 		if ((chain[i - first] | 1) == (h | 1))
-			consider(s, i, w->name, best);
+			consider(s, i, w, best);
 		if (chain[i - first] & 1)
 			return;
 	}
 }
 
-static void look_sysv(const struct symbols *s, const char *name, struct best *best)
+static void look_sysv(const struct symbols *s, const struct wanted *w, struct best *best)
 {
 	const uint32_t *t = s->hash;
 	uint32_t buckets = t[0], count = t[1], steps = 0;
 
 	if (!buckets)
 		return;
-	for (uint32_t i = t[2 + sysv_hash_of(name) % buckets]; i && i < count && steps < count;
+	for (uint32_t i = t[2 + sysv_hash_of(w->name) % buckets]; i && i < count && steps < count;
 	     i = t[2 + buckets + i], steps++)
-		consider(s, i, name, best);
+		consider(s, i, w, best);
 }
 
 static void *find_in(const struct symbols *s, const struct wanted *w)
@@ -150,7 +161,7 @@ static void *find_in(const struct symbols *s, const struct wanted *w)
 	if (s->gnu_hash)
 		look_gnu(s, w, &best);
 	else
-		look_sysv(s, w->name, &best);
+		look_sysv(s, w, &best);
 	return best.fit ? (void *)(s->base + s->symbol[best.index].st_value) : NULL;
 }
 
@@ -184,7 +195,7 @@ static void search_begin(struct search *search)
 /* A version that is not the default one. */
 static void *search_old(const struct search *search, const char *name)
 {
-	struct wanted w = { name, gnu_hash_of(name) };
+	struct wanted w = { name, gnu_hash_of(name), false };
 
 	for (uint32_t i = 0; i < search->count; i++) {
 		const struct symbols *s = &search->table[i];
@@ -198,7 +209,7 @@ static void *search_old(const struct search *search, const char *name)
 		at = bucket[w.gnu_hash % t[0]];
 		for (; at >= t[1] && !last; last = chain[at - t[1]] & 1, at++)
 			if ((chain[at - t[1]] | 1) == (w.gnu_hash | 1) &&
-			    symbol_fits(s, at, name) == 1)
+			    symbol_fits(s, at, &w) == 1)
 				return (void *)(s->base + s->symbol[at].st_value);
 	}
 	return NULL;
@@ -229,7 +240,7 @@ const struct real_old *real_first_version(void)
 
 static void *search_for(const struct search *search, const char *name)
 {
-	struct wanted w = { name, gnu_hash_of(name) };
+	struct wanted w = { name, gnu_hash_of(name), false };
 	void *p = NULL;
 
 	for (uint32_t i = 0; i < search->count && !p; i++)
@@ -261,7 +272,7 @@ static bool is_defined_before(const char *const *name, size_t count)
 		if (!symbols_of(m, &s))
 			continue;
 		for (size_t i = 0; i < count; i++) {
-			struct wanted w = { name[i], gnu_hash_of(name[i]) };
+			struct wanted w = { name[i], gnu_hash_of(name[i]), true };
 
 			if (find_in(&s, &w))
 				return true;
@@ -279,24 +290,40 @@ bool real_operators_replaced(void)
 	return known == 2;
 }
 
-static bool is_libstdcxx(const void *function)
+/* The object that a function is in, if that is libstdc++; or NULL. */
+static const struct link_map *libstdcxx_of(const void *function)
 {
 	struct dl_find_object found;
 
-	return function && !_dl_find_object((void *)function, &found) &&
-	       strstr(found.dlfo_link_map->l_name, "/libstdc++.so");
+	if (!function || _dl_find_object((void *)function, &found) ||
+	    !strstr(found.dlfo_link_map->l_name, "/libstdc++.so"))
+		return NULL;
+	return found.dlfo_link_map;
 }
 
-bool real_operators_plain(void)
+static void *find_in_map(const struct link_map *map, const char *name)
+{
+	struct wanted w = { name, gnu_hash_of(name), false };
+	struct symbols s;
+
+	return symbols_of(map, &s) ? find_in(&s, &w) : NULL;
+}
+
+bool real_operators_plain(struct real_no_memory *then)
 {
 	static const char *const below[] = { "malloc", "free" };
+	const struct link_map *map;
 
 	if (!real.malloc || !real.free)
 		real_resolve();
-	return is_libstdcxx((void *)real._Znwm) && is_libstdcxx((void *)real._Znam) &&
-	       is_libstdcxx((void *)real._ZdlPv) && is_libstdcxx((void *)real._ZdaPv) &&
-	       is_libstdcxx((void *)real._ZdlPvm) && is_libstdcxx((void *)real._ZdaPvm) &&
-	       !real_operators_replaced() &&
+	map = libstdcxx_of((void *)real._Znwm);
+	if (!map || libstdcxx_of((void *)real._Znam) != map ||
+	    libstdcxx_of((void *)real._ZdlPv) != map || libstdcxx_of((void *)real._ZdaPv) != map ||
+	    libstdcxx_of((void *)real._ZdlPvm) != map || libstdcxx_of((void *)real._ZdaPvm) != map)
+		return false;
+	*(void **)&then->get_new_handler = find_in_map(map, "_ZSt15get_new_handlerv");
+	*(void **)&then->throw_bad_alloc = find_in_map(map, "_ZSt17__throw_bad_allocv");
+	return then->get_new_handler && then->throw_bad_alloc && !real_operators_replaced() &&
 	       !is_defined_before(below, sizeof(below) / sizeof(*below));
 }
 
@@ -398,7 +425,8 @@ static void rows_resolve(const struct search *search, size_t from, size_t to)
 
 			if (*pointer)
 				continue;
-			batch.wanted[batch.count] = (struct wanted){ name, gnu_hash_of(name) };
+			batch.wanted[batch.count] =
+				(struct wanted){ name, gnu_hash_of(name), false };
 			batch.to[batch.count++] = pointer;
 		}
 		batch_resolve(search, &batch);
@@ -444,7 +472,7 @@ void real_resolve_near(const void *pointer)
 
 void *real_find_late(const char *symbol)
 {
-	struct wanted w = { symbol, gnu_hash_of(symbol) };
+	struct wanted w = { symbol, gnu_hash_of(symbol), false };
 	struct search search;
 
 	/* the C++ runtime first: a plug-in may have an allocator of its own that is not meant */

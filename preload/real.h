@@ -96,12 +96,19 @@ void *real_find_late(const char *symbol);
  * own? Then a new of theirs may go with a delete of the library's. */
 bool real_operators_replaced(void);
 
+/* What libstdc++'s operator new does with when there is no memory: it calls the handler and tries
+ * again, and throws where there is none. */
+struct real_no_memory {
+	void (*(*get_new_handler)(void))(void);
+	void (*throw_bad_alloc)(void);
+};
+
 /*
  * Do the plain operators new and delete, with and without [] and a size, mean libstdc++'s, and
- * malloc and free in there what `real` has, or the recorder's? Then a new that finds memory is a
- * malloc, and a delete a free.
+ * malloc and free in there the recorder's, which call what `real` has? Then a new that finds memory
+ * is a malloc, and a delete a free; else *then says what follows.
  */
-bool real_operators_plain(void);
+bool real_operators_plain(struct real_no_memory *then);
 
 /*
  * Conditions have a first version, of another form, for programs linked long ago. Never NULL: where

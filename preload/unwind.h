@@ -38,6 +38,8 @@ struct unwind_ahead {
 	struct memo *memo;
 };
 
+#define UNWIND_NOT_AHEAD ((struct unwind_ahead){ NULL, NULL })
+
 /* Worth a call some time before unwind_capture_ahead(): it fetches what that will look at. */
 static always_inline struct unwind_ahead unwind_look_ahead(const struct stack *s, uint64_t frame)
 {

@@ -45,7 +45,15 @@ options=LD_PRELOAD=$victims/libnew.so:$lib
 harmless operators-before "$victims/harm_operators"
 checks=$((checks + 1))
 grep -q '^operators new [1-9]' "$work/operators-before.out" || fail 'operators: nobody counted'
-preload='' options=''
+# an allocator in front of it, whose functions the loader takes though nothing says that they are
+preload=$victims/libasm.so
+options=LD_PRELOAD=$victims/libasm.so:$lib
+harmless allocator-before "$victims/harm_operators"
+preload=$victims/libfail.so options=''
+harmless no-memory "$victims/harm_nomemory"
+checks=$((checks + 1))
+grep -q 'has none' "$work/no-memory.out" || fail 'no memory: nothing failed'
+preload=''
 
 rm -f daemon.out
 run harm_fds daemon

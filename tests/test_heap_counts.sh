@@ -47,6 +47,12 @@ cxx() { # SUFFIX [ARG]
 }
 cxx ''
 
+# One place is one site, whatever becomes of the calls there.
+record newsite "$victims/heap_newsite"
+same 'sites of one place' 40 "$("$lariat" report --format json "$(trace_of newsite)" | jq -r \
+	'[.heap.sites[] | select(any(.stack[]; .function | startswith("get("))) |
+	select(all(.stack[]; .function | test("^(fail|__cxa)") | not)) | .allocations] | join(" ")')"
+
 # Blocks that go from one arena of addresses to another's hands: none may look leaked.
 for i in 1 2 3; do
 	mode=
