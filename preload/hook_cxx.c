@@ -18,11 +18,9 @@
 enum way { WAY_UNKNOWN = 0, WAY_DIRECT, WAY_THROUGH };
 static uint8_t way;
 
-static struct real_no_memory no_memory;
-
 static lar_cold bool find_way(void)
 {
-	bool direct = real_operators_plain(&no_memory);
+	bool direct = real_operators_plain();
 
 	__atomic_store_n(&way, direct ? WAY_DIRECT : WAY_THROUGH, __ATOMIC_RELEASE);
 	return direct;
@@ -127,9 +125,9 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
                                                                                                    \
 			record_alloc_named(LAR_CALL_##symbol, NULL, size, sample_period,           \
 					   HOOK_FRAME, UNWIND_NOT_AHEAD);                          \
-			handler = no_memory.get_new_handler();                                     \
+			handler = real_no_memory.get_new_handler();                                \
 			if (!handler)                                                              \
-				no_memory.throw_bad_alloc();                                       \
+				real_no_memory.throw_bad_alloc();                                  \
 			handler();                                                                 \
 			p = REAL(malloc)(size);                                                    \
 		} while (!p);                                                                      \

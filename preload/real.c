@@ -12,6 +12,7 @@
 #define SEARCH_TABLE 16 /* objects whose tables are looked up once; further ones each time */
 
 struct real real;
+struct real_no_memory real_no_memory;
 
 /* A loaded object's symbols, from its dynamic section. */
 struct symbols {
@@ -309,9 +310,10 @@ static void *find_in_map(const struct link_map *map, const char *name)
 	return symbols_of(map, &s) ? find_in(&s, &w) : NULL;
 }
 
-bool real_operators_plain(struct real_no_memory *then)
+bool real_operators_plain(void)
 {
 	static const char *const below[] = { "malloc", "free" };
+	struct real_no_memory *then = &real_no_memory;
 	const struct link_map *map;
 
 	if (!real.malloc || !real.free)

@@ -100,15 +100,16 @@ bool real_operators_replaced(void);
  * again, and throws where there is none. */
 struct real_no_memory {
 	void (*(*get_new_handler)(void))(void);
-	void (*throw_bad_alloc)(void);
+	void (*throw_bad_alloc)(void) __attribute__((noreturn));
 };
+extern LAR_LOCAL struct real_no_memory real_no_memory;
 
 /*
  * Do the plain operators new and delete, with and without [] and a size, mean libstdc++'s, and
  * malloc and free in there the recorder's, which call what `real` has? Then a new that finds memory
- * is a malloc, and a delete a free; else *then says what follows.
+ * is a malloc, and a delete a free; else real_no_memory, filled then, says what follows.
  */
-bool real_operators_plain(struct real_no_memory *then);
+bool real_operators_plain(void);
 
 /*
  * Conditions have a first version, of another form, for programs linked long ago. Never NULL: where
