@@ -96,11 +96,11 @@ void *real_find_late(const char *symbol);
  * own? Then a new of theirs may go with a delete of the library's. */
 bool real_operators_replaced(void);
 
-/* What libstdc++'s operator new does with when there is no memory: it calls the handler and tries
+/* What libstdc++'s operator new does when there is no memory: it calls the handler and tries
  * again, and throws where there is none. */
 struct real_no_memory {
 	void (*(*get_new_handler)(void))(void);
-	void (*throw_bad_alloc)(void) __attribute__((noreturn));
+	__attribute__((noreturn)) void (*throw_bad_alloc)(void);
 };
 extern LAR_LOCAL struct real_no_memory real_no_memory;
 
