@@ -258,12 +258,17 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 		return result;                                                                     \
 	}
 
-/* What is not recorded is libc's, without a frame of the wrapper's. */
+/* What is not recorded is libc's, without a frame of the wrapper's but for the first call. */
 #define MUTEX_CALL(kind, symbol)                                                                   \
+	static lar_noinline lar_cold int first_##symbol(kind##_t *m)                               \
+	{                                                                                          \
+		return REAL(symbol)(m);                                                            \
+	}                                                                                          \
+                                                                                                   \
 	LAR_EXPORT int symbol(kind##_t *m)                                                         \
 	{                                                                                          \
-		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)) && likely(real.symbol != NULL))        \
-			return real.symbol(m);                                                     \
+		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
+			return likely(real.symbol != NULL) ? real.symbol(m) : first_##symbol(m);   \
 		return recorded_##symbol(m);                                                       \
 	}
 
@@ -276,8 +281,6 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 		    likely(alone_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
 				      (int (*const *)(void *)) & real.symbol, HOOK_FRAME)))        \
 			return 0;                                                                  \
-		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
-			return REAL(symbol)(m);                                                    \
 		if (likely(quick_lock((pthread_mutex_t *)m, LAR_CALL_##symbol,                     \
 				      (int (*)(void *))real.symbol, (int (*)(void *))real.try,     \
 				      HOOK_FRAME, &busy)))                                         \
@@ -446,8 +449,6 @@ other:
 		if (likely(*lockcell_alone.kind) &&                                                \
 		    likely(alone_unlock((pthread_mutex_t *)m, HOOK_FRAME, &now)))                  \
 			return real.symbol(m);                                                     \
-		if (unlikely(!hook_wants(LAR_RECORD_LOCKS)))                                       \
-			return REAL(symbol)(m);                                                    \
 		return other_##symbol(m, HOOK_FRAME, now);                                         \
 	}                                                                                          \
                                                                                                    \
