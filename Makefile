@@ -51,7 +51,7 @@ PRELOAD_LDFLAGS := -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined)
 # Pairs of sums in one register, read back from halves just written, cost more than they save.
 ANALYZER_CFLAGS := $(STD) $(OPT) -fno-tree-slp-vectorize $(WARN) $(SANFLAGS)
-ANALYZER_LIBS := -lzstd -ldw -lelf -liberty -ljansson -lsmartcols -lncursesw -ltinfo -lm -pthread
+ANALYZER_LIBS := -lzstd -ldeflate -ldw -lelf -liberty -ljansson -lsmartcols -lncursesw -ltinfo -lm -pthread
 
 PRELOAD_SRC := $(wildcard preload/*.c preload/format/*.c)
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/%.o)

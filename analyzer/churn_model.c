@@ -146,7 +146,7 @@ int churn_model_init(struct churn_model *c, struct heap_model *heap)
 	if (heap->watches == HEAP_WATCHES)
 		return -EBUSY;
 	c->heap = heap;
-	heap->watch[heap->watches++] = (struct heap_watch){ c, block_born, block_died };
+	heap->watch[heap->watches++] = (struct heap_watch){ c, block_born, block_died, NULL };
 	return 0;
 }
 

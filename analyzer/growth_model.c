@@ -20,6 +20,8 @@
 
 static int block_born(void *arg, const struct live_block *b, const struct event *e);
 static void block_died(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
+static int block_resized(void *arg, const struct live_block *old, const struct live_block *b,
+			 const struct event *e);
 
 int growth_model_init(struct growth_model *g, struct heap_model *heap)
 {
@@ -28,7 +30,8 @@ int growth_model_init(struct growth_model *g, struct heap_model *heap)
 		return -EBUSY;
 	g->heap = heap;
 	g->near_key = UINT64_MAX;
-	heap->watch[heap->watches++] = (struct heap_watch){ g, block_born, block_died };
+	heap->watch[heap->watches++] =
+		(struct heap_watch){ g, block_born, block_died, block_resized };
 	return 0;
 }
 
@@ -400,6 +403,39 @@ static void block_died(void *arg, const struct live_block *b, const struct event
 	}
 	--*blocks;
 	g->last_ns[e->thread] = e->time_ns;
+}
+
+/* The pages of a block that stays where it is: only its last one changes, and its own. */
+static inline int span_move_end(struct growth_model *g, struct span old, struct span s)
+{
+	uint64_t before = held_pages(g);
+
+	if (old.last > old.first)
+		page_put(g, old.last);
+	inner_changed(g, old, false);
+	if (s.last > s.first && page_get(g, s.last))
+		return -ENOMEM;
+	inner_changed(g, s, true);
+	if (held_pages(g) != before)
+		held_changed(g);
+	return 0;
+}
+
+static int block_resized(void *arg, const struct live_block *old, const struct live_block *b,
+			 const struct event *e)
+{
+	struct growth_model *g = arg;
+	struct span was = span_of(old), is = span_of(b);
+
+	if (__builtin_expect(
+		    has_own_mapping(old) || has_own_mapping(b) || e->thread >= g->last_size, 0)) {
+		block_died(g, old, e, e->ticks);
+		return block_born(g, b, e);
+	}
+	g->last_ns[e->thread] = e->time_ns;
+	if (was.last != is.last && span_move_end(g, was, is))
+		return -ENOMEM;
+	return region_has(g, b) ? 0 : region_reach(g, b, e, 0);
 }
 
 int growth_model_event(struct growth_model *g, const struct event *e)

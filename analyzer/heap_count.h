@@ -151,23 +151,35 @@ static inline __attribute__((always_inline)) void watch_died(const struct heap_m
 		w[i].died(w[i].arg, b, e, now);
 }
 
-/* A block from before the window has no site. Returns what the block stood for. */
-static inline __attribute__((always_inline)) struct lar_weight
-count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now,
-	    bool plain)
+static inline int watch_resized(const struct heap_model *m, const struct live_block *old,
+				const struct live_block *b, const struct event *e)
 {
-	struct lar_weight w = lar_weight(period_of(m, plain), b->size_bytes);
-	struct heap_site *s;
+	for (uint32_t i = 0; i < m->watches; i++) {
+		const struct heap_watch *w = &m->watch[i];
+
+		if (w->resized) {
+			if (w->resized(w->arg, old, b, e))
+				return -ENOMEM;
+			continue;
+		}
+		w->died(w->arg, old, e, e->ticks);
+		if (w->born(w->arg, b, e))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The death of a block of a site that stood for `w`. */
+static inline __attribute__((always_inline)) void count_end(struct heap_model *m,
+							    const struct live_block *b,
+							    struct lar_weight w, uint64_t now,
+							    bool plain)
+{
+	struct heap_site *s = &m->site[b->site];
 	uint64_t age;
 
 	m->total.freed_bytes += w.bytes;
 	m->total.frees += w.blocks;
-	if (__builtin_expect(b->site == SITE_NONE, 0)) {
-		m->outside_frees++;
-		return w;
-	}
-	watch_died(m, b, e, now);
-	s = &m->site[b->site];
 	site_keep_peak(m, s);
 	s->frees += w.blocks;
 	s->freed_bytes += w.bytes;
@@ -181,6 +193,23 @@ count_death(struct heap_model *m, const struct live_block *b, const struct event
 	else
 		histogram_add_many(&s->lifetime, age, w.blocks);
 	line_fell(m, s, plain);
+}
+
+/* A block from before the window has no site. Returns what the block stood for. */
+static inline __attribute__((always_inline)) struct lar_weight
+count_death(struct heap_model *m, const struct live_block *b, const struct event *e, uint64_t now,
+	    bool plain)
+{
+	struct lar_weight w = lar_weight(period_of(m, plain), b->size_bytes);
+
+	if (__builtin_expect(b->site == SITE_NONE, 0)) {
+		m->total.freed_bytes += w.bytes;
+		m->total.frees += w.blocks;
+		m->outside_frees++;
+		return w;
+	}
+	watch_died(m, b, e, now);
+	count_end(m, b, w, now, plain);
 	return w;
 }
 

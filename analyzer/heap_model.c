@@ -266,9 +266,49 @@ static __attribute__((noinline)) int take_other(struct heap_model *m, const stru
 	return e->kind == LAR_EV_REALLOC ? take_realloc(m, e, false) : heap_model_other(m, e);
 }
 
+/* Is a realloc at `start` one of a block that stays where it is, and nothing of it in doubt? */
+static inline bool is_settled(const struct heap_model *m, const struct event *e,
+			      const struct live_block *b, uint64_t start)
+{
+	return b && b->site != SITE_NONE && b->born_ticks <= start &&
+	       (b->born_ticks < start || b->thread == e->thread) &&
+	       (m->stray.ticks != e->ticks || !m->stray.count) &&
+	       (!m->second.begin || m->second.thread == e->thread);
+}
+
+/* As block_died() and block_born(), of a block that keeps its place in the table. */
+static inline __attribute__((always_inline)) int
+block_resized(struct heap_model *m, const struct event *e, struct live_block *b, uint64_t start)
+{
+	struct live_block old = *b;
+	struct heap_site *s;
+	uint32_t site;
+
+	m->total.reallocations++;
+	count_temporary(m, e, old.address, old.site, old.thread, true);
+	count_end(m, &old, lar_weight(0, old.size_bytes), start, true);
+	moment_add(&m->freed, e->ticks, old.address, e->thread);
+	s = site_of(m, e->stack, e->thread, &site);
+	if (!s)
+		return -ENOMEM;
+	b->size_bytes = e->field[4];
+	b->born_ticks = e->ticks;
+	b->site = site;
+	b->thread = e->thread;
+	count_birth(m, s, b->size_bytes, e->ticks, true);
+	note_last(m, e->thread, b->address);
+	return watch_resized(m, &old, b, e);
+}
+
 static __attribute__((noinline)) int take_plain_realloc(struct heap_model *m, const struct event *e)
 {
-	return take_realloc(m, e, true);
+	uint64_t took = e->field[1], start = e->ticks > took ? e->ticks - took : 0;
+	struct live_block *b = NULL;
+
+	if (e->field[2] && e->field[2] == e->field[3])
+		b = live_find(&m->live, e->field[2]);
+	return is_settled(m, e, b, start) ? block_resized(m, e, b, start)
+					  : take_realloc(m, e, true);
 }
 
 static inline __attribute__((always_inline)) int take_event(struct heap_model *m,

@@ -84,12 +84,16 @@ struct heap_model;
 
 /*
  * Another model that looks on at each block: born is called when its figures are counted, died
- * before it is forgotten. Of a realloc its old block dies first. born returns 0 or -ENOMEM.
+ * before it is forgotten. Of a realloc its old block dies first; of one that leaves the block where
+ * it is, `resized` is called instead with the block as it was and as it is now, unless that is NULL
+ * or anything is in doubt. born and resized return 0 or -ENOMEM.
  */
 struct heap_watch {
 	void *arg;
 	int (*born)(void *arg, const struct live_block *b, const struct event *e);
 	void (*died)(void *arg, const struct live_block *b, const struct event *e, uint64_t now);
+	int (*resized)(void *arg, const struct live_block *old, const struct live_block *b,
+		       const struct event *e);
 };
 #define HEAP_WATCHES 3
 

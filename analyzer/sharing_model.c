@@ -179,7 +179,7 @@ int sharing_model_init(struct sharing_model *s, struct heap_model *heap)
 	if (heap->watches == HEAP_WATCHES || heap->second.begin)
 		return -EBUSY;
 	s->heap = heap;
-	heap->second = (struct heap_second){ begin, { s, block_born, block_died }, 0 };
+	heap->second = (struct heap_second){ begin, { s, block_born, block_died, NULL }, 0 };
 	return 0;
 }
 

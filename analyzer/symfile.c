@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "symunpack.h"
+
 #define SYSTEM_DEBUG_FOLDER "/usr/lib/debug"
 #define MAX_PLACES	    256
 #define MAX_ID_BYTES	    64
@@ -84,46 +86,14 @@ static bool elf_usable(Elf *elf)
 	       (header.e_type == ET_EXEC || header.e_type == ET_DYN);
 }
 
-/*
- * libdw unpacks all packed sections that it knows, wanted or not; where values are while a program
- * runs is a large part of that, and nobody asks for it. Without those it has nothing to unpack. The
- * file is mapped privately.
- */
-static void drop_unwanted(Elf *elf)
-{
-	static const char *const unwanted[] = {
-		".debug_loc",	".debug_loclists", ".debug_frame",
-		".debug_macro", ".debug_macinfo",  ".debug_pubnames"
-	};
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	size_t names;
-
-	if (elf_getshdrstrndx(elf, &names) != 0)
-		return;
-	while ((section = elf_nextscn(elf, section))) {
-		const char *name;
-
-		if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED))
-			continue;
-		name = elf_strptr(elf, names, header.sh_name);
-		for (size_t i = 0; name && i < sizeof(unwanted) / sizeof(*unwanted); i++) {
-			if (strcmp(name, unwanted[i]))
-				continue;
-			header.sh_type = SHT_NOBITS;
-			gelf_update_shdr(section, &header);
-		}
-	}
-}
-
 /* NULL unless there is at least one unit. */
-static Dwarf *begin_dwarf(Elf *elf)
+static Dwarf *begin_dwarf(struct symfile_part *part)
 {
 	Dwarf_CU *unit = NULL;
 	Dwarf *dwarf;
 
-	drop_unwanted(elf);
-	dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	part->unpacked = symunpack(part->elf);
+	dwarf = dwarf_begin_elf(part->elf, DWARF_C_READ, NULL);
 	if (dwarf && dwarf_get_units(dwarf, NULL, &unit, NULL, NULL, NULL, NULL) != 0) {
 		dwarf_end(dwarf);
 		dwarf = NULL;
@@ -162,7 +132,7 @@ static int open_part(struct symfile_part *part, const char *path, accept_fn *acc
 		err = -ESTALE;
 	if (!err) {
 		/* libdw asks the open file for its folder, to find dwz's and .dwo files later. */
-		part->dwarf = begin_dwarf(part->elf);
+		part->dwarf = begin_dwarf(part);
 		elf_cntl(part->elf, ELF_C_FDREAD);
 	} else {
 		elf_end(part->elf);
@@ -419,6 +389,7 @@ static void close_part(struct symfile_part *part)
 		dwarf_end(part->dwarf);
 	if (part->elf)
 		elf_end(part->elf);
+	symunpack_free(part->unpacked);
 	*part = (struct symfile_part){ 0 };
 }
 

@@ -11,6 +11,8 @@
 #include <libelf.h>
 #include <stdint.h>
 
+struct symunpacked;
+
 struct symfile_id {
 	const char *path; /* as recorded */
 	const uint8_t *build_id;
@@ -21,6 +23,7 @@ struct symfile_id {
 struct symfile_part {
 	Elf *elf;
 	Dwarf *dwarf;
+	struct symunpacked *unpacked; /* NULL = nothing was packed */
 };
 
 /* Owned by whoever called symfile_open(); to be given to symfile_close(). */

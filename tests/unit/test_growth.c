@@ -2,6 +2,7 @@
 /* Pages, extensions of the heap, pools, arenas and reserves, on blocks made by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -111,6 +112,54 @@ static void pages_are_held_by_live_blocks(void **state)
 	assert_int_equal(growth_held_bytes(&g), 0);
 	assert_int_equal(g.main_pages, 0);
 	assert_int_equal(g.held_peak_bytes, 8 * 4096);
+}
+
+#define BLOCKS 40
+
+/* Pages on which any of the blocks lies, counted one by one. */
+static uint64_t pages_of(const uint64_t *start, const uint64_t *size)
+{
+	static bool held[4 * BLOCKS];
+	uint64_t count = 0;
+
+	memset(held, 0, sizeof(held));
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		uint64_t last = start[i] + size[i] - (size[i] > 0);
+
+		for (uint64_t p = start[i] / 4096; size[i] != UINT64_MAX && p <= last / 4096; p++)
+			held[p - BRK / 4096] = true;
+	}
+	for (unsigned i = 0; i < 4 * BLOCKS; i++)
+		count += held[i];
+	return count;
+}
+
+/* Blocks that grow and shrink in their places, over edges of pages and back; any may go. */
+static void pages_of_resized_blocks(void **state)
+{
+	uint64_t start[BLOCKS], size[BLOCKS], random = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		start[i] = BRK + i * 10000;
+		size[i] = UINT64_MAX; /* none */
+	}
+	for (unsigned k = 0; k < 20000; k++) {
+		unsigned i = k % BLOCKS;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		if (size[i] == UINT64_MAX) {
+			alloc(1, start[i], size[i] = random >> 33 & 31);
+		} else if (random >> 61) {
+			resize(2, start[i], start[i], size[i] = (random >> 33) % 10000);
+		} else {
+			release(start[i]);
+			size[i] = UINT64_MAX;
+		}
+		assert_int_equal(growth_held_bytes(&g), 4096 * pages_of(start, size));
+		assert_int_equal(m.held_bytes, growth_held_bytes(&g));
+		assert_int_equal(m.main_held_bytes, growth_held_bytes(&g));
+	}
 }
 
 /* What glibc asks for: the block and 128 KiB on top; then nothing until that is used. */
@@ -263,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		TEST(pages_are_held_by_live_blocks),
+		TEST(pages_of_resized_blocks),
 		TEST(extensions_are_seen_from_addresses),
 		TEST(calls_are_recorded),
 		TEST(the_list_is_bounded),

@@ -63,6 +63,13 @@ static int setup(void **state)
 	return 0;
 }
 
+/* The model has a way of its own for what is usual, and that has a timeline. */
+static int setup_line(void **state)
+{
+	setup(state);
+	return heap_model_start_line(&m, 0);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -397,71 +404,115 @@ static uint64_t random_below(uint64_t n)
 	return (random_state >> 20) % n;
 }
 
+static struct {
+	uint64_t live[STACKS], at_peak[STACKS], peak_of[STACKS], freed[STACKS];
+	uint64_t total, peak, peak_at, blocks, resized;
+} all;
+
+static uint64_t address_of(uint64_t i)
+{
+	return 0x100000 + i * 16;
+}
+
+static void plain_free(uint64_t i)
+{
+	plain[i].live = false;
+	all.total -= plain[i].size;
+	all.live[plain[i].stack] -= plain[i].size;
+	all.freed[plain[i].stack]++;
+	all.blocks--;
+}
+
+static void plain_alloc(uint64_t i, uint64_t now)
+{
+	uint32_t stack = (uint32_t)random_below(STACKS);
+
+	plain[i].live = true;
+	plain[i].size = random_below(5000);
+	plain[i].stack = stack;
+	all.total += plain[i].size;
+	all.blocks++;
+	all.live[stack] += plain[i].size;
+	if (all.live[stack] > all.peak_of[stack])
+		all.peak_of[stack] = all.live[stack];
+	if (all.total > all.peak) {
+		all.peak = all.total;
+		all.peak_at = now;
+		memcpy(all.at_peak, all.live, sizeof(all.live));
+	}
+}
+
+/* Where it is, or to a place that is free. */
+static void plain_resize(uint64_t i, uint64_t now)
+{
+	uint64_t to = random_below(ADDRESSES);
+
+	if (plain[to].live)
+		to = i;
+	plain_free(i);
+	plain_alloc(to, now);
+	all.resized++;
+	realloc_on(1, now, random_below(2), plain[to].stack, address_of(i), address_of(to),
+		   plain[to].size);
+}
+
 static void random_events(void **state)
 {
-	uint64_t live[STACKS] = { 0 }, at_peak[STACKS] = { 0 }, peak_of[STACKS] = { 0 };
-	uint64_t total = 0, peak = 0, peak_at = 0, blocks = 0;
-
 	(void)state;
+	memset(plain, 0, sizeof(plain));
+	memset(&all, 0, sizeof(all));
 	for (uint64_t now = 1; now < 60000; now++) {
-		uint64_t i = random_below(ADDRESSES), address = 0x100000 + i * 16;
+		uint64_t i = random_below(ADDRESSES);
 
-		if (plain[i].live) {
-			free_on(1, now, address);
-			plain[i].live = false;
-			total -= plain[i].size;
-			live[plain[i].stack] -= plain[i].size;
-			blocks--;
-			continue;
-		}
-		plain[i].live = true;
-		plain[i].size = random_below(5000);
-		plain[i].stack = (uint32_t)random_below(STACKS);
-		alloc_on(1, now, plain[i].stack, address, plain[i].size);
-		total += plain[i].size;
-		blocks++;
-		live[plain[i].stack] += plain[i].size;
-		if (live[plain[i].stack] > peak_of[plain[i].stack])
-			peak_of[plain[i].stack] = live[plain[i].stack];
-		if (total > peak) {
-			peak = total;
-			peak_at = now;
-			memcpy(at_peak, live, sizeof(live));
+		if (!plain[i].live) {
+			plain_alloc(i, now);
+			alloc_on(1, now, plain[i].stack, address_of(i), plain[i].size);
+		} else if (random_below(3) == 0) {
+			plain_resize(i, now);
+		} else {
+			plain_free(i);
+			free_on(1, now, address_of(i));
 		}
 	}
 	heap_model_finish(&m);
-	assert_int_equal(m.total.live_bytes, total);
-	assert_int_equal(m.total.live_blocks, blocks);
-	assert_int_equal(m.live.count, blocks);
-	assert_int_equal(m.total.peak_bytes, peak);
-	assert_int_equal(m.total.peak_at_ticks, peak_at);
+	assert_int_equal(m.total.live_bytes, all.total);
+	assert_int_equal(m.total.live_blocks, all.blocks);
+	assert_int_equal(m.live.count, all.blocks);
+	assert_int_equal(m.total.peak_bytes, all.peak);
+	assert_int_equal(m.total.peak_at_ticks, all.peak_at);
 	assert_int_equal(m.total.unpaired_frees, 0);
 	assert_int_equal(m.total.implied_frees, 0);
+	assert_int_equal(m.total.reallocations, all.resized);
 	for (uint32_t s = 0; s < STACKS; s++) {
-		assert_int_equal(site_of(s)->live_bytes, live[s]);
-		assert_int_equal(site_of(s)->at_peak_bytes, at_peak[s]);
-		assert_int_equal(site_of(s)->peak_bytes, peak_of[s]);
+		assert_int_equal(site_of(s)->live_bytes, all.live[s]);
+		assert_int_equal(site_of(s)->at_peak_bytes, all.at_peak[s]);
+		assert_int_equal(site_of(s)->peak_bytes, all.peak_of[s]);
+		assert_int_equal(site_of(s)->frees, all.freed[s]);
+		assert_int_equal(site_of(s)->lifetime.count, all.freed[s]);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(counts_and_peak, setup, teardown),
-		cmocka_unit_test_setup_teardown(realloc_cases, setup, teardown),
-		cmocka_unit_test_setup_teardown(reallocs_in_no_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(failures_and_strangers, setup, teardown),
-		cmocka_unit_test_setup_teardown(temporary, setup, teardown),
-		cmocka_unit_test_setup_teardown(realloc_seen_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(reallocs_seen_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(realloc_seen_very_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(free_of_the_same_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(temporary_seen_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(free_never_seen, setup, teardown),
-		cmocka_unit_test_setup_teardown(window, setup, teardown),
-		cmocka_unit_test_setup_teardown(mappings, setup, teardown),
-		cmocka_unit_test_setup_teardown(folding, setup, teardown),
-		cmocka_unit_test_setup_teardown(random_events, setup, teardown),
+#define TEST(f)                                                                                    \
+	cmocka_unit_test_setup_teardown(f, setup, teardown),                                       \
+		cmocka_unit_test_setup_teardown(f, setup_line, teardown)
+		TEST(counts_and_peak),
+		TEST(realloc_cases),
+		TEST(reallocs_in_no_time),
+		TEST(failures_and_strangers),
+		TEST(temporary),
+		TEST(realloc_seen_late),
+		TEST(reallocs_seen_late),
+		TEST(realloc_seen_very_late),
+		TEST(free_of_the_same_time),
+		TEST(temporary_seen_late),
+		TEST(free_never_seen),
+		TEST(window),
+		TEST(mappings),
+		TEST(folding),
+		TEST(random_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,24 @@ static void c_as_addr2line(void **state)
 	}
 }
 
+/* Packed as distributions and compilers do; unpacked ones must be asked about for the rest. */
+static void packed_as_addr2line(void **state)
+{
+	static const char *const method[] = { "zlib-gabi", "zlib-gnu", "zstd" };
+
+	(void)state;
+	run("gcc -D_GNU_SOURCE -O2 -gdwarf-4 \"$V/sym_calls.c\" -o oracle");
+	for (size_t i = 0; i < sizeof(method) / sizeof(method[0]); i++) {
+		run("rm -f calls && objcopy --compress-debug-sections=%s oracle calls", method[i]);
+		if (!works("readelf -SWt calls | grep -qiE 'compressed|\\.zdebug_info'"))
+			fail_msg("%s: nothing was packed", method[i]);
+		compare_all("calls", "oracle", of_calls, 30);
+	}
+	run("gcc -D_GNU_SOURCE -O2 -gdwarf-4 -fdebug-types-section -c \"$V/sym_calls.c\" -o c.o &&"
+	    "gcc c.o -gz -o calls && gcc c.o -o oracle");
+	compare_all("calls", "oracle", of_calls, 30);
+}
+
 static void cc_as_addr2line(void **state)
 {
 	static const char *const flags[][2] = {
@@ -407,10 +425,10 @@ static void scoped_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(c_as_addr2line),     cmocka_unit_test(cc_as_addr2line),
-		cmocka_unit_test(clang_as_addr2line), cmocka_unit_test(rust_as_addr2line),
-		cmocka_unit_test(programs_own_words), cmocka_unit_test(mangled_rust_names),
-		cmocka_unit_test(scoped_names),
+		cmocka_unit_test(c_as_addr2line),     cmocka_unit_test(packed_as_addr2line),
+		cmocka_unit_test(cc_as_addr2line),    cmocka_unit_test(clang_as_addr2line),
+		cmocka_unit_test(rust_as_addr2line),  cmocka_unit_test(programs_own_words),
+		cmocka_unit_test(mangled_rust_names), cmocka_unit_test(scoped_names),
 	};
 
 	return cmocka_run_group_tests(tests, symtest_setup, symtest_teardown);

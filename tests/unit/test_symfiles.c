@@ -324,14 +324,13 @@ static void ask_damaged(const char *data, size_t size)
 	symbols_free(l.symbols);
 }
 
-static void damaged_files(void **state)
+static void ask_damages_of(const char *file)
 {
 	static char data[256 * 1024], copy[sizeof(data)];
 	uint32_t random = 12345;
-	FILE *in = open_text("full");
+	FILE *in = open_text(file);
 	size_t size = fread(data, 1, sizeof(data), in);
 
-	(void)state;
 	fclose(in);
 	assert_in_range(size, 1000, sizeof(data) - 1);
 	for (size_t part = 0; part < 100; part++)
@@ -347,15 +346,66 @@ static void damaged_files(void **state)
 	}
 }
 
+static void damaged_files(void **state)
+{
+	(void)state;
+	ask_damages_of("full");
+}
+
+static void damaged_packed_files(void **state)
+{
+	(void)state;
+	run("objcopy --compress-debug-sections=zlib-gabi full packed");
+	ask_damages_of("packed");
+	run("objcopy --compress-debug-sections=zstd full packed");
+	ask_damages_of("packed");
+}
+
+/* A section that says it is packed from more than it can be, or to more than there is. */
+static void wrong_sizes(void **state)
+{
+	char data[64 * 1024];
+	size_t size, at = 0;
+	Elf64_Chdr header;
+	FILE *in;
+
+	(void)state;
+	run("objcopy --compress-debug-sections=zlib-gabi full packed &&"
+	    "readelf -SW packed | sed -n 's/.* \\.debug_info *[A-Z]* *[0-9a-f]* *\\([0-9a-f]*\\) .*"
+	    "/\\1/p' >at.txt");
+	at = read_address("at.txt");
+	in = open_text("packed");
+	size = fread(data, 1, sizeof(data), in);
+	fclose(in);
+	assert_in_range(at, sizeof(Elf64_Ehdr), size - sizeof(header));
+	memcpy(&header, data + at, sizeof(header));
+	assert_int_equal(header.ch_type, ELFCOMPRESS_ZLIB);
+	for (int shift = 0; shift < 64; shift++) {
+		Elf64_Chdr wrong = header;
+
+		wrong.ch_size = header.ch_size - 1 + ((uint64_t)1 << shift);
+		memcpy(data + at, &wrong, sizeof(wrong));
+		ask_damaged(data, size);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_and_stripped), cmocka_unit_test(debuglink),
-		cmocka_unit_test(debuglink_checksum), cmocka_unit_test(stores),
-		cmocka_unit_test(changed_file),	      cmocka_unit_test(deleted_file),
-		cmocka_unit_test(exported_names),     cmocka_unit_test(mini_debug_info),
-		cmocka_unit_test(system_debug_files), cmocka_unit_test(vdso),
-		cmocka_unit_test(no_module),	      cmocka_unit_test(damaged_files),
+		cmocka_unit_test(plain_and_stripped),
+		cmocka_unit_test(debuglink),
+		cmocka_unit_test(debuglink_checksum),
+		cmocka_unit_test(stores),
+		cmocka_unit_test(changed_file),
+		cmocka_unit_test(deleted_file),
+		cmocka_unit_test(exported_names),
+		cmocka_unit_test(mini_debug_info),
+		cmocka_unit_test(system_debug_files),
+		cmocka_unit_test(vdso),
+		cmocka_unit_test(no_module),
+		cmocka_unit_test(damaged_files),
+		cmocka_unit_test(damaged_packed_files),
+		cmocka_unit_test(wrong_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, symtest_teardown);
