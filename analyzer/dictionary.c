@@ -275,6 +275,16 @@ static int read_misuse(struct dictionary *d, uint32_t id, const uint8_t *p, size
 	return 0;
 }
 
+static int read_bypass(struct dictionary *d, const uint8_t *p, size_t size)
+{
+	const char *name = take_string(&p, &size);
+
+	if (!name)
+		return -EBADMSG;
+	d->bypassed_by = name;
+	return 0;
+}
+
 static int read_record(struct dictionary *d, const struct lar_dict_record *r, const uint8_t *p,
 		       uint32_t max_id)
 {
@@ -299,6 +309,8 @@ static int read_record(struct dictionary *d, const struct lar_dict_record *r, co
 		return dictionary_note(d, (const char *)p, r->payload_size);
 	case LAR_DICT_MISUSE:
 		return read_misuse(d, r->id, p, r->payload_size);
+	case LAR_DICT_BYPASS:
+		return read_bypass(d, p, r->payload_size);
 	default:
 		return 0; /* of a later version: nothing here depends on it */
 	}
@@ -313,7 +325,7 @@ static bool record_plausible(const struct lar_dict_record *r, size_t room)
 /* The header behind damaged bytes must be exact: there is nothing else to know it by. */
 static bool record_exact(const struct lar_dict_record *r)
 {
-	return r->type <= LAR_DICT_MISUSE && r->reserved == 0 &&
+	return r->type <= LAR_DICT_BYPASS && r->reserved == 0 &&
 	       r->size - sizeof(*r) - r->payload_size < LAR_DICT_ALIGN;
 }
 

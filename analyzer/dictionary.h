@@ -38,7 +38,8 @@ struct dictionary {
 	uint32_t note_count, note_room;
 	struct trace_misuse *misuses;
 	uint32_t misuse_count, misuse_room;
-	uint64_t last_ticks; /* latest time that a record names */
+	const char *bypassed_by; /* a library whose calls of malloc are not seen, or NULL */
+	uint64_t last_ticks;	 /* latest time that a record names */
 };
 
 /* Threads beyond this number have no row; their events keep their number. */

@@ -316,6 +316,9 @@ static void print_head(const struct analysis *a)
 		 format_bytes(size, f->disk_bytes));
 	print_alerts(a);
 	print_wrong_frees(a);
+	/* the last may be the reader's own, of the clock: that is for info */
+	for (uint32_t n = 0; n + f->clock_estimated < f->note_count; n++)
+		print_alert(a, "Note: %s.", f->notes[n]);
 }
 
 /* Files that are not what was recorded: why there are addresses where names might be. */

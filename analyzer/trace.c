@@ -216,6 +216,7 @@ static void fill_facts(struct trace *t)
 	f->note_count = d->note_count;
 	f->misuses = d->misuses;
 	f->misuse_count = d->misuse_count;
+	f->bypassed_by = d->bypassed_by;
 }
 
 /*

@@ -89,7 +89,7 @@ struct trace_facts {
 	uint64_t blocks_kept;
 	struct trace_damage damage;
 	uint64_t stacks_folded; /* frames that the reader had no room for, after trace_events() */
-	bool clock_estimated;	/* times rest on a guess: see the notes */
+	bool clock_estimated;	/* times rest on a guess: the last of the notes says which */
 	const struct trace_module *modules; /* path "" and no addresses: its record is damaged */
 	uint32_t module_count;
 	const struct trace_target *targets; /* index = id, [0] is "unknown" */
@@ -98,6 +98,7 @@ struct trace_facts {
 	uint32_t note_count;
 	const struct trace_misuse *misuses;
 	uint32_t misuse_count;
+	const char *bypassed_by; /* a library whose calls of malloc are not seen; NULL = none */
 };
 
 /*

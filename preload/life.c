@@ -26,6 +26,7 @@
 #include "recorder.h"
 #include "sample.h"
 #include "seal.h"
+#include "sight.h"
 #include "snapshot.h"
 #include "stdio_table.h"
 #include "sys.h"
@@ -451,6 +452,8 @@ static bool end_write(enum lar_end end, int code, bool seal)
 	if (seal)
 		thread_seal_all();
 	misuse_finish();
+	if (lar_wants & LAR_RECORD_HEAP)
+		sight_bypassed();
 	tracefile_clock_pair();
 	if (lar_wants & LAR_RECORD_IO)
 		kernelio_sample();

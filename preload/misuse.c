@@ -9,6 +9,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "shadow.h"
+#include "sight.h"
 #include "span.h"
 #include "sys.h"
 
@@ -109,13 +110,20 @@ static struct recorder_misuse *site_of(uint64_t hash, enum lar_misuse kind, uint
 	return NULL;
 }
 
-/* With the lock held. */
+/* Does it rest on what was done last with the address, as far as we know? */
+static bool is_of_history(enum lar_misuse kind)
+{
+	return kind != LAR_MISUSE_FOREIGN;
+}
+
+/* With the lock held. A place that is known was true before what bypasses us was there. */
 static void count(struct record *r)
 {
 	uint32_t number;
 	struct recorder_misuse *site = site_of(hash_of(r), (enum lar_misuse)r->m.kind, &number);
 
-	if (!site)
+	if (!site ||
+	    (!site->count && is_of_history((enum lar_misuse)r->m.kind) && sight_bypassed()))
 		return;
 	site->kind = r->m.kind;
 	r->m.count = ++site->count;

@@ -7,6 +7,7 @@
 
 #include "cfi.h"
 #include "dict.h"
+#include "mapname.h"
 #include "note.h"
 #include "recorder.h"
 #include "rules.h"
@@ -77,6 +78,9 @@ static void module_write(const struct cfi_object *object, uint32_t id)
 		name = exe;
 	} else if (!strncmp(name, "linux-vdso", 10) || !strncmp(name, "linux-gate", 10)) {
 		record.m.flags |= LAR_MODULE_VDSO;
+	} else if (*name != '/' && mapname_find(object->start, exe, sizeof(exe))) {
+		/* opened by a relative path, which is of a folder that nobody knows later */
+		name = exe;
 	}
 	used = record.m.build_id_size;
 	if (used)

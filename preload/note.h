@@ -17,6 +17,7 @@ enum note {
 	NOTE_SANDBOX,	/* a system call filter */
 	NOTE_CPU,	/* no CPU samples */
 	NOTE_CONFIG,	/* an option's value is wrong; its default is used */
+	NOTE_BYPASS,	/* allocations and frees that are not seen */
 	NOTE_KINDS
 };
 

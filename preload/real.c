@@ -435,6 +435,8 @@ static void rows_resolve(const struct search *search, size_t from, size_t to)
 	}
 }
 
+static const struct link_map *last_at_start;
+
 /*
  * What was loaded when the first name was looked up, which is before the program runs: it stays
  * loaded, and a name means the same whenever it is asked for.
@@ -450,6 +452,9 @@ static const struct search *search_at_start(struct search *own)
 	search_begin(own);
 	if (atomic_compare_exchange_strong(&known, &none, 1)) {
 		first = *own;
+		last_at_start = next_map();
+		while (last_at_start && last_at_start->l_next)
+			last_at_start = last_at_start->l_next;
 		atomic_store_explicit(&known, 2, memory_order_release);
 	}
 	return own;
@@ -470,6 +475,11 @@ void real_resolve_near(const void *pointer)
 	struct search own;
 
 	rows_resolve(search_at_start(&own), row, row + BATCH);
+}
+
+const struct link_map *real_loaded_later(void)
+{
+	return last_at_start ? last_at_start->l_next : NULL;
 }
 
 void *real_find_late(const char *symbol)

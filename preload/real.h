@@ -92,6 +92,13 @@ void real_resolve_near(const void *pointer);
  */
 void *real_find_late(const char *symbol);
 
+/*
+ * The first object that was opened since the first name was looked up, NULL when there is none.
+ * Another thread may unload it at any time.
+ */
+struct link_map;
+const struct link_map *real_loaded_later(void);
+
 /* Does the program, or what is loaded before the recorder, have an operator new or delete of its
  * own? Then a new of theirs may go with a delete of the library's. */
 bool real_operators_replaced(void);

@@ -110,7 +110,8 @@ struct recorder {
 	_Atomic uint32_t slots_used;   /* slots of single threads ever in use */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
-		target_lock, misuse_lock;
+		target_lock, misuse_lock, sight_lock;
+	bool bypassed; /* with sight_lock; it stays so */
 
 	bool kernel_known; /* it says how many bytes it has counted; at the start: */
 	uint64_t kernel_read, kernel_written, kernel_objects;

@@ -17,6 +17,7 @@
 #include "hook.h"
 #include "reach.h"
 #include "recorder.h"
+#include "sight.h"
 #include "snapshot_inplace.h"
 #include "snapshot_stop.h"
 #include "sys.h"
@@ -112,7 +113,7 @@ static bool blocks_unknown(void)
 
 	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		lost += lar->header->lost[reasons[i]];
-	return lost || lar->header->parent_start_ns;
+	return lost || lar->header->parent_start_ns || sight_bypassed();
 }
 
 /* The first free place is taken, and keeps its function when it is left: behind one that has none,

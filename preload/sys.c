@@ -50,13 +50,21 @@ int sys_close(int fd)
 	return (int)sys_call3(SYS_close, fd, 0, 0);
 }
 
-ssize_t sys_read(int fd, void *buf, size_t n)
+static ssize_t count_read(long got)
 {
-	long got = sys_call3(SYS_read, fd, (long)buf, (long)n);
-
 	if (got > 0)
 		__atomic_fetch_add(&sys_bytes_read, (uint64_t)got, __ATOMIC_RELAXED);
 	return got;
+}
+
+ssize_t sys_read(int fd, void *buf, size_t n)
+{
+	return count_read(sys_call3(SYS_read, fd, (long)buf, (long)n));
+}
+
+ssize_t sys_pread(int fd, void *buf, size_t n, off_t at)
+{
+	return count_read(sys_call6(SYS_pread64, fd, (long)buf, (long)n, at, 0, 0));
 }
 
 ssize_t sys_write(int fd, const void *buf, size_t n)

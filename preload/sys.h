@@ -71,6 +71,7 @@ int sys_madvise(void *addr, size_t length, int advice);
 int sys_openat(int dirfd, const char *path, int flags, mode_t mode);
 int sys_close(int fd);
 ssize_t sys_read(int fd, void *buf, size_t n);
+ssize_t sys_pread(int fd, void *buf, size_t n, off_t at);
 ssize_t sys_write(int fd, const void *buf, size_t n);
 ssize_t sys_readlink(const char *path, char *buf, size_t n);
 pid_t sys_getpid(void);

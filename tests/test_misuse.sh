@@ -125,6 +125,26 @@ for program in own user direct; do
 	same "$program: no alarm" '0 0 0 0' "$(counts $program)"
 done
 
+### a plug-in whose calls are not seen: what it leaves is no wrong free, and no gate passes on it
+cp "$victims/libbypass.so" .
+harmless seen "$victims/bypass" ./libbypass.so before
+same "a plug-in that is seen: the wrong pair" '0 0 1 0' "$(counts seen)"
+same "... and nobody is bypassed" null "$(field seen .trace.bypassed_by)"
+same "... functions of a library opened by a relative path" bypass_make "$(
+	cd / && "$lariat" report --format json "$(trace_of seen)" |
+		jq -r '[.heap.sites[].function | select(test("bypass"))] | unique | join(" ")')"
+harmless deep "$victims/bypass" ./libbypass.so before deep
+same "deep: what was wrong before it was opened" '0 0 1 0' "$(counts deep)"
+same "deep: who is not seen" ./libbypass.so "$(field deep .trace.bypassed_by)"
+same "deep: it is said, once" 1 "$(grep -c '^lariat: .*libbypass.so' "$work/deep.err")"
+same "deep: and in the report" 1 "$("$lariat" report "$(trace_of deep)" | grep -c 'sight by libbypass.so')"
+for what in 'heap.misuse.double_frees == 0' 'leaks.definitely_lost.blocks < 1000' 'heap.peak_bytes < 1G'; do
+	same "deep: no gate passes on what is not seen: $what" 'a library allocates out of the recorder'"'"'s sight' \
+		"$("$lariat" gate --format json --assert "$what" "$(trace_of deep)" | jq -r '.gate.assertions[0].reason')"
+done
+"$lariat" gate --assert 'process.exit_code == 0' "$(trace_of deep)" >"$work/out" ||
+	fail "deep: a gate of what is not about the heap: $(cat "$work/out")"
+
 ### what is not whole: the ring has wrapped, the heap is sampled
 cat >long.c <<'END'
 #include <stdlib.h>
