@@ -312,6 +312,20 @@ bool frames_is_start(const struct frame *frame)
 	return false;
 }
 
+uint32_t frames_shown(const struct frame *frame, uint32_t count, unsigned callers, uint32_t *lead)
+{
+	uint32_t from = frames_lead(frame, count);
+	uint32_t end = count - from - 1 > callers ? from + 1 + callers : count;
+
+	for (uint32_t i = from; i < end; i++)
+		if (!strcmp(frame[i].function, "main"))
+			end = i + 1;
+		else if (i > from && frames_is_start(&frame[i]))
+			end = i;
+	*lead = from;
+	return end;
+}
+
 const char *frames_called(const struct frame *frame, uint32_t lead)
 {
 	const struct frame *called = lead ? &frame[lead - 1] : NULL;

@@ -53,6 +53,12 @@ uint32_t frames_of_stack(struct frames *f, uint32_t stack, const struct frame **
 uint32_t frames_lead(const struct frame *frame, uint32_t count);
 
 /*
+ * The frames of a list's row: from the leading one, whose index goes to *lead, with so many callers
+ * at most, up to the index returned; nothing that only starts the program or the thread.
+ */
+uint32_t frames_shown(const struct frame *frame, uint32_t count, unsigned callers, uint32_t *lead);
+
+/*
  * What the leading frame called, where that was a function of the runtime library worth a name
  * ("setlocale", not "malloc"); NULL = nothing.
  */

@@ -106,49 +106,70 @@ static void place_of(const struct frame *f, char *buf, size_t size, const char *
 }
 
 static void stack_lines(struct analysis *a, struct table *t, uint32_t stack, unsigned callers,
-			enum style first)
+			enum style first, const struct alike *alike)
 {
 	const struct frame *frame;
-	uint32_t n = frames_of_stack(a->frames, stack, &frame);
-	uint32_t lead = frames_lead(frame, n);
-	uint32_t end = n - lead - 1 > callers ? lead + 1 + callers : n;
+	uint32_t n = frames_of_stack(a->frames, stack, &frame), lead, more[ALIKE_MOST];
+	uint32_t end = frames_shown(frame, n, callers, &lead);
+	unsigned further = alike_frames(alike, stack, more);
 	char place[256];
 
-	/* what starts the program or the thread tells nothing */
-	for (uint32_t i = lead; i < end; i++)
-		if (!strcmp(frame[i].function, "main"))
-			end = i + 1;
-		else if (i > lead && frames_is_start(&frame[i]))
-			end = i;
 	for (uint32_t i = lead; i < end; i++) {
 		place_of(&frame[i], place, sizeof(place),
 			 i == lead ? frames_called(frame, i) : NULL);
 		table_function(t, i == lead ? first : STYLE_DIM, frame[i].function, place);
 	}
+	for (unsigned i = 0; i < further; i++) {
+		if (more[i] > end)
+			table_function(t, STYLE_DIM, "...", NULL);
+		place_of(&frame[more[i]], place, sizeof(place), NULL);
+		table_function(t, STYLE_DIM, frame[more[i]].function, place);
+		end = more[i] + 1;
+	}
 }
 
 void text_stack(struct analysis *a, struct table *t, uint32_t stack, unsigned callers)
 {
-	stack_lines(a, t, stack, callers, STYLE_BOLD);
+	stack_lines(a, t, stack, callers, STYLE_BOLD, NULL);
 }
 
 void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned count)
 {
 	if (count)
-		stack_lines(a, t, stack, count - 1, STYLE_DIM);
+		stack_lines(a, t, stack, count - 1, STYLE_DIM, NULL);
+}
+
+struct alike *text_alike(struct analysis *a, const struct sites *sites, const uint32_t *site,
+			 uint32_t count, unsigned callers)
+{
+	uint32_t stack[ALIKE_ROWS];
+
+	if (count > ALIKE_ROWS)
+		count = ALIKE_ROWS;
+	if (!count || analysis_site_label(a, sites, site[0]))
+		return NULL;
+	for (uint32_t i = 0; i < count; i++)
+		stack[i] = sites->stack[site[i]];
+	return alike_new(a->frames, stack, count, callers);
+}
+
+void text_site_apart(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
+		     unsigned callers, const struct alike *alike)
+{
+	const char *label = analysis_site_label(a, sites, site);
+
+	if (!label)
+		stack_lines(a, t, sites->stack[site], callers, STYLE_BOLD, alike);
+	else if (a->context->by == CMD_BY_FUNCTION)
+		table_function(t, STYLE_BOLD, label, NULL);
+	else
+		table_line(t, STYLE_BOLD, label, NULL);
 }
 
 void text_site(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
 	       unsigned callers)
 {
-	const char *label = analysis_site_label(a, sites, site);
-
-	if (!label)
-		text_stack(a, t, sites->stack[site], callers);
-	else if (a->context->by == CMD_BY_FUNCTION)
-		table_function(t, STYLE_BOLD, label, NULL);
-	else
-		table_line(t, STYLE_BOLD, label, NULL);
+	text_site_apart(a, t, sites, site, callers, NULL);
 }
 
 void cell_bytes(struct table *t, uint64_t v)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "alike.h"
 #include "analysis.h"
 #include "format.h"
 #include "table.h"
@@ -48,6 +49,12 @@ uint32_t text_shown(const struct analysis *a, bool brief, uint32_t count);
 /* The lines of a site: its telling frame, then up to `callers` frames further out. */
 void text_site(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
 	       unsigned callers);
+/* ... and what tells it apart from others of the list that `alike` is of. */
+void text_site_apart(struct analysis *a, struct table *t, const struct sites *sites, uint32_t site,
+		     unsigned callers, const struct alike *alike);
+/* For alike_free(), or NULL. */
+struct alike *text_alike(struct analysis *a, const struct sites *sites, const uint32_t *site,
+			 uint32_t count, unsigned callers);
 void text_stack(struct analysis *a, struct table *t, uint32_t stack, unsigned callers);
 /* The same, all of them less prominent: what a row's first line is not about. */
 void text_callers(struct analysis *a, struct table *t, uint32_t stack, unsigned count);

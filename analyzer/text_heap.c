@@ -89,6 +89,8 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 	static const char *const titles[] = { "ALLOCATED", "CALLS", "AT PEAK", "LEFT", NULL };
 	struct table *t = table_new(a->context, titles, "SITE");
 	uint32_t shown = text_shown(a, brief, r->count);
+	unsigned callers = brief ? 2 : TEXT_CALLERS;
+	struct alike *alike = text_alike(a, &a->heap->sites, r->index, shown, callers);
 
 	text_caption(a, caption, shown, r->count);
 	for (uint32_t i = 0; i < shown; i++) {
@@ -99,10 +101,11 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 		cell_count(t, s->allocations);
 		cell_bytes(t, s->at_peak_bytes);
 		cell_bytes(t, s->live_bytes);
-		text_site(a, t, &a->heap->sites, r->index[i], brief ? 2 : TEXT_CALLERS);
+		text_site_apart(a, t, &a->heap->sites, r->index[i], callers, alike);
 		if (!brief)
 			site_detail(a, t, s);
 	}
+	alike_free(alike);
 	table_drop_empty(t, 3);
 	if (!brief)
 		table_space_rows(t);
@@ -131,9 +134,14 @@ static void print_leaks(struct analysis *a, const struct ranking *r, bool brief)
 {
 	static const char *const titles[] = { "BYTES", "BLOCKS", "CLASS", NULL };
 	static const char *const classes[REACH_CLASSES] = { "-", "lost", "indirect", "reachable" };
-	uint32_t shown = text_shown(a, brief, r->count);
+	uint32_t shown = text_shown(a, brief, r->count), first[ALIKE_ROWS], n = 0;
+	unsigned callers = brief ? 1 : 2 * TEXT_CALLERS;
+	struct alike *alike;
 	struct table *t;
 
+	for (; n < shown && n < ALIKE_ROWS; n++)
+		first[n] = a->leaks.entry[r->index[n]].site;
+	alike = text_alike(a, &a->heap->sites, first, n, callers);
 	text_caption(a, "Where it was allocated", shown, r->count);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
@@ -143,8 +151,9 @@ static void print_leaks(struct analysis *a, const struct ranking *r, bool brief)
 		cell_bytes(t, s->bytes);
 		cell_count(t, s->blocks);
 		table_cell(t, classes[s->class]);
-		text_site(a, t, &a->heap->sites, s->site, brief ? 1 : 2 * TEXT_CALLERS);
+		text_site_apart(a, t, &a->heap->sites, s->site, callers, alike);
 	}
+	alike_free(alike);
 	table_drop_empty(t, 2);
 	if (!brief)
 		table_space_rows(t);

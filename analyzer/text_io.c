@@ -254,6 +254,8 @@ static void print_site_notes(struct table *t, const struct io_site *s)
 static void print_sites(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "TIME", "BYTES", "CALLS", "P99", NULL };
+	unsigned callers = brief ? 0 : TEXT_CALLERS;
+	struct alike *alike;
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;
@@ -262,6 +264,7 @@ static void print_sites(struct analysis *a, bool brief)
 		return;
 	shown = text_shown(a, brief, r.count);
 	text_caption(a, "Sites", shown, r.count);
+	alike = text_alike(a, &a->io->sites, r.index, shown, callers);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct io_site *s = &a->io->site[r.index[i]];
@@ -272,13 +275,14 @@ static void print_sites(struct analysis *a, bool brief)
 		cell_bytes(t, s->bytes);
 		cell_count(t, s->calls);
 		cell_ticks(a, t, histogram_quantile(&s->latency, 990));
-		text_site(a, t, &a->io->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
+		text_site_apart(a, t, &a->io->sites, r.index[i], callers, alike);
 		print_site_notes(t, s);
 		if (brief || s->more_targets)
 			continue;
 		snprintf(where, sizeof(where), "on %s", text_target(a, s->target));
 		table_words(t, where);
 	}
+	alike_free(alike);
 	if (!brief)
 		table_space_rows(t);
 	table_print(t);

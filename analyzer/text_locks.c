@@ -96,6 +96,8 @@ static void say_totals(struct analysis *a)
 static void print_sites(struct analysis *a, bool brief)
 {
 	static const char *const titles[] = { "WAITED", "CONTENDED", "ACQUIRED", "P99 WAIT", NULL };
+	unsigned callers = brief ? 0 : TEXT_CALLERS;
+	struct alike *alike;
 	struct table *t;
 	struct ranking r;
 	uint32_t shown;
@@ -104,6 +106,7 @@ static void print_sites(struct analysis *a, bool brief)
 		return;
 	shown = text_shown(a, brief, r.count);
 	text_caption(a, "Where locks are taken", shown, r.count);
+	alike = text_alike(a, &a->locks->sites, r.index, shown, callers);
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct lock_site *s = &a->locks->site[r.index[i]];
@@ -114,7 +117,7 @@ static void print_sites(struct analysis *a, bool brief)
 		cell_count(t, s->f.contended);
 		cell_count(t, s->f.acquisitions);
 		cell_ticks(a, t, histogram_quantile(&s->f.wait, 990));
-		text_site(a, t, &a->locks->sites, r.index[i], brief ? 0 : TEXT_CALLERS);
+		text_site_apart(a, t, &a->locks->sites, r.index[i], callers, alike);
 		if (brief)
 			continue;
 		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s%s",
@@ -123,6 +126,7 @@ static void print_sites(struct analysis *a, bool brief)
 			 s->more_locks ? " and others" : "");
 		table_words(t, what);
 	}
+	alike_free(alike);
 	table_drop_empty(t, 0);
 	table_drop_empty(t, 1);
 	table_drop_empty(t, 3);

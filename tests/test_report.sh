@@ -275,6 +275,34 @@ rm "$work/rebuilt"
 "$lariat" alloc "$rebuilt" >"$work/out"
 same "a program that is gone" 1 "$(tr -s '\n ' ' ' <"$work/out" | grep -c 'no longer there')"
 
+### stacks that differ only further out than is shown
+cat >"$work/ways.c" <<'END'
+#include <stdlib.h>
+#define noinline __attribute__((noinline))
+void *volatile kept;
+static noinline void third(int n) { kept = malloc(n); kept = (char *)kept + 0; }
+static noinline void second(int n) { third(n); kept = NULL; }
+static noinline void first(int n) { second(n); kept = NULL; }
+static noinline void common(int n) { first(n); kept = NULL; }
+static noinline void by_day(int n) { common(n); kept = NULL; }
+static noinline void by_night(int n) { common(n); kept = NULL; }
+int main(void)
+{
+	by_day(90000);
+	by_night(90000);
+	second(80000);
+	kept = NULL;
+	return 0;
+}
+END
+gcc -g -O1 -w -o "$work/ways" "$work/ways.c" || exit 1
+record ways "$work/ways"
+"$lariat" report "$(trace_of ways)" >"$work/out"
+same "each says which way it went" 'third second first ... by_day
+third second first ... by_night
+third second main' "$(sed -n '/Most allocated/,/^$/p' "$work/out" | grep -oE '(third|second|first|main|by_[a-z]+|\.\.\.)( |$)' |
+	tr -d '\n' | sed 's/ *third */\nthird /g' | sed -E 's/ +/ /g; s/\.\.\./... /; s/ +$//; s/ +/ /g' | sed '/^$/d' | sort)"
+
 ### output that cannot be written
 "$lariat" report --format json --limit 0 "$trace" >/dev/full 2>"$work/err"
 same "a full disk" "3 1" "$? $(grep -c 'standard output' "$work/err")"
