@@ -20,41 +20,26 @@
 
 #define OBJECTS_MOST 4096
 #define DYNAMIC_MOST 64
-#define SYMBOLS	     256
 #define RELOCATIONS  256
-#define NAMES	     4096 /* bytes of names at a time */
+#define SLOTS	     1024 /* of a table of addresses, at a time */
 #define LONGEST_PATH 200
-
-static const struct {
-	char name[8];
-	void *const *real;
-} calls[] = {
-	{ "malloc", (void *const *)&real.malloc },
-	{ "calloc", (void *const *)&real.calloc },
-	{ "realloc", (void *const *)&real.realloc },
-	{ "free", (void *const *)&real.free },
-};
-#define CALLS (sizeof(calls) / sizeof(*calls))
 
 /* What of an object's dynamic section is looked at. */
 struct object {
 	uint64_t bias;
-	uint64_t symbols, names, hash, gnu_hash;
-	uint64_t plt, plt_bytes, relocations, relocation_bytes, relative;
+	uint64_t plt, plt_bytes;
+	uint64_t relocations, relocation_bytes, relative;
 };
 
 /* Where the looking is at; too much for the stack of any thread. With the lock held. */
 static struct {
 	int memory; /* /proc/self/mem */
-	uint64_t names_at;
-	uint32_t names_size;
 	union {
 		Elf64_Dyn dynamic[DYNAMIC_MOST];
-		Elf64_Sym symbol[SYMBOLS];
 		Elf64_Rela relocation[RELOCATIONS];
 		char path[LONGEST_PATH + 1];
 	};
-	char names[NAMES];
+	uint64_t slot[SLOTS];
 } look;
 
 /* As many bytes as there are. */
@@ -78,29 +63,17 @@ static uint64_t place_of(const struct object *o, uint64_t value)
 
 static void take_entry(struct object *o, const Elf64_Dyn *d)
 {
-	uint64_t value = d->d_un.d_val, place = place_of(o, value);
+	uint64_t value = d->d_un.d_val;
 
 	switch (d->d_tag) {
-	case DT_SYMTAB:
-		o->symbols = place;
-		break;
-	case DT_STRTAB:
-		o->names = place;
-		break;
-	case DT_HASH:
-		o->hash = place;
-		break;
-	case DT_GNU_HASH:
-		o->gnu_hash = place;
-		break;
 	case DT_JMPREL:
-		o->plt = place;
+		o->plt = place_of(o, value);
 		break;
 	case DT_PLTRELSZ:
 		o->plt_bytes = value;
 		break;
 	case DT_RELA:
-		o->relocations = place;
+		o->relocations = place_of(o, value);
 		break;
 	case DT_RELASZ:
 		o->relocation_bytes = value;
@@ -113,7 +86,7 @@ static void take_entry(struct object *o, const Elf64_Dyn *d)
 	}
 }
 
-static bool object_read(struct object *o, const struct link_map *map)
+static void object_read(struct object *o, const struct link_map *map)
 {
 	size_t count = read_some((uint64_t)map->l_ld, look.dynamic, sizeof(look.dynamic)) /
 		       sizeof(*look.dynamic);
@@ -121,91 +94,69 @@ static bool object_read(struct object *o, const struct link_map *map)
 	*o = (struct object){ .bias = map->l_addr };
 	for (size_t i = 0; i < count && look.dynamic[i].d_tag != DT_NULL; i++)
 		take_entry(o, &look.dynamic[i]);
-	return o->symbols && o->names && (o->plt || o->relocations);
 }
 
-/* The symbols that an object wants of others are in front of those that it has. */
-static uint32_t wanted_count(const struct object *o)
+/* Is it a function of libc behind the recorder's, by whatever name it was asked for? */
+static bool is_behind(uint64_t address)
 {
-	uint32_t head[2] = { 0, 0 };
-
-	if (!read_all(o->gnu_hash ? o->gnu_hash : o->hash, head, sizeof(head)))
-		return 0;
-	return head[1]; /* the first one that is hashed, or the count of all */
+	return address && (address == (uint64_t)real.malloc || address == (uint64_t)real.calloc ||
+			   address == (uint64_t)real.realloc || address == (uint64_t)real.free);
 }
 
-/* Whether the name at `offset` is that of calls[k]. */
-static bool is_named(const struct object *o, uint32_t offset, size_t k)
+static bool any_behind(uint64_t from, uint64_t end)
 {
-	uint64_t address = o->names + offset;
-	size_t size = strlen(calls[k].name) + 1;
+	while (from < end) {
+		size_t size = end - from < sizeof(look.slot) ? end - from : sizeof(look.slot);
+		size_t n = read_some(from, look.slot, size) / sizeof(*look.slot);
 
-	if (address < look.names_at || address + size > look.names_at + look.names_size) {
-		look.names_at = address;
-		look.names_size = (uint32_t)read_some(address, look.names, NAMES);
-	}
-	return size <= look.names_size &&
-	       !memcmp(look.names + (address - look.names_at), calls[k].name, size);
-}
-
-/* The numbers of the symbols of `calls`, 0 = the object does not call it. Returns whether it calls
- * any. */
-static bool find_symbols(const struct object *o, uint32_t number[CALLS])
-{
-	uint32_t count = wanted_count(o);
-	bool any = false;
-
-	look.names_size = 0;
-	for (uint32_t at = 0; at < count; at += SYMBOLS) {
-		uint32_t n = count - at < SYMBOLS ? count - at : SYMBOLS;
-
-		n = (uint32_t)(read_some(o->symbols + at * sizeof(Elf64_Sym), look.symbol,
-					 n * sizeof(Elf64_Sym)) /
-			       sizeof(Elf64_Sym));
+		for (size_t i = 0; i < n; i++)
+			if (is_behind(look.slot[i]))
+				return true;
 		if (!n)
-			break;
-		for (uint32_t i = 0; i < n; i++)
-			for (size_t k = 0; k < CALLS; k++)
-				if (look.symbol[i].st_shndx == SHN_UNDEF &&
-				    is_named(o, look.symbol[i].st_name, k)) {
-					number[k] = at + i;
-					any = true;
-				}
+			return false;
+		from += n * sizeof(*look.slot);
 	}
-	return any;
-}
-
-/* Is it bound to what stands behind the recorder? */
-static bool is_bypass(const struct object *o, const Elf64_Rela *r, const uint32_t number[CALLS])
-{
-	uint64_t type = ELF64_R_TYPE(r->r_info), symbol = ELF64_R_SYM(r->r_info), target;
-
-	if ((type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT) || !symbol)
-		return false;
-	for (size_t k = 0; k < CALLS; k++)
-		if (number[k] == symbol && read_all(o->bias + r->r_offset, &target, 8))
-			return *calls[k].real && target == (uint64_t)*calls[k].real;
 	return false;
 }
 
-static bool any_bypass(const struct object *o, uint64_t at, uint64_t bytes,
-		       const uint32_t number[CALLS])
+/* Calls by way of the linkage table: its places follow each other. */
+static bool plt_bypasses(const struct object *o)
 {
-	uint64_t end = at + bytes;
+	Elf64_Rela first, last;
 
-	while (at < end) {
+	if (!o->plt || o->plt_bytes < sizeof(first) || !read_all(o->plt, &first, sizeof(first)) ||
+	    !read_all(o->plt + o->plt_bytes - sizeof(last), &last, sizeof(last)) ||
+	    last.r_offset < first.r_offset || last.r_offset - first.r_offset > o->plt_bytes)
+		return false;
+	return any_behind(o->bias + first.r_offset, o->bias + last.r_offset + sizeof(uint64_t));
+}
+
+/* Calls without such a table (-fno-plt), and functions whose address is taken: with few others
+ * between them. */
+static bool addresses_bypass(const struct object *o)
+{
+	uint64_t at = o->relocations + o->relative * sizeof(Elf64_Rela);
+	uint64_t end = o->relocations + o->relocation_bytes;
+
+	while (o->relocations && at < end) {
+		uint64_t low = UINT64_MAX, high = 0;
 		size_t size =
 			end - at < sizeof(look.relocation) ? end - at : sizeof(look.relocation);
 		size_t n = read_some(at, look.relocation, size) / sizeof(Elf64_Rela);
 
+		for (size_t i = 0; i < n; i++) {
+			const Elf64_Rela *r = &look.relocation[i];
+
+			if (ELF64_R_TYPE(r->r_info) != R_X86_64_GLOB_DAT)
+				continue;
+			low = r->r_offset < low ? r->r_offset : low;
+			high = r->r_offset > high ? r->r_offset : high;
+		}
+		if (low <= high && high - low <= n * 2 * sizeof(uint64_t) &&
+		    any_behind(o->bias + low, o->bias + high + sizeof(uint64_t)))
+			return true;
 		if (!n)
 			return false;
-		for (size_t i = 0; i < n; i++) {
-			Elf64_Rela r = look.relocation[i];
-
-			if (is_bypass(o, &r, number))
-				return true;
-		}
 		at += n * sizeof(Elf64_Rela);
 	}
 	return false;
@@ -213,17 +164,10 @@ static bool any_bypass(const struct object *o, uint64_t at, uint64_t bytes,
 
 static bool object_bypasses(const struct link_map *map)
 {
-	uint32_t number[CALLS] = { 0 };
-	uint64_t relative;
 	struct object o;
 
-	if (!object_read(&o, map) || !find_symbols(&o, number))
-		return false;
-	if (any_bypass(&o, o.plt, o.plt_bytes, number))
-		return true;
-	relative = o.relative * sizeof(Elf64_Rela);
-	return relative < o.relocation_bytes &&
-	       any_bypass(&o, o.relocations + relative, o.relocation_bytes - relative, number);
+	object_read(&o, map);
+	return plt_bypasses(&o) || addresses_bypass(&o);
 }
 
 static void say(const struct link_map *map)

@@ -113,7 +113,9 @@ static bool blocks_unknown(void)
 
 	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		lost += lar->header->lost[reasons[i]];
-	return lost || lar->header->parent_start_ns || sight_bypassed();
+	/* at the end it has been looked for already */
+	return lost || lar->header->parent_start_ns ||
+	       (lar->header->end ? lar->bypassed : sight_bypassed());
 }
 
 /* The first free place is taken, and keeps its function when it is left: behind one that has none,

@@ -138,6 +138,21 @@ same "deep: what was wrong before it was opened" '0 0 1 0' "$(counts deep)"
 same "deep: who is not seen" ./libbypass.so "$(field deep .trace.bypassed_by)"
 same "deep: it is said, once" 1 "$(grep -c '^lariat: .*libbypass.so' "$work/deep.err")"
 same "deep: and in the report" 1 "$("$lariat" report "$(trace_of deep)" | grep -c 'sight by libbypass.so')"
+gcc -O1 -shared -fPIC -fno-plt -o libnoplt.so "$top/tests/victims/libbypass.c"
+cat >taken.c <<'END'
+#include <stdlib.h>
+static void *(*volatile make)(size_t);
+static void (*volatile give)(void *);
+__attribute__((constructor)) static void take(void) { make = malloc; give = free; }
+void *bypass_make(size_t size) { return make(size); }
+void bypass_free(void *p) { give(p); }
+END
+gcc -O1 -shared -fPIC -o libtaken.so taken.c
+for library in noplt taken; do
+	harmless "deep-$library" "$victims/bypass" ./lib$library.so deep
+	same "deep: called by address, $library" "./lib$library.so 0 0 0 0" \
+		"$(field "deep-$library" .trace.bypassed_by) $(counts "deep-$library")"
+done
 for what in 'heap.misuse.double_frees == 0' 'leaks.definitely_lost.blocks < 1000' 'heap.peak_bytes < 1G'; do
 	same "deep: no gate passes on what is not seen: $what" 'a library allocates out of the recorder'"'"'s sight' \
 		"$("$lariat" gate --format json --assert "$what" "$(trace_of deep)" | jq -r '.gate.assertions[0].reason')"
