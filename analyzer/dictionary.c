@@ -269,6 +269,7 @@ static int read_misuse(struct dictionary *d, uint32_t id, const uint8_t *p, size
 							       .call = fixed.call,
 							       .state = fixed.state,
 							       .freed_at = fixed.freed_at,
+							       .named_size = fixed.named_size,
 							       .frames = fixed.frames,
 							       .ra = p };
 	note_time(d, fixed.ticks);

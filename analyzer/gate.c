@@ -100,6 +100,7 @@ static const char *class_of(const struct gate_expr *e, const char **what, char *
 		{ "heap.misuse.foreign_frees", "foreign_free" },
 		{ "heap.misuse.mismatched_frees", "mismatched_free" },
 		{ "heap.misuse.dead_reallocations", "dead_reallocation" },
+		{ "heap.misuse.missized_frees", "missized_free" },
 	};
 	const char *dot;
 

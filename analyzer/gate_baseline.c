@@ -23,7 +23,7 @@ static const char *command_of(const json_t *report)
 }
 
 static const char *const misuses[] = { "double_free", "foreign_free", "mismatched_free",
-				       "dead_reallocation" };
+				       "dead_reallocation", "missized_free" };
 
 static bool is_misuse(const char *class)
 {

@@ -23,6 +23,8 @@ static const struct {
 	  "use the pointer that realloc returned, and no copy of the old one" },
 	{ "mismatched_free", "mismatched-free", "warning", "given back by another family",
 	  "pair new with delete, new[] with delete[], malloc with free" },
+	{ "missized_free", "missized-free", "warning", "given back as one of another size",
+	  "give the base class a virtual destructor, and delete arrays by delete[]" },
 };
 
 static json_t *site_of(const json_t *from)

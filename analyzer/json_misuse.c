@@ -37,6 +37,8 @@ static json_t *place_json(struct analysis *a, const struct misuse_place *p)
 	json_set(o, "first_free", act_json(a, &p->freed, false));
 	json_set(o, "allocation", act_json(a, &p->made, true));
 	json_set(o, "bytes_inside", p->inside_bytes ? json_u64(p->inside_bytes) : json_null());
+	if (p->kind == LAR_MISUSE_MISSIZED)
+		json_set_u64(o, "named_bytes", p->record->named_size);
 	return o;
 }
 
@@ -50,6 +52,7 @@ json_t *json_misuse(struct analysis *a)
 	json_set_u64(o, "foreign_frees", m->total[LAR_MISUSE_FOREIGN]);
 	json_set_u64(o, "mismatched_frees", m->total[LAR_MISUSE_MISMATCHED]);
 	json_set_u64(o, "dead_reallocations", m->total[LAR_MISUSE_REALLOC]);
+	json_set_u64(o, "missized_frees", m->total[LAR_MISUSE_MISSIZED]);
 	json_set(o, "counts_exact", json_boolean(m->counts_exact));
 	for (uint32_t i = 0; i < m->places; i++)
 		if (m->place[i].kind != LAR_MISUSE_NONE && places++ < a->context->limit)

@@ -17,6 +17,7 @@ const char *misuse_name(enum lar_misuse kind)
 		[LAR_MISUSE_FOREIGN] = "foreign_free",
 		[LAR_MISUSE_MISMATCHED] = "mismatched_free",
 		[LAR_MISUSE_REALLOC] = "dead_reallocation",
+		[LAR_MISUSE_MISSIZED] = "missized_free",
 	};
 
 	return kind < LAR_MISUSE_KINDS && name[kind] ? name[kind] : "unknown";
@@ -34,7 +35,7 @@ static const struct live_block *block_of(const struct misuse_model *m, const str
 	uint64_t address = p->record->address;
 	const struct live_block *b = live_find(live, address);
 
-	if (b || p->kind == LAR_MISUSE_MISMATCHED)
+	if (b || p->kind == LAR_MISUSE_MISMATCHED || p->kind == LAR_MISUSE_MISSIZED)
 		return b;
 	for (uint64_t i = 0; live->count && i <= live->mask; i++) {
 		b = &live->slots[i];
@@ -197,7 +198,7 @@ static int add_places(struct misuse_model *m)
 		m->place[n].record = r;
 		m->place[n].kind = (enum lar_misuse)r->kind;
 		m->place[n].stack = trace_misuse_stack(m->trace, r);
-		if (r->freed_at)
+		if (r->freed_at && is_dead_block(&m->place[n]))
 			m->place[n].freed_stack = trace_misuse_freed_stack(m->trace, r);
 		track = keymap_number(&m->addresses, r->address);
 		if (track == KEYMAP_NONE ||

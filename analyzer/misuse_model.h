@@ -42,8 +42,6 @@ struct misuse_track {
 	bool in_use;
 };
 
-#define MISUSE_KINDS_SHOWN 4
-
 struct misuse_model {
 	struct heap_model *heap;
 	struct trace *trace;

@@ -307,6 +307,8 @@ static void print_wrong_frees(const struct analysis *a)
 		{ LAR_MISUSE_REALLOC, "realloc of what was freed", "reallocs of what was freed" },
 		{ LAR_MISUSE_MISMATCHED, "block given back by the wrong call",
 		  "blocks given back by the wrong call" },
+		{ LAR_MISUSE_MISSIZED, "block given back as one of another size",
+		  "blocks given back as ones of another size" },
 	};
 	char text[300], x[FORMAT_SIZE];
 	size_t n = 0;

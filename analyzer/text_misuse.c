@@ -8,10 +8,9 @@
 static const char *what(enum lar_misuse kind)
 {
 	static const char *const text[LAR_MISUSE_KINDS] = {
-		[LAR_MISUSE_DOUBLE] = "freed twice",
-		[LAR_MISUSE_FOREIGN] = "no block",
-		[LAR_MISUSE_MISMATCHED] = "wrong pair",
-		[LAR_MISUSE_REALLOC] = "realloc of freed",
+		[LAR_MISUSE_DOUBLE] = "freed twice",	[LAR_MISUSE_FOREIGN] = "no block",
+		[LAR_MISUSE_MISMATCHED] = "wrong pair", [LAR_MISUSE_REALLOC] = "realloc of freed",
+		[LAR_MISUSE_MISSIZED] = "wrong size",
 	};
 
 	return text[kind] ? text[kind] : "";
@@ -48,6 +47,10 @@ static void print_what(struct table *t, const struct misuse_place *p)
 	if (p->kind == LAR_MISUSE_MISMATCHED)
 		snprintf(text, sizeof(text), "made by %s and given back by %s", made_by(p),
 			 written(p->record->call));
+	else if (p->kind == LAR_MISUSE_MISSIZED)
+		snprintf(text, sizeof(text), "made with %s and given back as %s",
+			 format_bytes(x, p->record->freed_at),
+			 format_bytes(y, p->record->named_size));
 	else if (p->inside_bytes)
 		snprintf(text, sizeof(text), "%s into a block of %s",
 			 format_bytes(x, p->inside_bytes), format_bytes(y, p->made.size_bytes));
@@ -89,7 +92,7 @@ static void print_place(struct analysis *a, struct table *t, const struct misuse
 	print_act(a, t, "first given back", &p->freed);
 	if (p->freed.has_stack)
 		table_words(t, "(the innermost call: of a free no more is kept)");
-	if (!brief || p->kind == LAR_MISUSE_MISMATCHED)
+	if (!brief || p->kind == LAR_MISUSE_MISMATCHED || p->kind == LAR_MISUSE_MISSIZED)
 		print_act(a, t, "allocated", &p->made);
 }
 

@@ -56,7 +56,7 @@ struct trace_misuse {
 	uint64_t ticks, address, count;
 	uint32_t id, thread;
 	uint16_t kind, call; /* kind < LAR_MISUSE_KINDS */
-	uint32_t state, freed_at;
+	uint32_t state, freed_at, named_size;
 	uint32_t frames;
 	const uint8_t *ra; /* frames times 8 bytes, outermost first */
 };

@@ -16,7 +16,7 @@ void hook_record_new(unsigned call, const void *p, size_t size, uint64_t frame)
 
 void hook_record_delete(unsigned call, const void *p, size_t size, uint64_t frame)
 {
-	record_free(call, p, size, sample_period, frame);
+	record_free(call, p, size, false, sample_period, frame);
 }
 
 /* ---- sampling: most allocations and frees are only passed on ---- */
@@ -35,14 +35,14 @@ static lar_noinline void *sampled_malloc(size_t size)
 	if (unlikely(!p || (uint64_t)lar_self->sample_left < size || hook_cxx.new_call))
 		return sampled_alloc(LAR_CALL_malloc, p, size, HOOK_FRAME);
 	lar_self->sample_left -= (int64_t)size;
-	shadow_alloc(p, LAR_BLOCK_MALLOC);
+	shadow_alloc(p, LAR_BLOCK_MALLOC, size);
 	return p;
 }
 
 /* A block that is recorded, perhaps, or a free that is wrong, perhaps. */
 static lar_noinline void sampled_record_free(void *p, uint64_t was, uint64_t frame)
 {
-	record_freed(LAR_CALL_free, p, 0, was, true, frame);
+	record_freed(LAR_CALL_free, p, 0, was, false, true, frame);
 	real.free(p);
 }
 
@@ -95,7 +95,7 @@ LAR_EXPORT void *calloc(size_t n, size_t size)
 
 static lar_noinline void recorded_free(void *p)
 {
-	record_free(LAR_CALL_free, p, 0, false, HOOK_FRAME);
+	record_free(LAR_CALL_free, p, 0, false, false, HOOK_FRAME);
 	REAL(free)(p);
 }
 
@@ -109,7 +109,7 @@ LAR_EXPORT void free(void *p)
 
 LAR_EXPORT void cfree(void *p)
 {
-	record_free(LAR_CALL_cfree, p, 0, sample_period, HOOK_FRAME);
+	record_free(LAR_CALL_cfree, p, 0, false, sample_period, HOOK_FRAME);
 	if (REAL(cfree))
 		real.cfree(p);
 	else
@@ -197,7 +197,7 @@ static always_inline uint64_t realloc_begin(unsigned call, const void *old, uint
 static always_inline void realloc_end(uint64_t was, const void *old, const void *p, size_t size)
 {
 	if (likely(p != NULL))
-		shadow_alloc(p, LAR_BLOCK_MALLOC);
+		shadow_alloc(p, LAR_BLOCK_MALLOC, size);
 	else if (size && old)
 		__atomic_store_n(shadow_place((uint64_t)old), was, __ATOMIC_RELAXED);
 }

@@ -202,7 +202,7 @@ static always_inline void delete_leave(void)
                                                                                                    \
 	static lar_noinline void direct_##symbol parameters                                        \
 	{                                                                                          \
-		record_free(LAR_CALL_##symbol, p, named_size, sample_period, HOOK_FRAME);          \
+		record_free(LAR_CALL_##symbol, p, named_size, true, sample_period, HOOK_FRAME);    \
 		REAL(free)(p);                                                                     \
 	}                                                                                          \
                                                                                                    \

@@ -21,7 +21,7 @@ static always_inline void record_alloc_named(unsigned call, const void *p, size_
 	if (unlikely(!hook_wants(LAR_RECORD_HEAP)))
 		return;
 	if (likely(p != NULL))
-		shadow_alloc(p, shadow_made_by(call));
+		shadow_alloc(p, shadow_made_by(call), size);
 	if (unlikely(sampled) && !closed && !sample_take(t, size))
 		return;
 	t = span_open(frame);
@@ -68,15 +68,22 @@ static always_inline void record_alloc(unsigned call, const void *p, size_t size
 	record_alloc_ahead(call, p, size, sampling, frame, UNWIND_NOT_AHEAD);
 }
 
-/* was: what was known of the place of the block, which is on its way out. */
+/*
+ * was: what was known of the place of the block, which is on its way out. `size`: as the program
+ * named it, 0 = it did not; `sized`: then that is what operator new was asked for.
+ */
 static always_inline void record_freed(unsigned call, const void *p, size_t size, uint64_t was,
-				       bool sampling, uint64_t frame)
+				       bool sized, bool sampling, uint64_t frame)
 {
 	struct thread *t;
 	uint64_t *r;
 
 	if (unlikely(!shadow_right(was, p, shadow_made_by(call))))
 		misuse_look(call, p, was, frame);
+	else if (likely(shadow_is_size(was, size)))
+		size = 0; /* it says nothing new */
+	else if (sized && unlikely(size != 0))
+		misuse_look_size(call, p, was, size, frame);
 	if (unlikely(sampling) && !sample_leave(p))
 		return;
 	t = span_open(frame);
@@ -93,8 +100,8 @@ static always_inline void record_freed(unsigned call, const void *p, size_t size
 	span_close(t);
 }
 
-static always_inline void record_free(unsigned call, const void *p, size_t size, bool sampling,
-				      uint64_t frame)
+static always_inline void record_free(unsigned call, const void *p, size_t size, bool sized,
+				      bool sampling, uint64_t frame)
 {
 	if (unlikely(!p || !hook_wants(LAR_RECORD_HEAP)))
 		return;
@@ -102,8 +109,8 @@ static always_inline void record_free(unsigned call, const void *p, size_t size,
 		hook_cxx.delete_pending = NULL;
 		return;
 	}
-	record_freed(call, p, size, shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(frame)), sampling,
-		     frame);
+	record_freed(call, p, size, shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(frame)), sized,
+		     sampling, frame);
 }
 
 #endif

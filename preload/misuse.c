@@ -135,7 +135,7 @@ static void count(struct record *r)
 }
 
 static lar_noinline void record(enum lar_misuse kind, unsigned call, uint64_t address, uint64_t was,
-				uint64_t frame)
+				size_t size, uint64_t frame)
 {
 	struct thread *t = span_open(frame);
 	struct record r;
@@ -149,7 +149,8 @@ static lar_noinline void record(enum lar_misuse kind, unsigned call, uint64_t ad
 					.thread = t->number,
 					.kind = (uint16_t)kind,
 					.call = (uint16_t)call,
-					.frames = copy_frames(&t->stack, r.ra) };
+					.frames = copy_frames(&t->stack, r.ra),
+					.named_size = (uint32_t)size };
 	if (was && shadow_is_of(was, address)) {
 		r.m.state = shadow_state(was);
 		r.m.freed_at = (uint32_t)(was & SHADOW_RETURNED);
@@ -163,15 +164,26 @@ static lar_noinline void record(enum lar_misuse kind, unsigned call, uint64_t ad
 	span_close(t);
 }
 
+static bool is_recording(void)
+{
+	return lar && atomic_load_explicit(&lar->phase, memory_order_relaxed) == PHASE_ON;
+}
+
 void misuse_look(unsigned call, const void *p, uint64_t was, uint64_t frame)
 {
 	enum lar_misuse kind;
 
-	if (!lar || atomic_load_explicit(&lar->phase, memory_order_relaxed) != PHASE_ON)
+	if (!is_recording())
 		return;
 	kind = judge(call, (uint64_t)p, was, frame);
 	if (unlikely(kind != LAR_MISUSE_NONE))
-		record(kind, call, (uint64_t)p, was, frame);
+		record(kind, call, (uint64_t)p, was, 0, frame);
+}
+
+void misuse_look_size(unsigned call, const void *p, uint64_t was, size_t size, uint64_t frame)
+{
+	if (is_recording())
+		record(LAR_MISUSE_MISSIZED, call, (uint64_t)p, was, size, frame);
 }
 
 void misuse_finish(void)

@@ -11,6 +11,7 @@
 #define LARIAT_SHADOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "attr.h"
@@ -21,10 +22,10 @@
 #define SHADOW_RETURNED 0xffffffffull
 
 /*
- * The low half is the return address of a free, without its high bits. Above: 3 bits enum
- * lar_block_state, bit 3 of the block's address, and from bit 36 on its bits from 19 on. Bits 4 to
- * 18 of the address are the place, but that higher bits choose the cache line: arenas of threads
- * are aligned, and blocks at the same offset of several would share one.
+ * The low half is the return address of a free, or a block's size, without their high bits. Above:
+ * 3 bits enum lar_block_state, bit 3 of the block's address, and from bit 36 on its bits from 19
+ * on. Bits 4 to 18 of the address are the place, but that higher bits choose the cache line: arenas
+ * of threads are aligned, and blocks at the same offset of several would share one.
  */
 extern LAR_LOCAL uint64_t shadow_entry[1u << SHADOW_LOG2];
 
@@ -66,11 +67,15 @@ _Static_assert((LAR_CALL__Znwm & 1) == 0 && (LAR_CALL__Znam & 1) == 1 &&
 		       (LAR_CALL__ZdaPvSt11align_val_tRKSt9nothrow_t & 1) == 1,
 	       "numbers of operators");
 
-static always_inline void shadow_alloc(const void *p, enum lar_block_state state)
+/* Of a block that operator new made the size is kept, without its high bits: delete may name one.
+ */
+static always_inline void shadow_alloc(const void *p, enum lar_block_state state, size_t size)
 {
-	uint64_t address = (uint64_t)p;
+	uint64_t address = (uint64_t)p, word = shadow_word(address, state);
 
-	__atomic_store_n(shadow_place(address), shadow_word(address, state), __ATOMIC_RELAXED);
+	if (state != LAR_BLOCK_MALLOC)
+		word |= (uint32_t)size;
+	__atomic_store_n(shadow_place(address), word, __ATOMIC_RELAXED);
 }
 
 /* Before a block is given back. Returns what was known of the place, for shadow_right(). */
@@ -87,8 +92,16 @@ static always_inline uint64_t shadow_free(const void *p, enum lar_block_state st
 /* Was the block in use, and made by what belongs to what gives it back? */
 static always_inline bool shadow_right(uint64_t was, const void *p, enum lar_block_state made)
 {
-	/* of a block in use the low half is 0 */
-	return was == (shadow_word((uint64_t)p, made) | ((uint64_t)p & 7));
+	/* of one that malloc made the low half is 0 */
+	if (made == LAR_BLOCK_MALLOC)
+		return was == (shadow_word((uint64_t)p, made) | ((uint64_t)p & 7));
+	return !((was ^ shadow_word((uint64_t)p, made)) >> 32 | ((uint64_t)p & 7));
+}
+
+/* Is `size` what such a block was asked for with? */
+static always_inline bool shadow_is_size(uint64_t was, size_t size)
+{
+	return (uint32_t)was == (uint32_t)size;
 }
 
 #endif

@@ -11,7 +11,8 @@ options=LARIAT_RECORD=heap
 victim=$victims/misuse
 
 counts() { field "$1" '.heap.misuse | [.double_frees, .foreign_frees, .mismatched_frees,
-	.dead_reallocations] | join(" ")'; } # NAME
+	.dead_reallocations] + (if .missized_frees > 0 then ["sizes", .missized_frees] else [] end) |
+	join(" ")'; } # NAME
 
 ### what ends the program
 ends() { # WHAT COUNTS JQ EXPECTED
@@ -56,6 +57,29 @@ if have valgrind; then
 	same "as memcheck has it" "$(field pairs .heap.misuse.mismatched_frees)" \
 		"$(sed -n 's/.*ERROR SUMMARY: \([0-9]*\) errors.*/\1/p' "$work/memcheck" | tail -n 1)"
 fi
+
+### sizes: of what new was asked for, and what delete names
+harmless sizes "$victim" derived/base 30/20 30/20 right derived/base
+same "sizes" '0 0 0 0 sizes 4' "$(counts sizes)"
+same "each by its place, with both sizes" 'missized_free _ZdaPvm 30 20 2 pair
+missized_free _ZdlPvm 40 4 2 pair' "$(field sizes '.heap.misuse.sites[] |
+	"\(.kind) \(.call) \(.allocation.size_bytes) \(.named_bytes) \(.count) \(.function | sub("[(].*"; ""))"' | sort)"
+same "the text names both" 'made with 40 B and given back as 4 B' \
+	"$("$lariat" alloc "$(trace_of sizes)" | grep -o 'made with 40 B.*')"
+"$lariat" gate --assert 'heap.misuse.missized_frees == 0' "$(trace_of sizes)" >"$work/out"
+same "a gate" "1 1" "$? $(grep -c 'FAIL' "$work/out")"
+# AddressSanitizer's word on the same pairs
+g++ -std=c++17 -g -O1 -w -fsanitize=address -o asan "$top/tests/victims/misuse.cc" || exit 1
+for what in 'derived/base 40 4' '30/20 30 20'; do
+	# shellcheck disable=SC2086 # three words
+	set -- $what
+	ASAN_OPTIONS=detect_leaks=0 ./asan "$1" >/dev/null 2>"$work/asan.err"
+	same "as AddressSanitizer has it: $1" "new-delete-type-mismatch $2 $3" "$(
+		grep -oE 'new-delete-type-mismatch' "$work/asan.err" | head -n 1) $(
+		sed -n 's/.*size of the .*type: *\([0-9]*\) bytes.*/\1/p' "$work/asan.err" | tr '\n' ' ' | sed 's/ $//')"
+done
+ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 ./asan right >/dev/null 2>&1
+same "AddressSanitizer finds the right pairs right" 0 $?
 
 ### no alarm: right pairs, blocks of the parent, blocks from functions that are not wrapped
 record right "$victim" right

@@ -432,6 +432,7 @@ enum lar_misuse {
 	LAR_MISUSE_MISMATCHED = 3, /* by what does not belong to how the block was made */
 	LAR_MISUSE_REALLOC = 4,	   /* a realloc of a block that was given back before */
 	LAR_MISUSE_UNKNOWN = 5, /* of a block that no recorded call made: nothing wrong by itself */
+	LAR_MISUSE_MISSIZED = 6, /* by a delete that names another size than new had */
 	LAR_MISUSE_KINDS
 };
 
@@ -457,10 +458,11 @@ struct lar_dict_misuse {
 	uint16_t kind;	 /* enum lar_misuse */
 	uint16_t call;	 /* of calls.def */
 	uint32_t state;	 /* enum lar_block_state: what was done last with the address */
-	uint32_t
-		freed_at; /* of a block that was given back: low half of the return address there */
+	/* Of a block that was given back: low half of the return address there. Of one of another
+	 * size: low half of its own. */
+	uint32_t freed_at;
 	uint32_t frames;
-	uint32_t reserved;
+	uint32_t named_size; /* of one of another size: low half of that; else 0 */
 };
 
 /* Return addresses that are no addresses. */

@@ -20,6 +20,26 @@ struct alignas(64) Wide {
 	char c[128];
 };
 
+struct Counted { // arrays of it have their length in front
+	int n;
+
+	~Counted() { n = 0; }
+};
+
+struct Virtual {
+	virtual ~Virtual() = default;
+};
+struct Large : Virtual {
+	char c[100];
+};
+
+struct Plain { // no virtual destructor: a delete of this type frees as many bytes as this has
+	int n;
+};
+struct More : Plain {
+	long more[4];
+};
+
 /* Pairs that the compiler cannot see through. */
 template <class T> NOINLINE T *opaque(T *p)
 {
@@ -51,6 +71,11 @@ NOINLINE static void right_pairs(void)
 	delete[] opaque(new int[10]);
 	delete opaque(new Wide);
 	delete[] opaque(new Wide[3]);
+	delete[] opaque(new Counted[7]);
+	delete[] opaque(new Counted[0]);
+	delete opaque(static_cast<Virtual *>(new Large));
+	delete opaque(new More);
+	::operator delete(opaque(::operator new(0)), std::size_t(0));
 	::operator delete(opaque(::operator new(8)), std::size_t(8));
 	::operator delete[](opaque(::operator new[](8)), std::size_t(8));
 	::operator delete(opaque(::operator new(8, std::nothrow)), std::nothrow);
@@ -94,9 +119,11 @@ static void right(void)
 static void ending(const char *what)
 {
 	static char variable[64] __attribute__((aligned(16)));
-	char local[64] __attribute__((aligned(16)));
+	char local[96] __attribute__((aligned(16))), *inner = local + 32;
 	char *p = (char *)make_block();
 
+	/* what stands in front of it is no size of any block */
+	memset(local, 0xff, sizeof(local));
 	if (!strcmp(what, "double")) {
 		free_first(p);
 		free_wrongly(p);
@@ -104,7 +131,7 @@ static void ending(const char *what)
 		free_first(p);
 		p = (char *)realloc(opaque(p), 100);
 	} else if (!strcmp(what, "stack")) {
-		free_wrongly(opaque(local));
+		free_wrongly(opaque(inner));
 	} else if (!strcmp(what, "static")) {
 		free_wrongly(opaque(variable));
 	} else if (!strcmp(what, "inside")) {
@@ -130,6 +157,10 @@ static void pair(const char *what)
 		::operator delete[](opaque(malloc(10)));
 	else if (!strcmp(what, "new[]/realloc"))
 		free(realloc(opaque(new char[10]), 20));
+	else if (!strcmp(what, "derived/base"))
+		delete opaque(static_cast<Plain *>(new More));
+	else if (!strcmp(what, "30/20"))
+		::operator delete[](opaque(::operator new[](30)), std::size_t(20));
 	else
 		ending(what);
 }
