@@ -153,7 +153,8 @@ static lar_noinline void record(enum lar_misuse kind, unsigned call, uint64_t ad
 					.named_size = (uint32_t)size };
 	if (was && shadow_is_of(was, address)) {
 		r.m.state = shadow_state(was);
-		r.m.freed_at = (uint32_t)(was & SHADOW_RETURNED);
+		if (r.m.state >= LAR_BLOCK_FREED || kind == LAR_MISUSE_MISSIZED)
+			r.m.freed_at = (uint32_t)(was & SHADOW_RETURNED);
 	}
 	sys_block_signals(&mask);
 	if (spin_lock(&lar->misuse_lock)) {
