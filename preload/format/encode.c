@@ -414,6 +414,12 @@ put_free_sized(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form
 	return own;
 }
 
+/* Whether the entry of an address can be found again. */
+static inline bool is_kept(uint64_t addr)
+{
+	return addr - 1 < (1ull << LAR_REF_ADDRESS_BITS) - 1;
+}
+
 static inline __attribute__((always_inline)) bool
 put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, bool is_new,
 	    const uint64_t *w, uint32_t place, unsigned time_shift)
@@ -424,18 +430,16 @@ put_realloc(struct lar_encoder *enc, struct hot *h, struct lar_enc_form *form, b
 	form->size = w[4];
 	end[1] = put_varint(end[1], lar_round_up(w[1], time_shift) >> time_shift);
 	end[2] = put_varint(end[2], code_old(enc, h, w[2], place, true));
-	if (__builtin_expect(!w[3] && w[4], 0))
-		code_undo(h, w[2]);
-	end[3] = put_varint(end[3], code_new(enc, h, w[3], w[4], place, true));
+	if (w[2] == w[3] && is_kept(w[2])) {
+		*end[3]++ = (uint8_t)code_same(enc, h, w[2], w[4], place);
+	} else {
+		if (__builtin_expect(!w[3] && w[4], 0))
+			code_undo(h, w[2]);
+		end[3] = put_varint(end[3], code_new(enc, h, w[3], w[4], place, true));
+	}
 	end[4] = put_own(end[4], w[4], own);
 	h->others--; /* two addresses, one event */
 	return own;
-}
-
-/* Whether the entry of an address can be found again. */
-static inline bool is_kept(uint64_t addr)
-{
-	return addr - 1 < (1ull << LAR_REF_ADDRESS_BITS) - 1;
 }
 
 /*

@@ -175,6 +175,22 @@ code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, 
 	return code;
 }
 
+/* As code_new() behind the code_old() of a realloc that has left the block where it is. */
+static inline __attribute__((always_inline)) uint32_t
+code_same(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
+{
+	unsigned class = lar_size_class(size);
+	struct lar_enc_address *e = &enc->address[0][h->undone - enc->net];
+
+	enc->reuse[class] = h->frees;
+	net_put(h->undone, place, 1);
+	e->number = h->allocations++;
+	e->mark = h->generation | class;
+	h->last_new = addr;
+	h->next_new = addr + lar_chunk_size(size, class);
+	return LAR_REF_LAST;
+}
+
 /* As code_new(), of a block that the event at `place` gives back at once: code_own() is of that. */
 static inline __attribute__((always_inline)) uint32_t
 code_pair(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
