@@ -66,7 +66,7 @@ static void print_stream(struct analysis *a, const char *what, const struct io_f
 	format_count(calls, asked->calls);
 	format_bytes(bytes, asked->bytes);
 	if (!made->calls) {
-		text_say(a, "%s streams: %s calls of the program, %s, became none of the system.",
+		text_say(a, "%s streams: %s of the program, %s, became none of the system.",
 			 what, calls, bytes);
 		return;
 	}
@@ -83,7 +83,7 @@ static void print_stream(struct analysis *a, const char *what, const struct io_f
 		return;
 	}
 	text_say(a,
-		 "%s streams: %s calls of the program, %s, became %s of the system, %s each, p50 "
+		 "%s streams: %s of the program, %s, became %s of the system, %s each, p50 "
 		 "%s, p99 %s.%s",
 		 what, calls, bytes, format_count(system, made->calls), each, p50, p99, rest);
 }

@@ -15,9 +15,14 @@
 #define STACK_SIZE 32768
 #define SHARE	   200		/* of the time that passes, one part at most is spent */
 #define WAIT_MOST  500000000ull /* ns, where it takes so long that this is more */
-#define THREADED   (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VFORK)
+#define THREADED                                                                                   \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VFORK |          \
+	 CLONE_PARENT_SETTID)
 
 bool apart_alone;
+
+static _Atomic uint32_t busy; /* pid: a forked child finds its parent's */
+static _Atomic uint32_t thread;
 
 struct task {
 	void (*work)(void *);
@@ -55,15 +60,14 @@ static void run_on(uint8_t *stack, struct task *task)
 			 "hlt\n"
 			 "1:"
 			 : "+a"(ret)
-			 : "D"((long)THREADED), "S"(stack + STACK_SIZE), "d"(0), "r"(r10), "r"(r8),
-			   "r"(arg), [entry] "i"(run_apart), [exit] "i"(SYS_exit)
+			 : "D"((long)THREADED), "S"(stack + STACK_SIZE), "d"(&thread), "r"(r10),
+			   "r"(r8), "r"(arg), [entry] "i"(run_apart), [exit] "i"(SYS_exit)
 			 : "rcx", "r11", "memory", "cc");
 }
 
 /* The thread has a stack of its own, as the program's threads may have little. */
 static void run_in_thread(struct task *task)
 {
-	static _Atomic uint32_t busy; /* pid: a forked child finds its parent's */
 	static uint8_t *stack;
 	uint32_t me = (uint32_t)sys_getpid(), other = atomic_load(&busy);
 
@@ -71,9 +75,15 @@ static void run_in_thread(struct task *task)
 		return;
 	if (!stack)
 		stack = pool_map(STACK_SIZE);
+	atomic_store(&thread, 0);
 	if (stack)
 		run_on(stack, task);
 	atomic_store(&busy, 0);
+}
+
+uint32_t apart_thread(uint32_t pid)
+{
+	return atomic_load(&busy) == pid ? atomic_load(&thread) : 0;
 }
 
 bool apart_run(void (*work)(void *), void *argument)

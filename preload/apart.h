@@ -23,6 +23,12 @@ extern bool apart_alone;
 bool apart_run(void (*work)(void *), void *argument);
 
 /*
+ * The kernel's id of the thread that works at this moment in process `pid`, 0 = there is none. It
+ * must not be stopped: the one that waits for its end cannot be, before it has.
+ */
+uint32_t apart_thread(uint32_t pid);
+
+/*
  * When to ask the system the next time, of work that took from `before` until now (ns): as half a
  * percent of the time allows, and twice a second.
  */

@@ -264,8 +264,7 @@ static void look_at_shared(struct reach *r, uint64_t start, uint64_t end)
 			continue;
 		for (uint64_t i = 0; i < size / PAGE; i++) {
 			if (!(resident[i] & 1) ||
-			    sys_call6(SYS_pread64, r->mem, (long)copy, PAGE, (long)(at + i * PAGE),
-				      0, 0) != (long)PAGE)
+			    sys_pread(r->mem, copy, PAGE, (off_t)(at + i * PAGE)) != (ssize_t)PAGE)
 				continue;
 			look_at(r, (uint64_t)copy, (uint64_t)copy + PAGE);
 		}

@@ -89,7 +89,7 @@ static void add_region(struct reach *r, struct text t)
 		skip(&t, ' ');
 	g->flags |= kind_of(&t);
 	if (inside(g, (uint64_t)s->base, (uint64_t)s->base + s->map_size) ||
-	    inside(g, s->self_start, s->self_end))
+	    (g->flags & REACH_FILE && inside(g, s->self_start, s->self_end)))
 		g->flags |= REACH_IGNORE;
 	if (inside(g, s->libc_start, s->libc_end))
 		g->flags |= REACH_LIBC;
@@ -128,19 +128,6 @@ static size_t take_lines(struct reach *r, const char *buf, size_t n, size_t *roo
 	}
 }
 
-/* A gap between mappings is as good as a guard; and the data of a module goes on without a path. */
-static void join_kinds(struct reach *r)
-{
-	for (size_t i = 1; i < r->regions; i++) {
-		const struct reach_region *before = &r->region[i - 1];
-		struct reach_region *g = &r->region[i];
-
-		if (g->start == before->end && !(g->flags & (REACH_FILE | REACH_IGNORE)) &&
-		    inside(g, r->s->self_end, r->s->self_end + 1))
-			g->flags |= REACH_IGNORE;
-	}
-}
-
 int reach_regions(struct reach *r)
 {
 	int fd = sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
@@ -161,7 +148,6 @@ int reach_regions(struct reach *r)
 	sys_close(fd);
 	if (n < 0 || r->failed || !r->regions)
 		return n < 0 ? (int)n : -ENOMEM;
-	join_kinds(r);
 	r->pagemap = sys_openat(AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
 	return 0;
 }
@@ -214,8 +200,7 @@ void reach_present(struct reach *r, uint64_t start, uint64_t end, reach_part_fn 
 			pages = ENTRIES;
 		part = (page + pages) * PAGE < end ? (page + pages) * PAGE : end;
 		if (r->pagemap >= 0)
-			n = sys_call6(SYS_pread64, r->pagemap, (long)entry, (long)(pages * 8),
-				      (long)(page * 8), 0, 0);
+			n = sys_pread(r->pagemap, entry, pages * 8, (off_t)(page * 8));
 		if (n == (long)(pages * 8))
 			present_pages(r, start, part, entry, pages, fn);
 		else

@@ -200,6 +200,9 @@ void reach_exclude(struct reach *r)
 {
 	bool all = true;
 
+	/* ours; right behind it the loader may have its first blocks, in the same mapping */
+	reach_add_range(r, &r->excluded, r->s->self_start,
+			(r->s->self_end + PAGE - 1) & ~(PAGE - 1));
 	if (r->unknown_blocks)
 		exclude_blocks(r);
 	else

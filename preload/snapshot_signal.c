@@ -6,6 +6,7 @@
  * Handlers are put in place by the kernel's call, and only where the program has none: its own
  * later one takes their place.
  */
+#include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,7 +15,9 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "apart.h"
 #include "recorder.h"
+#include "restart.h"
 #include "snapshot_stop.h"
 #include "sys.h"
 
@@ -70,6 +73,55 @@ static void registers_of(const ucontext_t *u, uint64_t *to)
 		to[i] = (uint64_t)u->uc_mcontext.gregs[order[i]];
 }
 
+#define SYSTEM_CALLS 512
+#define CODE_MOST    32 /* bytes of code that are looked at */
+
+/*
+ * The number of the call whose instruction is in front of `behind`, -1 = not known: behind a
+ * handler it is only in the code, "mov $number, %eax" or "xor %eax, %eax", with arguments loaded in
+ * between.
+ */
+static long call_in_front(const uint8_t *behind)
+{
+	const uint8_t *at = behind - 2;
+
+	/* all on one page: what is in front need not be there */
+	if (((uint64_t)behind & 4095) < CODE_MOST || at[0] != 0x0f || at[1] != 0x05)
+		return -1;
+	while (--at > behind - CODE_MOST) {
+		/* no prefix that would make it another register */
+		bool plain = at[-1] != 0x41 && at[-1] != 0x44 && at[-1] != 0x45 && at[-1] != 0x49;
+		uint32_t number;
+
+		__builtin_memcpy(&number, at + 1, sizeof(number));
+		if (plain && at[0] == 0xb8 && at + 5 <= behind - 2 && number < SYSTEM_CALLS)
+			return number;
+		if (plain && at[0] == 0x31 && at[1] == 0xc0)
+			return 0;
+	}
+	return -1;
+}
+
+/* The call that the signal has ended goes on behind the handler, where it is known which it is. */
+static void call_goes_on(ucontext_t *u)
+{
+	greg_t *to = u->uc_mcontext.gregs;
+	long call;
+
+	if (to[REG_RAX] != -EINTR)
+		return;
+	call = call_in_front((const uint8_t *)to[REG_RIP]);
+	if (call < 0 || !restart_is_safe_handled(call, (uint64_t)to[REG_RSI]))
+		return;
+	/* for what is left of the time, where the kernel has said that */
+	if (call == SYS_nanosleep && to[REG_RSI])
+		to[REG_RDI] = to[REG_RSI];
+	if (call == SYS_clock_nanosleep && !to[REG_RSI] && to[REG_R10])
+		to[REG_RDX] = to[REG_R10];
+	to[REG_RAX] = call;
+	to[REG_RIP] -= 2;
+}
+
 int snapshot_ending_signal(uint64_t mask)
 {
 	static const uint8_t harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH,
@@ -103,6 +155,7 @@ static void asked_by_signal(int signal, siginfo_t *info, void *context)
 	(void)info;
 	registers_of(u, registers);
 	snapshot_now((uint64_t)u->uc_mcontext.gregs[REG_RSP], registers, SNAPSHOT_REGISTERS - 1);
+	call_goes_on(context);
 }
 
 void snapshot_listen(void)
@@ -143,6 +196,7 @@ static void stop_here(int signal, siginfo_t *info, void *context)
 			sys_call6(SYS_futex, (long)&released, FUTEX_WAIT, round, (long)&t, 0, 0);
 		break;
 	}
+	call_goes_on(context);
 	atomic_fetch_sub(&waiting, 1);
 }
 
@@ -154,6 +208,8 @@ static void stop_one(void *arg, uint32_t tid)
 	for (uint32_t i = 0; i < s->threads; i++)
 		if (s->thread[i].tid == tid)
 			return;
+	if (tid == apart_thread(s->pid))
+		return;
 	if (s->threads == s->room) {
 		s->refused++;
 		return;

@@ -7,11 +7,13 @@
  */
 #include "snapshot_stop.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -23,13 +25,17 @@
 
 #include "apart.h"
 #include "note.h"
+#include "restart.h"
 #include "sys.h"
 
-#define STOP_NS 500000000ull /* all must have stopped by then */
-#define STEP_NS 10000
-#define WAIT_NS 2000000
-#define ROUNDS	64 /* new threads may come up while others are stopped */
-#define DIRENTS 4096
+#define STOP_NS	       500000000ull /* all must have stopped by then */
+#define WANT_NS	       5000000000ull /* ... or those that only want a processor, which gets them there */
+#define STEP_NS	       10000
+#define WAIT_NS	       2000000
+#define ROUNDS	       64 /* new threads may come up while others are stopped */
+#define DIRENTS	       4096
+
+#define ERESTARTNOHAND 514 /* the kernel's own */
 
 enum phase { PHASE_BEGUN, PHASE_STOPPED, PHASE_FAILED, PHASE_RELEASED };
 
@@ -140,6 +146,8 @@ static void seize(void *arg, uint32_t tid)
 	for (uint32_t i = 0; i < s->threads; i++)
 		if (s->thread[i].tid == tid)
 			return;
+	if (tid == apart_thread(s->pid))
+		return;
 	if (s->threads == s->room) {
 		s->refused++;
 		return;
@@ -160,12 +168,24 @@ static void seize(void *arg, uint32_t tid)
 		s->refused++;
 }
 
+/*
+ * A call that ends here with EINTR goes on when the thread does. A program's handler that comes in
+ * between ends it all the same: that is what this result means to the kernel.
+ */
+static void call_goes_on(const struct snapshot_thread *t, const struct user_regs_struct *u)
+{
+	if ((long)u->rax == -EINTR && restart_is_safe((long)u->orig_rax))
+		sys_call6(SYS_ptrace, PTRACE_POKEUSER, t->tid,
+			  offsetof(struct user_regs_struct, rax), -ERESTARTNOHAND, 0, 0);
+}
+
 static void read_registers(struct snapshot_thread *t)
 {
 	struct user_regs_struct u;
 
 	if (sys_call6(SYS_ptrace, PTRACE_GETREGS, t->tid, 0, (long)&u, 0, 0))
 		return;
+	call_goes_on(t, &u);
 	t->sp = u.rsp;
 	t->fs = u.fs_base;
 	t->registers[0] = u.rax;
@@ -200,9 +220,57 @@ static bool stopped(struct snapshot_thread *t)
 	return true;
 }
 
+/* Does it only wait for a processor? Given up then, its call would end with EINTR. */
+static bool is_ready(const struct snapshot *s, const struct snapshot_thread *t)
+{
+	char text[128], path[40];
+	long n, at = 0;
+	int fd;
+
+	note_format(path, sizeof(path), "/proc/%u/task/%u/stat", s->pid, t->tid);
+	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	n = sys_call3(SYS_read, fd, (long)text, sizeof(text));
+	sys_close(fd);
+	for (long i = 0; i + 2 < n; i++) /* a name may have a bracket, too */
+		if (text[i] == ')' && text[i + 1] == ' ')
+			at = i + 2;
+	return at && text[at] == 'R';
+}
+
+/* One that was stopped before it was known that another waits for it. */
+static void let_apart_go(struct snapshot *s)
+{
+	uint32_t tid = apart_thread(s->pid);
+
+	for (uint32_t i = 1; tid && i < s->threads; i++) {
+		struct snapshot_thread *t = &s->thread[i];
+
+		if (t->tid != tid || !t->stopped || t->gone)
+			continue;
+		sys_call6(SYS_ptrace, PTRACE_DETACH, tid, 0, 0, 0, 0);
+		t->gone = true;
+	}
+}
+
+/* Waits for a thread to stop; false when it does not. */
+static bool await_stop(struct snapshot *s, struct snapshot_thread *t, uint64_t from)
+{
+	while (!t->gone && !stopped(t)) {
+		uint64_t took = now_ns() - from;
+
+		if (took > WANT_NS || (took > STOP_NS && !is_ready(s, t)))
+			return false;
+		let_apart_go(s);
+		nap(STEP_NS);
+	}
+	return true;
+}
+
 static bool stop_all(struct snapshot *s)
 {
-	uint64_t until = now_ns() + STOP_NS;
+	uint64_t from = now_ns();
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		uint32_t before = s->threads;
@@ -214,12 +282,9 @@ static bool stop_all(struct snapshot *s)
 		for (uint32_t i = before; i < s->threads; i++) {
 			struct snapshot_thread *t = &s->thread[i];
 
-			while (!t->gone && !stopped(t)) {
-				if (now_ns() > until) {
-					s->refused++;
-					return false;
-				}
-				nap(STEP_NS);
+			if (!await_stop(s, t, from)) {
+				s->refused++;
+				return false;
 			}
 			if (!t->gone && !t->stopped)
 				s->refused++;

@@ -32,8 +32,8 @@ uint32_t snapshot_count(void);
 int snapshot_stop(struct snapshot *s);
 
 /*
- * The same by a signal that the program does not use, where tracing is not allowed. Calls that a
- * signal interrupts return early in the threads that it stops.
+ * The same by a signal that the program does not use, where tracing is not allowed. Calls that
+ * signals interrupt and that are not made anew (restart.h) return early in the threads it stops.
  */
 int snapshot_stop_by_signal(struct snapshot *s);
 void snapshot_resume_by_signal(struct snapshot *s);

@@ -97,4 +97,11 @@ for name in whole ring; do
 	same "$name: seen" true "$(field $name '.io.coverage | .kernel_bytes > 0 and
 		.seen_bytes == .kernel_bytes')"
 done
+
+# What is written when a stream is flushed at the end, and nothing that the leak scan read.
+printf '#include <stdio.h>\nint main(void) { printf("hello\\n"); return 0; }\n' >hello.c
+gcc -o hello hello.c || exit 1
+record hello ./hello
+same "flushed at the end" '[6,6]' "$(field hello '.io.coverage | [.seen_bytes, .kernel_bytes]' | jq -c .)"
+
 finish

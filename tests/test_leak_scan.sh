@@ -187,6 +187,47 @@ same "asleep: still there" 0 "$(kill -0 $pid && echo 0)"
 kill -9 $pid
 wait $pid 2>/dev/null
 
+# The loader's first blocks may lie right behind the recorder's variables, in the same mapping: what
+# only they point to is not lost.
+cat >once.cc <<'END'
+#include <mutex>
+int main()
+{
+	static std::once_flag flag;
+	try {
+		std::call_once(flag, [] { throw 5; });
+	} catch (int) {
+	}
+}
+END
+g++ -o once once.cc -pthread || exit 1
+record once ./once
+same "an exception through call_once" '0 0' "$("$lariat" leaks --format json "$(trace_of once)" |
+	jq -r '.leaks | "\(.definitely_lost.blocks) \(.indirectly_lost.blocks)"')"
+
+# No wait of a thread that is stopped for the scan ends because of it: at the end and live, by
+# tracing and by a signal.
+for way in traced signal; do
+	by=
+	[ $way = signal ] && by=$victims/leak_noptrace
+	for i in 1 2 3 4 5; do
+		record "waits-$way$i" ${by:+"$by"} "$victims/leak_waits" 50
+		same "waits, $way: the end" "0 bye" "$(status_of "waits-$way$i") $(cat "$work/waits-$way$i.out")"
+	done
+	${by:+"$by"} env "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/waits.lariat" "$victims/leak_waits" 3000 \
+		>"$work/waits.out" 2>"$work/waits.err" &
+	pid=$!
+	sleep 0.5
+	for number in 1 2 3; do
+		same "waits, $way: live scan $number" "[$number,$([ $way = signal ] && echo true || echo false)]" \
+			"$("$lariat" leaks --now --format json "$work/waits.lariat" |
+			jq -c '.leaks.scan | [.number, .stopped_by_signal]')"
+	done
+	wait $pid
+	same "waits, $way: live" "0 bye" "$? $(cat "$work/waits.out")"
+	rm -f "$work/waits.lariat"
+done
+
 # Sites: the class stands with each, and the totals are the sums of the sites.
 trace=$(trace_of chain)
 same "sites" '[["definitely_lost",101],["indirectly_lost",102],["indirectly_lost",103]]' \
