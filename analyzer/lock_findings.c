@@ -155,7 +155,7 @@ static void held_across_io(struct analysis *a, struct work_findings *all)
 		say(f, "%s of a %s taken here had a %s in it, %s in all, %s at the longest%s",
 		    format_things(n, s->io_holds, "long hold"), lock_kind(m->lock[s->lock].call),
 		    call_name(s->io_call), ticks(a, h, s->io_hold_ticks),
-		    ticks(a, l, s->f.hold_max_ticks), s->caused ? "; others waited" : "");
+		    ticks(a, l, s->io_hold_max_ticks), s->caused ? "; others waited" : "");
 	}
 	sort_rule(all, first);
 }

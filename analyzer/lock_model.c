@@ -253,6 +253,8 @@ static int take_hold(struct lock_model *m, const struct event *e)
 		return 0;
 	m->site[site].io_holds++;
 	m->site[site].io_hold_ticks += e->field[1];
+	if (e->field[1] > m->site[site].io_hold_max_ticks)
+		m->site[site].io_hold_max_ticks = e->field[1];
 	m->site[site].io_call = m->waits.waiting[n].io_call;
 	return 0;
 }

@@ -56,7 +56,7 @@ struct lock_site {
 	bool used;
 	uint64_t caused, caused_ticks; /* waits of others for what was taken here */
 	/* long holds with I/O in them, of those events that the trace still has; the last I/O */
-	uint64_t io_holds, io_hold_ticks;
+	uint64_t io_holds, io_hold_ticks, io_hold_max_ticks;
 	uint16_t io_call;
 	struct lock_figures f;
 };

@@ -66,11 +66,31 @@ static lar_noinline void sampled_free(void *p)
 		real.free(p);
 }
 
+/*
+ * While the loader binds names, a function that chooses among others (IFUNC) may allocate; it has
+ * not made the threads' own variables yet, so that nothing can be recorded. Until one is, no real
+ * function of the heap is known.
+ */
+static lar_noinline lar_cold bool is_early(void)
+{
+	if (!lar_self)
+		return true;
+	real_resolve();
+	return false;
+}
+
+#define EARLY		   (unlikely(!real.malloc) && is_early())
+#define EARLY_REAL(symbol) ((__typeof__(symbol) *)real_find_early(#symbol))
+
 static lar_noinline void *recorded_malloc(size_t size)
 {
-	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
-	void *p = REAL(malloc)(size);
+	struct unwind_ahead ahead;
+	void *p;
 
+	if (EARLY)
+		return EARLY_REAL(malloc)(size);
+	ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	p = real.malloc(size);
 	record_alloc_ahead(LAR_CALL_malloc, p, size, false, HOOK_FRAME, ahead);
 	return p;
 }
@@ -83,10 +103,14 @@ LAR_EXPORT void *malloc(size_t size)
 
 LAR_EXPORT void *calloc(size_t n, size_t size)
 {
-	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
-	void *p = REAL(calloc)(n, size);
+	struct unwind_ahead ahead;
 	size_t total;
+	void *p;
 
+	if (EARLY)
+		return EARLY_REAL(calloc)(n, size);
+	ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	p = REAL(calloc)(n, size);
 	if (__builtin_mul_overflow(n, size, &total))
 		total = SIZE_MAX;
 	record_alloc_ahead(LAR_CALL_calloc, p, total, sample_period, HOOK_FRAME, ahead);
@@ -95,6 +119,10 @@ LAR_EXPORT void *calloc(size_t n, size_t size)
 
 static lar_noinline void recorded_free(void *p)
 {
+	if (EARLY) {
+		EARLY_REAL(free)(p);
+		return;
+	}
 	record_free(LAR_CALL_free, p, 0, false, false, HOOK_FRAME);
 	REAL(free)(p);
 }
@@ -204,11 +232,16 @@ static always_inline void realloc_end(uint64_t was, const void *old, const void 
 
 LAR_EXPORT void *realloc(void *old, size_t size)
 {
-	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
-	uint64_t was = realloc_begin(LAR_CALL_realloc, old, HOOK_FRAME);
-	uint64_t before = ticks_before_realloc();
-	void *p = REAL(realloc)(old, size);
+	struct unwind_ahead ahead;
+	uint64_t before, was;
+	void *p;
 
+	if (EARLY)
+		return EARLY_REAL(realloc)(old, size);
+	ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	was = realloc_begin(LAR_CALL_realloc, old, HOOK_FRAME);
+	before = ticks_before_realloc();
+	p = REAL(realloc)(old, size);
 	realloc_end(was, old, p, size);
 	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME, ahead);
 	return p;

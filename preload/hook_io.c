@@ -120,13 +120,35 @@ void io_record_path(const struct io_call *c, int dir, const char *path, int64_t 
 	io_record(c, -1, target, result);
 }
 
-static uint64_t iov_bytes(const struct iovec *iov, int n)
+#define IOV_MOST 1024 /* of one call, by the kernel */
+
+/* After a call that has failed: it may not have looked, whatever its error says. */
+static bool is_readable(const void *p, size_t size)
+{
+	uint64_t at = (uint64_t)p & ~7ull, end = (uint64_t)p + size;
+
+	for (; at < end; at = (at | 4095) + 1)
+		if (!sys_readable((const void *)at))
+			return false;
+	return true;
+}
+
+static uint64_t iov_bytes(const struct iovec *iov, size_t n, int64_t result)
 {
 	uint64_t sum = 0;
 
-	for (int i = 0; i < n; i++)
+	if (result < 0 && (n > IOV_MOST || !is_readable(iov, n * sizeof(*iov))))
+		return 0;
+	for (size_t i = 0; i < n; i++)
 		sum += iov[i].iov_len;
 	return sum;
+}
+
+static uint64_t msg_bytes(const struct msghdr *m, int64_t result)
+{
+	if (result < 0 && !is_readable(m, sizeof(*m)))
+		return 0;
+	return iov_bytes(m->msg_iov, m->msg_iovlen, result);
 }
 
 /* A wrapper around `real call`: parameters, arguments, bytes asked for, offset. */
@@ -220,26 +242,26 @@ IO_PREAD(pread64, off64_t)
 IO_OFTEN(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n, at)
 IO_OFTEN(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n,
 	 at)
-IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),
-   IO_NO_OFFSET)
-IO(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), iov_bytes(v, n),
-   IO_NO_OFFSET)
+IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n),
+   iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
+IO(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n),
+   iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
 IO(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
-   iov_bytes(v, n), at)
+   iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
-   iov_bytes(v, n), at)
+   iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
-   iov_bytes(v, n), at)
+   iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
-   iov_bytes(v, n), at)
+   iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, preadv2, (int fd, const struct iovec *v, int n, off_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, n), at)
+   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, preadv64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, n), at)
+   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, n), at)
+   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, pwritev64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, n), at)
+   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n,
    IO_NO_OFFSET)
 IO(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t size),
@@ -262,7 +284,7 @@ IO(ssize_t, __recvfrom_chk,
    (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *len),
    (fd, buf, n, size, flags, from, len), n, IO_NO_OFFSET)
 IO(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags),
-   iov_bytes(m->msg_iov, (int)m->msg_iovlen), IO_NO_OFFSET)
+   msg_bytes(m, result), IO_NO_OFFSET)
 /* Descriptors that came with a message have the numbers of others before them. */
 static void forget_passed(const struct msghdr *m)
 {
@@ -293,8 +315,7 @@ LAR_EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 			      HOOK_FRAME };
 	ssize_t result = REAL(recvmsg)(fd, m, flags);
 
-	io.requested =
-		result < 0 && errno == EFAULT ? 0 : iov_bytes(m->msg_iov, (int)m->msg_iovlen);
+	io.requested = msg_bytes(m, result);
 	if (result >= 0)
 		forget_passed(m);
 	io_record(&io, fd, 0, result);
@@ -311,12 +332,13 @@ static int64_t mmsg_bytes(const struct mmsghdr *m, int n)
 	return n < 0 ? n : sum;
 }
 
-static uint64_t mmsg_requested(const struct mmsghdr *m, unsigned n)
+/* Behind the first `done` messages nobody may have looked at any. */
+static uint64_t mmsg_requested(const struct mmsghdr *m, unsigned n, int done)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		sum += iov_bytes(m[i].msg_hdr.msg_iov, (int)m[i].msg_hdr.msg_iovlen);
+	for (unsigned i = 0; i < n && i < IOV_MOST; i++)
+		sum += msg_bytes(&m[i].msg_hdr, (int)i < done ? 0 : -1);
 	return sum;
 }
 
@@ -326,7 +348,7 @@ LAR_EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 			      HOOK_FRAME };
 	int result = REAL(sendmmsg)(fd, m, n, flags);
 
-	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
+	io.requested = result < 0 ? 0 : mmsg_requested(m, n, result);
 	io_record(&io, fd, 0, mmsg_bytes(m, result));
 	return result;
 }
@@ -339,7 +361,7 @@ LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct
 
 	for (int i = 0; i < result; i++)
 		forget_passed(&m[i].msg_hdr);
-	io.requested = result < 0 ? 0 : mmsg_requested(m, n);
+	io.requested = result < 0 ? 0 : mmsg_requested(m, n, result);
 	io_record(&io, fd, 0, mmsg_bytes(m, result));
 	return result;
 }

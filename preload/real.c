@@ -477,6 +477,14 @@ void real_resolve_near(const void *pointer)
 	rows_resolve(search_at_start(&own), row, row + BATCH);
 }
 
+void *real_find_early(const char *symbol)
+{
+	struct search search;
+
+	search_begin(&search);
+	return search_for(&search, symbol);
+}
+
 const struct link_map *real_loaded_later(void)
 {
 	return last_at_start ? last_at_start->l_next : NULL;

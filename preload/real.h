@@ -87,6 +87,12 @@ void real_resolve(void);
 void real_resolve_near(const void *pointer);
 
 /*
+ * The real function of a name, of which nothing is kept: for calls before the loader has made what
+ * the recorder keeps things in. NULL = nothing loaded defines it.
+ */
+void *real_find_early(const char *symbol);
+
+/*
  * Looks again for one symbol that was not there at the start: a library opened later may bring it.
  * Returns its address or NULL.
  */

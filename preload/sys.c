@@ -114,7 +114,11 @@ void sys_restore_signals(const uint64_t *old)
  */
 int sys_readable(const void *addr)
 {
-	long result = sys_call6(SYS_rt_sigprocmask, -1, (long)addr, 0, 8, 0, 0);
+	long result;
+
+	if (!addr) /* to the kernel that is no mask, and no fault */
+		return 0;
+	result = sys_call6(SYS_rt_sigprocmask, -1, (long)addr, 0, 8, 0, 0);
 
 	return result != -EFAULT && result != -EPERM;
 }

@@ -419,6 +419,19 @@ void target_folder_changed(void)
 		atomic_fetch_add_explicit(&lar->cwd_generation, 1, memory_order_relaxed);
 }
 
+/* As strnlen(), of a path that nobody may have read to its end: up to where it can be read. */
+static size_t path_length(const char *path, size_t most, bool readable)
+{
+	size_t n = 0, known = readable ? most : 4096 - ((uint64_t)path & 4095);
+
+	for (; n < most; known += 4096) {
+		n += strnlen(path + n, (known < most ? known : most) - n);
+		if (n < known || n == most || !sys_readable(path + n))
+			break;
+	}
+	return n;
+}
+
 uint32_t target_of_path(int dir, const char *path, bool readable)
 {
 	char name[NAME_SIZE];
@@ -443,7 +456,7 @@ uint32_t target_of_path(int dir, const char *path, bool readable)
 	}
 	while (path[0] == '.' && path[1] == '/')
 		path += 2;
-	n = strnlen(path, sizeof(name) - at - 1);
+	n = path_length(path, sizeof(name) - at - 1, readable);
 	if (!n && at > 1)
 		at--;
 	memcpy(name + at, path, n);

@@ -33,6 +33,8 @@ for end in return kill term abort crash trap double-free bad-free _exit _Exit qu
 done
 for limit in nofile fsize as seccomp replaced; do run harm_limits $limit; done
 run harm_errno
+run harm_faults
+run harm_ifunc
 run harm_state
 run harm_plugin throw
 run harm_plugin reload
