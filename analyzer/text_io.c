@@ -63,11 +63,11 @@ static void print_stream(struct analysis *a, const char *what, const struct io_f
 
 	if (!asked->calls && !made->calls)
 		return;
-	format_count(calls, asked->calls);
+	format_things(calls, asked->calls, "call");
 	format_bytes(bytes, asked->bytes);
 	if (!made->calls) {
-		text_say(a, "%s streams: %s of the program, %s, became none of the system.",
-			 what, calls, bytes);
+		text_say(a, "%s streams: %s of the program, %s, became none of the system.", what,
+			 calls, bytes);
 		return;
 	}
 	if (writes && asked->bytes > made->bytes)
