@@ -50,6 +50,15 @@ static inline uint32_t *net_of(struct lar_encoder *enc, const struct lar_enc_add
 	return &enc->net[e - enc->address[0]];
 }
 
+/* The entry that a place of the table of net changes belongs to: one index runs through all of its
+ * buckets, which net_of() counts as well. */
+static inline struct lar_enc_address *address_of(struct lar_encoder *enc, const uint32_t *net)
+{
+	struct lar_enc_address *all = (struct lar_enc_address *)enc->address;
+
+	return all + (net - enc->net);
+}
+
 static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
 					     uint64_t addr, uint32_t generation)
 {
@@ -180,7 +189,7 @@ static inline __attribute__((always_inline)) uint32_t
 code_same(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
 {
 	unsigned class = lar_size_class(size);
-	struct lar_enc_address *e = &enc->address[0][h->undone - enc->net];
+	struct lar_enc_address *e = address_of(enc, h->undone);
 
 	enc->reuse[class] = h->frees;
 	net_put(h->undone, place, 1);
