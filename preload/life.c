@@ -329,8 +329,6 @@ static bool start(bool child)
 		}
 		environment_leave(environment());
 	}
-	if (child)
-		seal_leave();
 	lar->pid = (uint32_t)sys_getpid();
 	lar->tsc = tsc_usable(child);
 	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;
@@ -402,6 +400,8 @@ bool life_start(void)
 	}
 	sys_block_signals(&mask);
 	child = inherited;
+	if (child)
+		pool_forked();
 	inherited = true;     /* as far as this process's children are concerned */
 	if (inherited_base) { /* the mapping is of the parent's trace */
 		sys_munmap(inherited_base, inherited_size);

@@ -16,22 +16,26 @@
 #define CHUNK_PAGES 384ull /* too few for a huge page, which would take more than it is worth */
 #define PIECE_PAGES 192ull
 
-/* The mappings. A forked child keeps its parent's, wiped. */
+/* The mappings. A forked child keeps its parent's, wiped, but for those it does not have. */
 static struct {
-	_Atomic uint64_t start; /* 0 = free */
+	_Atomic uint64_t start; /* 0 = free, TAKEN = about to be filled in */
 	uint64_t end;
+	bool apart; /* not in a child */
 } map[MAPS_MOST];
+#define TAKEN 1ull
 static _Atomic bool maps_lost; /* there were more */
 
-static void map_enter(uint64_t start, uint64_t end)
+static void map_enter(uint64_t start, uint64_t end, bool apart)
 {
 	for (uint32_t i = 0; i < MAPS_MOST; i++) {
 		uint64_t none = 0;
 
 		if (atomic_load(&map[i].start) ||
-		    !atomic_compare_exchange_strong(&map[i].start, &none, start))
+		    !atomic_compare_exchange_strong(&map[i].start, &none, TAKEN))
 			continue;
 		map[i].end = end;
+		map[i].apart = apart;
+		atomic_store(&map[i].start, start);
 		return;
 	}
 	atomic_store(&maps_lost, true);
@@ -50,26 +54,37 @@ static void map_drop(void *p, size_t size)
 
 bool pool_each(void (*fn)(void *arg, uint64_t start, uint64_t end), void *arg)
 {
-	for (uint32_t i = 0; i < MAPS_MOST; i++)
-		if (atomic_load(&map[i].start))
-			fn(arg, atomic_load(&map[i].start), map[i].end);
+	for (uint32_t i = 0; i < MAPS_MOST; i++) {
+		uint64_t start = atomic_load(&map[i].start);
+
+		if (start > TAKEN)
+			fn(arg, start, map[i].end);
+	}
 	return !atomic_load(&maps_lost);
 }
 
-/* Page-aligned, and wiped in a child. */
-static void *map_new(size_t size)
+void pool_forked(void)
 {
-	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	for (uint32_t i = 0; i < MAPS_MOST; i++)
+		if (atomic_load(&map[i].start) && map[i].apart)
+			atomic_store(&map[i].start, 0);
+}
+
+/* Page-aligned; wiped in a child, or not there. */
+static void *map_new(size_t size, bool apart)
+{
+	void *p =
+		sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 (apart ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (sys_failed((long)p))
 		return NULL;
-	if (sys_madvise(p, size, MADV_WIPEONFORK)) {
+	if (sys_madvise(p, size, apart ? MADV_DONTFORK : MADV_WIPEONFORK)) {
 		sys_munmap(p, size);
 		return NULL;
 	}
 	sys_madvise(p, size, MADV_DONTDUMP);
-	map_enter((uint64_t)p, (uint64_t)p + size);
+	map_enter((uint64_t)p, (uint64_t)p + size, apart);
 	return p;
 }
 
@@ -90,7 +105,7 @@ static void *piece_cut(uint64_t pages)
 				return (void *)(from & ~(PAGE - 1));
 			continue;
 		}
-		fresh = (uint64_t)map_new(CHUNK_PAGES * PAGE);
+		fresh = (uint64_t)map_new(CHUNK_PAGES * PAGE, false);
 		if (!fresh)
 			return NULL;
 		if (atomic_compare_exchange_strong(&rest, &from, fresh + CHUNK_PAGES))
@@ -105,7 +120,12 @@ void *pool_map(size_t size)
 	uint64_t pages = (size + PAGE - 1) / PAGE;
 	void *p = pages <= PIECE_PAGES ? piece_cut(pages) : NULL;
 
-	return p ? p : map_new(pages * PAGE);
+	return p ? p : map_new(pages * PAGE, false);
+}
+
+void *pool_map_apart(size_t size)
+{
+	return map_new((size + PAGE - 1) & ~(PAGE - 1), true);
 }
 
 void pool_unmap(void *p, size_t size)

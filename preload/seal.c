@@ -89,26 +89,12 @@ static void context_parts(size_t at[7])
 	at[6] = at[5] + round_page(lar_encode_gone_size(words));
 }
 
-/* Memory of the first context: of this process, or of one that it is a fork of. */
-static struct {
-	void *memory;
-	size_t size;
-} first;
-
 void seal_prepare(void)
 {
 	size_t at[7];
 
 	context_parts(at);
-	first.size = at[6];
-	first.memory = lar->seal_memory = pool_map(at[6]);
-}
-
-void seal_leave(void)
-{
-	if (first.memory)
-		pool_unmap(first.memory, first.size);
-	first.memory = NULL;
+	lar->seal_memory = pool_map_apart(at[6]);
 }
 
 static struct seal_context *context_new(void)
@@ -120,7 +106,7 @@ static struct seal_context *context_new(void)
 	context_parts(at);
 	lar->seal_memory = NULL;
 	if (!p)
-		p = pool_map(at[6]);
+		p = pool_map_apart(at[6]);
 	if (!p)
 		return NULL;
 	c = (struct seal_context *)p;

@@ -28,10 +28,6 @@ void seal_early(struct thread *t);
 /* Sets the address space aside that the first seal needs, should none be had later. */
 void seal_prepare(void);
 
-/* In a forked child: gives up the address space that the parent has set aside, which is a large
- * part where that is bounded. */
-void seal_leave(void);
-
 /* Takes more of the slot into use; false when all of it is, or the disk is full. */
 bool seal_grow(struct thread *t);
 

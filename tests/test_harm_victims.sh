@@ -31,7 +31,7 @@ for end in return kill term abort crash trap double-free bad-free _exit _Exit qu
 	# shellcheck disable=SC2086
 	run harm_ends $end
 done
-for limit in nofile fsize as seccomp replaced; do run harm_limits $limit; done
+for limit in nofile fsize as data seccomp replaced; do run harm_limits $limit; done
 run harm_errno
 run harm_faults
 run harm_ifunc

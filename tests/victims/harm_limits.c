@@ -2,9 +2,9 @@
 /* build: -fno-builtin */
 /*
  * Goes on under limits that it sets itself: "nofile" no descriptor beyond the standard ones,
- * "fsize" files of 4 KiB at most, "as" little address space, "seccomp" a filter that kills at any
- * system call but reading, writing, memory and leaving, "replaced" with a file of its own where the
- * trace has been. Prints what a program sees of them.
+ * "fsize" files of 4 KiB at most, "as" little address space, "data" little data, "seccomp" a filter
+ * that kills at any system call but reading, writing, memory and leaving, "replaced" with a file of
+ * its own where the trace has been. Prints what a program sees of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,6 +106,20 @@ static void address_space(void)
 	printf("memory ran out: %s\n", blocks < 1000 ? "yes" : "no");
 }
 
+/* The memory that a program has written counts, and all else that it could write. */
+static void data(void)
+{
+	struct rlimit limit = { 50 << 20, 50 << 20 };
+	int blocks = 0;
+	char *p;
+
+	work();
+	setrlimit(RLIMIT_DATA, &limit);
+	for (; blocks < 100 && (p = malloc(1 << 20)); blocks++)
+		memset(p, 1, 1 << 20);
+	printf("of 50 MiB: %s\n", blocks >= 38 && blocks <= 50 ? "most" : "little");
+}
+
 #define ALLOW(name)                                                                                \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1),                                     \
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
@@ -149,6 +163,8 @@ int main(int argc, char **argv)
 		fsize();
 	else if (!strcmp(mode, "as"))
 		address_space();
+	else if (!strcmp(mode, "data"))
+		data();
 	else if (!strcmp(mode, "seccomp"))
 		sandbox();
 	else if (!strcmp(mode, "replaced"))
