@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "hook.h"
+#include "memlock.h"
 
 struct mapping {
 	uint64_t addr, length, old_addr, old_length;
@@ -109,4 +110,12 @@ LAR_EXPORT void *sbrk(intptr_t increment)
 
 	record_map(LAR_CALL_sbrk, before, &m, failed ? -errno : 0, HOOK_FRAME);
 	return p;
+}
+
+/* Not recorded. In a fresh child the recording starts before: its parent's trace is mapped until
+ * then. */
+LAR_EXPORT int mlockall(int flags)
+{
+	hook_ticks();
+	return memlock_all(flags, REAL(mlockall));
 }

@@ -11,6 +11,7 @@
 #include "hook_sync.h"
 #include "life.h"
 #include "lockcall.h"
+#include "memlock.h"
 #include "module.h"
 #include "sys.h"
 
@@ -216,6 +217,10 @@ LAR_EXPORT long syscall(long number, ...)
 	/* how the locks of Rust and what is atomic in C++ wait */
 	if (number == SYS_futex)
 		return sync_futex(a, HOOK_FRAME);
+	if (number == SYS_mlockall) {
+		hook_ticks();
+		return memlock_all((int)a[0], REAL(mlockall));
+	}
 	filter = number == SYS_seccomp &&
 		 (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
 	if (filter)

@@ -400,8 +400,10 @@ bool life_start(void)
 	}
 	sys_block_signals(&mask);
 	child = inherited;
-	if (child)
+	if (child) {
 		pool_forked();
+		sys_locks_future = 0;
+	}
 	inherited = true;     /* as far as this process's children are concerned */
 	if (inherited_base) { /* the mapping is of the parent's trace */
 		sys_munmap(inherited_base, inherited_size);

@@ -73,10 +73,12 @@ void pool_forked(void)
 /* Page-aligned; wiped in a child, or not there. */
 static void *map_new(size_t size, bool apart)
 {
-	void *p =
-		sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 (apart ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p;
 
+	apart = apart && !sys_locks_future;
+	p = apart ? sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+		  : sys_map_own(size, 0);
 	if (sys_failed((long)p))
 		return NULL;
 	if (sys_madvise(p, size, apart ? MADV_DONTFORK : MADV_WIPEONFORK)) {
@@ -85,6 +87,8 @@ static void *map_new(size_t size, bool apart)
 	}
 	sys_madvise(p, size, MADV_DONTDUMP);
 	map_enter((uint64_t)p, (uint64_t)p + size, apart);
+	if (sys_locks_future) /* all that there is may just have been locked */
+		sys_call3(SYS_munlock, (long)p, (long)size, 0);
 	return p;
 }
 

@@ -34,8 +34,7 @@ static struct {
 
 static void *memory_map(struct reach *r, size_t size, int flags)
 {
-	void *p = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+	void *p = sys_map_own(size, flags);
 
 	if (sys_failed((long)p)) {
 		r->failed = true;

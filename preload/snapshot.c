@@ -51,8 +51,7 @@ static struct snapshot *snapshot_new(uint32_t threads, bool inplace)
 	uint64_t at = sizeof(struct snapshot) + room * sizeof(struct snapshot_thread);
 	uint64_t head = (at + sizeof(struct snapshot_shared) + 4095) & ~4095ull;
 	uint64_t stack = inplace ? SCAN_STACK : TRACER_STACK;
-	struct snapshot *s = sys_mmap(NULL, head + stack, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct snapshot *s = sys_map_own(head + stack, 0);
 	void *shared = (uint8_t *)s + at;
 
 	if (sys_failed((long)s))

@@ -36,8 +36,7 @@ bool snapshot_copy_slots(struct snapshot *s, const struct inuse *u)
 		if (slot_in_use(i) && !s->inplace)
 			size += head_of(slot_in_use(i), i);
 	size = size ? size : 1;
-	s->slot = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s->slot = sys_map_own(size, 0);
 	if (sys_failed((long)s->slot)) {
 		s->slot = NULL;
 		return false;

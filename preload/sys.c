@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <time.h>
 
-int sys_forbidden, sys_emulated;
+#define PAGE 4096ull
+
+int sys_forbidden, sys_emulated, sys_locks_future;
 uint64_t sys_bytes_read, sys_bytes_written;
 
 /* The question is instructions that change nothing on a processor; valgrind.h, "client requests",
@@ -33,6 +36,25 @@ void *sys_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t off
 int sys_munmap(void *addr, size_t length)
 {
 	return (int)sys_call3(SYS_munmap, (long)addr, (long)length, 0);
+}
+
+/* A mapping that grows stays as it is, while a new one is locked as a whole, if that is allowed. */
+void *sys_map_own(size_t size, int flags)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+	const int own = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *first, *p;
+
+	if (!sys_locks_future)
+		return sys_mmap(NULL, size, prot, own | flags, -1, 0);
+	first = sys_mmap(NULL, PAGE, prot, own, -1, 0);
+	if (sys_failed((long)first))
+		return first;
+	sys_call3(SYS_munlock, (long)first, PAGE, 0);
+	p = (void *)sys_call6(SYS_mremap, (long)first, PAGE, (long)size, MREMAP_MAYMOVE, 0, 0);
+	if (sys_failed((long)p))
+		sys_munmap(first, PAGE);
+	return p;
 }
 
 int sys_madvise(void *addr, size_t length, int advice)

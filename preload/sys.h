@@ -26,6 +26,12 @@ extern int sys_forbidden;
 extern int sys_emulated;
 void sys_look_emulated(void);
 
+/*
+ * The program has had what is mapped from now on locked, and made resident at once (mlockall()).
+ * Never unset but in a forked child, which has nothing locked: what it is for does no harm.
+ */
+extern int sys_locks_future;
+
 /* What sys_read and sys_write have moved, in this process and those that it is a fork of. */
 extern uint64_t sys_bytes_read, sys_bytes_written;
 
@@ -67,6 +73,10 @@ static inline int sys_failed(long ret)
 /* NULL-safe: -errno as a small negative integer in the pointer, test with sys_failed(). */
 void *sys_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 int sys_munmap(void *addr, size_t length);
+
+/* Private memory of the recorder, at least one page, that is not locked whatever the program has
+ * asked for; `flags` more than the usual ones, which are a matter of speed. As sys_mmap(). */
+void *sys_map_own(size_t size, int flags);
 int sys_madvise(void *addr, size_t length, int advice);
 int sys_openat(int dirfd, const char *path, int flags, mode_t mode);
 int sys_close(int fd);

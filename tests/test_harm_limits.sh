@@ -44,6 +44,18 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	harmless other-user setpriv --reuid 65534 --regid 65534 --clear-groups "$victim" exit
 fi
 
+# All of a program's memory is locked: what is left of a limit is what it was, and nothing is resident
+# that is not the program's.
+memlock=$victims/harm_memlock
+for flags in 0 1 2 3 4 5 6 7 8; do
+	harmless "lock-$flags" "$memlock" "$flags" 0
+	for mib in 1 32; do
+		harmless "lock-$flags-of-$mib" "$memlock" "$flags" "$mib"
+	done
+done
+harmless lock-threads "$memlock" 3 0 threads
+harmless lock-threads-of-32 "$memlock" 3 32 threads
+
 # A smallest ring that wraps many times.
 no_trace=
 options=LARIAT_SIZE=1M harmless smallest "$victims/heap_threads"
