@@ -180,11 +180,11 @@ void fold_tree_init(struct fold *f)
 	most = t->most + 1ull;
 
 	/* taken as far as used */
-	t->ra = pool_map(most * sizeof(*t->ra));
-	t->seen = pool_map(most * sizeof(*t->seen));
-	t->parent = pool_map(most * sizeof(*t->parent));
-	t->epoch = pool_map(most * sizeof(*t->epoch));
-	t->table = pool_map(2ull * FOLD_NODES_MOST * sizeof(*t->table));
+	t->ra = pool_map_apart(most * sizeof(*t->ra));
+	t->seen = pool_map_apart(most * sizeof(*t->seen));
+	t->parent = pool_map_apart(most * sizeof(*t->parent));
+	t->epoch = pool_map_apart(most * sizeof(*t->epoch));
+	t->table = pool_map_apart(2ull * FOLD_NODES_MOST * sizeof(*t->table));
 	t->mask = TREE_FIRST - 1;
 	f->failed |= !t->ra || !t->seen || !t->parent || !t->epoch || !t->table;
 }

@@ -132,7 +132,7 @@ static bool decode_memory(struct fold *f)
 
 	if (f->encoded)
 		return true;
-	p = pool_map(encoded + 8 * lar_decode_scratch(encoded) + dctx + 64);
+	p = pool_map_apart(encoded + 8 * lar_decode_scratch(encoded) + dctx + 64);
 	if (!p)
 		return false;
 	f->encoded_size = encoded;

@@ -119,17 +119,22 @@ static void *piece_cut(uint64_t pages)
 	}
 }
 
-void *pool_map(size_t size)
+static void *map_any(size_t size, bool apart)
 {
 	uint64_t pages = (size + PAGE - 1) / PAGE;
 	void *p = pages <= PIECE_PAGES ? piece_cut(pages) : NULL;
 
-	return p ? p : map_new(pages * PAGE, false);
+	return p ? p : map_new(pages * PAGE, apart);
+}
+
+void *pool_map(size_t size)
+{
+	return map_any(size, false);
 }
 
 void *pool_map_apart(size_t size)
 {
-	return map_new((size + PAGE - 1) & ~(PAGE - 1), true);
+	return map_any(size, true);
 }
 
 void pool_unmap(void *p, size_t size)

@@ -16,7 +16,7 @@ void *pool_map(size_t size);
 void pool_unmap(void *p, size_t size);
 
 /*
- * The same of memory that is larger than what is used of it, 1 MiB or more: it does not count as
+ * The same of memory that is larger than what is used of it: a large piece does not count as
  * the program's data (RLIMIT_DATA), which untouched memory does, too. A forked child does not have
  * it, and calls pool_forked() before anything else here.
  */

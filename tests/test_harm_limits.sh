@@ -44,6 +44,11 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	harmless other-user setpriv --reuid 65534 --regid 65534 --clear-groups "$victim" exit
 fi
 
+# What is set aside to seal buffers, and from when the ring is half full for figures.
+for size in 256M 4M; do
+	options=LARIAT_SIZE=$size harmless "data-of-$size" "$victims/harm_limits" data
+done
+
 # All of a program's memory is locked: what is left of a limit is what it was, and nothing is resident
 # that is not the program's.
 memlock=$victims/harm_memlock
