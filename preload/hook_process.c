@@ -181,11 +181,23 @@ LAR_EXPORT void quick_exit(int code)
 	__builtin_unreachable();
 }
 
-/* prctl(PR_SET_SECCOMP) and seccomp(2): see life_sandboxed(). Another of its uses is to name the
- * thread. */
+/* A call that installs a filter unless the kernel refuses it. */
+static bool prctl_filters(int option, const unsigned long *a)
+{
+	(void)a;
+	return option == PR_SET_SECCOMP;
+}
+
+static bool syscall_filters(long number, const long *a)
+{
+	return number == SYS_seccomp &&
+	       (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
+}
+
+/* See life_sandboxed(). Another of its uses is to name the thread. */
 LAR_EXPORT int prctl(int option, ...)
 {
-	bool filter = option == PR_SET_SECCOMP;
+	bool filter;
 	unsigned long a[4];
 	va_list ap;
 	int result;
@@ -194,8 +206,7 @@ LAR_EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	if (filter)
-		life_sandboxed();
+	filter = prctl_filters(option, a) && life_sandboxed();
 	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 	if (filter && result)
 		life_unsandboxed();
@@ -221,12 +232,10 @@ LAR_EXPORT long syscall(long number, ...)
 		hook_ticks();
 		return memlock_all((int)a[0], REAL(mlockall));
 	}
-	filter = number == SYS_seccomp &&
-		 (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
-	if (filter)
-		life_sandboxed();
+	filter = syscall_filters(number, a) && life_sandboxed();
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (filter && result)
+	/* a descriptor is no failure; the number of a thread, which one is asked for without, is */
+	if (filter && result && (result < 0 || !(a[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER)))
 		life_unsandboxed();
 	return result;
 }

@@ -480,22 +480,30 @@ void life_not_ended(void)
 		__atomic_store_n(&lar->header->end, LAR_END_NONE, __ATOMIC_RELEASE);
 }
 
-void life_sandboxed(void)
+static bool sandbox_prepare(void)
 {
 	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
-		return;
+		return false;
 	note_once(NOTE_SANDBOX, "the program filters its system calls: from now on only what needs "
 				"none is recorded");
 	describe_notes();
 	cpu_stop();
 	tracefile_reserve(SANDBOX_RESERVE);
 	thread_prepare();
-	sys_forbidden = 1;
+	return true;
+}
+
+bool life_sandboxed(void)
+{
+	if (!__atomic_load_n(&sys_forbidden, __ATOMIC_RELAXED) && !sandbox_prepare())
+		return false;
+	__atomic_fetch_add(&sys_forbidden, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 void life_unsandboxed(void)
 {
-	sys_forbidden = 0;
+	__atomic_fetch_sub(&sys_forbidden, 1, __ATOMIC_RELAXED);
 }
 
 /* The leak scan reads what is in the slots at less cost than what has been sealed. */

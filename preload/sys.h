@@ -15,7 +15,8 @@
 
 /*
  * The program has put itself under a system call filter that may kill it for what it does not
- * expect: from now on every function below fails at once and makes no call.
+ * expect: from now on every function below fails at once and makes no call. How many filters there
+ * are.
  */
 extern int sys_forbidden;
 

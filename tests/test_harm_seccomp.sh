@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Programs that filter system calls, with filters that kill: they go on as without the recorder, which
+# makes none then that it was not allowed.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+victim=$victims/harm_seccomp
+
+# A filter that is refused leaves the one before in force.
+harmless twice "$victim" twice
+finish

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* build: -fno-builtin */
+/*
+ * Filters of system calls that kill: "twice" one of few calls, then one that is refused; "probe"
+ * only calls that can install none.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RULES 100
+#define WORK  100000
+
+/* A filter that does one thing with the calls listed and another with the others. */
+static int filter(const int *calls, unsigned count, unsigned listed, unsigned others)
+{
+	struct sock_filter code[2 * RULES + 2];
+	struct sock_fprog program = { 0, code };
+	unsigned n = 0;
+
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						 offsetof(struct seccomp_data, nr));
+	for (unsigned i = 0; i < count && i < RULES; i++) {
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							 (unsigned)calls[i], 0, 1);
+		code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, listed);
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, others);
+	program.len = (unsigned short)n;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int few(void)
+{
+	static const int calls[] = { SYS_read,	     SYS_write,	   SYS_brk,	   SYS_mmap,
+				     SYS_munmap,     SYS_mremap,   SYS_exit_group, SYS_seccomp,
+				     SYS_newfstatat, SYS_getrandom };
+
+	return filter(calls, sizeof(calls) / sizeof(*calls), SECCOMP_RET_ALLOW,
+		      SECCOMP_RET_KILL_PROCESS);
+}
+
+static void work(void)
+{
+	for (int i = 0; i < WORK; i++) {
+		void *p = malloc(100);
+
+		p = realloc(p, 200);
+		free(p);
+	}
+}
+
+static int twice(void)
+{
+	struct sock_fprog none = { 0, NULL };
+	long result;
+
+	if (few())
+		return 3;
+	result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &none);
+	work();
+	printf("twice: %ld %s\n", result, strerror(errno));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(mode, "twice"))
+		return twice();
+	return 2;
+}
