@@ -181,17 +181,18 @@ LAR_EXPORT void quick_exit(int code)
 	__builtin_unreachable();
 }
 
-/* A call that installs a filter unless the kernel refuses it. */
+/* A call that installs a filter unless the kernel refuses it. Without a program it only asks what
+ * the kernel knows, and has no effect. */
 static bool prctl_filters(int option, const unsigned long *a)
 {
-	(void)a;
-	return option == PR_SET_SECCOMP;
+	return option == PR_SET_SECCOMP &&
+	       (a[0] == SECCOMP_MODE_STRICT || (a[0] == SECCOMP_MODE_FILTER && a[1]));
 }
 
 static bool syscall_filters(long number, const long *a)
 {
-	return number == SYS_seccomp &&
-	       (a[0] == SECCOMP_SET_MODE_FILTER || a[0] == SECCOMP_SET_MODE_STRICT);
+	return number == SYS_seccomp && ((a[0] == SECCOMP_SET_MODE_STRICT && !a[1] && !a[2]) ||
+					 (a[0] == SECCOMP_SET_MODE_FILTER && a[2]));
 }
 
 /* See life_sandboxed(). Another of its uses is to name the thread. */

@@ -10,4 +10,8 @@ victim=$victims/harm_seccomp
 
 # A filter that is refused leaves the one before in force.
 harmless twice "$victim" twice
+
+# One that cannot be a filter changes nothing, and nothing is said of it.
+options=LARIAT_RECORD=all,cpu harmless probe "$victim" probe
+same 'probe: what is said' '' "$(grep '^lariat: ' "$work/probe.err")"
 finish

@@ -71,11 +71,29 @@ static int twice(void)
 	return 0;
 }
 
+/* As libraries ask what the kernel knows. */
+static void probe(void)
+{
+	printf("filter: %ld", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL));
+	printf(" %s\n", strerror(errno));
+	printf("flags: %ld", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0xffff, NULL));
+	printf(" %s\n", strerror(errno));
+	printf("strict: %ld", syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL));
+	printf(" %s\n", strerror(errno));
+	printf("prctl filter: %d", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL));
+	printf(" %s\n", strerror(errno));
+	printf("prctl mode: %d", prctl(PR_SET_SECCOMP, 77, NULL));
+	printf(" %s\n", strerror(errno));
+	work();
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(mode, "twice"))
 		return twice();
+	if (!strcmp(mode, "probe"))
+		return probe(), 0;
 	return 2;
 }
