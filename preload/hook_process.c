@@ -207,7 +207,7 @@ LAR_EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	filter = prctl_filters(option, a) && life_sandboxed();
+	filter = prctl_filters(option, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 	if (filter && result)
 		life_unsandboxed();
@@ -233,7 +233,7 @@ LAR_EXPORT long syscall(long number, ...)
 		hook_ticks();
 		return memlock_all((int)a[0], REAL(mlockall));
 	}
-	filter = syscall_filters(number, a) && life_sandboxed();
+	filter = syscall_filters(number, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	/* a descriptor is no failure; the number of a thread, which one is asked for without, is */
 	if (filter && result && (result < 0 || !(a[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER)))

@@ -480,22 +480,23 @@ void life_not_ended(void)
 		__atomic_store_n(&lar->header->end, LAR_END_NONE, __ATOMIC_RELEASE);
 }
 
-static bool sandbox_prepare(void)
+static bool sandbox_prepare(uint64_t frame)
 {
-	if (!lar || atomic_load(&lar->phase) != PHASE_ON || !life_own_process())
+	/* a forked child that has had no event yet could not start any more */
+	if (!life_start() || !life_own_process())
 		return false;
 	note_once(NOTE_SANDBOX, "the program filters its system calls: from now on only what needs "
 				"none is recorded");
 	describe_notes();
 	cpu_stop();
 	tracefile_reserve(SANDBOX_RESERVE);
-	thread_prepare();
+	thread_prepare(frame);
 	return true;
 }
 
-bool life_sandboxed(void)
+bool life_sandboxed(uint64_t frame)
 {
-	if (!__atomic_load_n(&sys_forbidden, __ATOMIC_RELAXED) && !sandbox_prepare())
+	if (!__atomic_load_n(&sys_forbidden, __ATOMIC_RELAXED) && !sandbox_prepare(frame))
 		return false;
 	__atomic_fetch_add(&sys_forbidden, 1, __ATOMIC_RELAXED);
 	return true;

@@ -34,9 +34,9 @@ void life_not_ended(void);
 /*
  * The program is about to filter its system calls: takes disk in advance and makes none of its own
  * from now on. True when the second is to undo that, should the filter be refused; an earlier one
- * stays in force.
+ * stays in force. frame: of the wrapper.
  */
-bool life_sandboxed(void);
+bool life_sandboxed(uint64_t frame);
 void life_unsandboxed(void);
 
 /* Whether this is the process that started the recording, not a vfork child in its memory. */

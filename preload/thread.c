@@ -450,16 +450,17 @@ void thread_end(void)
 	FAULT_POINT(thread_ended);
 }
 
-void thread_prepare(void)
+void thread_prepare(uint64_t frame)
 {
-	struct thread *t = lar_self;
+	struct thread *t = lar_self->gate == GATE_BUSY ? NULL : span_open(frame);
 
-	if (t->gate != GATE_OPEN)
+	if (!t)
 		return;
-	t->gate = GATE_BUSY;
 	while (seal_grow(t))
 		;
-	t->gate = GATE_OPEN;
+	/* the name of the program's own file takes a system call */
+	unwind_capture(&t->stack, frame);
+	span_close(t);
 }
 
 /* CLOCK_THREAD_CPUTIME_ID of any thread of the process. */

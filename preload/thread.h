@@ -241,8 +241,8 @@ void thread_begin(uint32_t number, uint32_t creator, uint64_t stack_size);
 /* The calling thread is about to end: its slot becomes free for another. */
 void thread_end(void);
 
-/* Takes the rest of the calling thread's slot into use now. */
-void thread_prepare(void);
+/* Gives the calling thread a slot, should it have none, and takes the rest of it into use now. */
+void thread_prepare(uint64_t frame);
 
 /* Seals what this thread and threads that have ended left in slots; for the end of the process. */
 void thread_seal_all(void);

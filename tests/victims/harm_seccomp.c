@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RULES 100
@@ -87,12 +88,37 @@ static void probe(void)
 	work();
 }
 
+/* Filtered before anything has happened that is recorded. */
+static int first(void)
+{
+	if (few())
+		return 3;
+	work();
+	return write(1, "first\n", 6) != 6;
+}
+
+static int child(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(first());
+	waitpid(pid, &status, 0);
+	printf("child: %x\n", (unsigned)status);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(mode, "twice"))
 		return twice();
+	if (!strcmp(mode, "first"))
+		return first();
+	if (!strcmp(mode, "child"))
+		return child();
 	if (!strcmp(mode, "probe"))
 		return probe(), 0;
 	return 2;
