@@ -16,6 +16,7 @@
 #include "cpu.h"
 #include "dict.h"
 #include "fault.h"
+#include "filter.h"
 #include "hook.h"
 #include "inuse.h"
 #include "kernelio.h"
@@ -49,6 +50,7 @@ static uint64_t inherited_start_ns; /* of the parent's recording: names it */
 /* Options of the first recording: a child's environment may no longer be what ours was. */
 static struct config inherited_config;
 static bool inherited;
+static enum filter_leaves filter_leaves; /* of the image */
 
 bool spin_lock(struct spin *s)
 {
@@ -317,6 +319,12 @@ static bool start(bool child)
 		lar->config = inherited_config;
 	else
 		config_read(&lar->config, environment());
+	if (filter_leaves == FILTER_LEAVES_ALL_BUT_SCAN &&
+	    lar->config.leak_scan != CONFIG_LEAK_SCAN_OFF) {
+		lar->config.leak_scan = CONFIG_LEAK_SCAN_OFF;
+		note_once(NOTE_FILTERED, "the program was started under a filter of system calls "
+					 "that kills for a leak scan's; there is none");
+	}
 	inherited_config = lar->config;
 	lar_wants = lar->config.record;
 	if (sample_period) /* of the parent: else it is untouched, and stays out of memory */
@@ -358,6 +366,25 @@ static bool start(bool child)
 	return true;
 }
 
+/* Whether a filter of system calls that was there before lets us be; else we are out of its way. */
+static bool filter_passes(void)
+{
+	const char *record = config_get(environment(), "LARIAT_RECORD");
+
+	sys_look_emulated();
+	filter_leaves = filter_look(record && strstr(record, "cpu"));
+	if (filter_leaves <= FILTER_LEAVES_ALL_BUT_SCAN)
+		return true;
+	if (filter_leaves == FILTER_LEAVES_NOTE) {
+		config_read(&inherited_config, environment());
+		note_once(NOTE_FILTERED,
+			  "the program was started under a filter of system calls "
+			  "that kills for some of the recorder's; nothing is recorded");
+	}
+	sys_forbidden = 1;
+	return false;
+}
+
 static bool reserve(void)
 {
 	static _Atomic uint32_t reserving;
@@ -366,6 +393,8 @@ static bool reserve(void)
 	if (lar)
 		return true;
 	if (!atomic_compare_exchange_strong(&reserving, &none, 1))
+		return false;
+	if (!filter_passes())
 		return false;
 	lar = pool_map(sizeof(*lar));
 	if (!lar)

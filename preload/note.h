@@ -18,6 +18,7 @@ enum note {
 	NOTE_CPU,	/* no CPU samples */
 	NOTE_CONFIG,	/* an option's value is wrong; its default is used */
 	NOTE_BYPASS,	/* allocations and frees that are not seen */
+	NOTE_FILTERED,	/* one that was there before the program */
 	NOTE_KINDS
 };
 

@@ -27,4 +27,58 @@ done
 # One that cannot be a filter changes nothing, and nothing is said of it.
 options=LARIAT_RECORD=all,cpu harmless probe "$victim" probe
 same 'probe: what is said' '' "$(grep '^lariat: ' "$work/probe.err")"
+
+# A program that is started under one is not recorded where it kills for a call that this needs, and
+# has no leak scan where it kills for one of these. Refusals are no harm.
+does=work
+started() { # NAME KIND CALLS...
+	native "$1.native" "$victim" start "${@:2}" "$victim" "$does"
+	run_as "$1" "LARIAT_OUTPUT=$work/$1.%p.lariat" ${options:+$options} -- \
+		"$victim" start "${@:2}" env "LD_PRELOAD=$lib" "$victim" "$does"
+	same "$1: exit status" "$(status_of "$1.native")" "$(status_of "$1")"
+	same "$1: output" "$(cat "$work/$1.native.out")" "$(cat "$work/$1.out")"
+}
+said() { # NAME WORDS
+	same "$1: what is said" "$2" "$(grep -o 'nothing is recorded\|there is none' "$work/$1.err")"
+}
+none() { # NAME
+	same "$1: traces" '' "$(compgen -G "$work/$1.*.lariat")"
+}
+scanned() { # NAME WHETHER
+	same "$1: allocations, whether there was a scan" "[100000,$2]" "$(field "$1" \
+		'[([.heap.sites[] | select(.function == "work") | .allocations] | max), .leaks.scan.done]' |
+		jq -c .)"
+}
+# madvise, ftruncate, wait4, prctl, ...
+for calls in 28 77 61 157 '28 324' '102 110'; do
+	# shellcheck disable=SC2086
+	started "kill-${calls// /-}" kill $calls
+	none "kill-${calls// /-}"
+	said "kill-${calls// /-}" 'nothing is recorded'
+done
+options=LARIAT_QUIET=1 started quiet kill 28
+same 'quiet: what is said' '' "$(cat "$work/quiet.err")"
+for calls in 101 141; do # ptrace, setpriority
+	started "kill-$calls" kill $calls
+	scanned "kill-$calls" false
+	said "kill-$calls" 'there is none'
+done
+for calls in 101 141 '319 324'; do
+	# shellcheck disable=SC2086
+	started "errno-${calls// /-}" errno $calls
+	scanned "errno-${calls// /-}" true
+	said "errno-${calls// /-}" ''
+done
+# timer_create
+started no-cpu kill 222
+scanned no-cpu true
+options=LARIAT_RECORD=all,cpu started cpu kill 222
+none cpu
+# The process that finds it out is none of the program's.
+does=alone
+started alone-none kill 28
+started alone-no-scan kill 101
+scanned alone-no-scan false
+no_trace=1
+harmless few "$victim" start few ls -d /
 finish

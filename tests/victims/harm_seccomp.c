@@ -88,6 +88,15 @@ static void probe(void)
 	work();
 }
 
+/* Has no children. */
+static int alone(void)
+{
+	work();
+	printf("children: %d", waitpid(-1, NULL, WNOHANG | __WALL));
+	printf(" %s\n", strerror(errno));
+	return 0;
+}
+
 /* Filtered before anything has happened that is recorded. */
 static int first(void)
 {
@@ -109,16 +118,82 @@ static int child(void)
 	return 0;
 }
 
+/* Starts a program under a filter of its own: "errno" or "kill", for the calls with these numbers,
+ * or with "few" for all but those of a small program. */
+static int start(char **argv)
+{
+	static const int small[] = {
+		SYS_read,
+		SYS_write,
+		SYS_openat,
+		SYS_close,
+		SYS_fstat,
+		SYS_newfstatat,
+		SYS_lseek,
+		SYS_mmap,
+		SYS_mprotect,
+		SYS_munmap,
+		SYS_brk,
+		SYS_rt_sigaction,
+		SYS_rt_sigprocmask,
+		SYS_ioctl,
+		SYS_pread64,
+		SYS_access,
+		SYS_execve,
+		SYS_exit_group,
+		SYS_arch_prctl,
+		SYS_futex,
+		SYS_prlimit64,
+		SYS_set_tid_address,
+		SYS_set_robust_list,
+		SYS_getrandom,
+		SYS_statx,
+		SYS_rseq,
+		SYS_clone,
+		SYS_wait4,
+		SYS_getdents64,
+		SYS_statfs,
+		SYS_prctl,
+		SYS_gettid,
+		SYS_getpid,
+		SYS_fcntl,
+		SYS_dup2,
+	};
+	unsigned action = SECCOMP_RET_ERRNO | EPERM, count = 0;
+	int calls[RULES];
+
+	if (strcmp(*argv, "errno"))
+		action = SECCOMP_RET_KILL_PROCESS;
+	if (!strcmp(*argv, "few")) {
+		argv++;
+		if (filter(small, sizeof(small) / sizeof(*small), SECCOMP_RET_ALLOW, action))
+			return 3;
+	} else {
+		while (count < RULES && *++argv && **argv >= '0' && **argv <= '9')
+			calls[count++] = atoi(*argv);
+		if (filter(calls, count, action, SECCOMP_RET_ALLOW))
+			return 3;
+	}
+	execvp(*argv, argv);
+	return 127;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(mode, "twice"))
 		return twice();
+	if (!strcmp(mode, "work"))
+		return work(), 0;
+	if (!strcmp(mode, "alone"))
+		return alone();
 	if (!strcmp(mode, "first"))
 		return first();
 	if (!strcmp(mode, "child"))
 		return child();
+	if (!strcmp(mode, "start") && argc > 3)
+		return start(argv + 2);
 	if (!strcmp(mode, "probe"))
 		return probe(), 0;
 	return 2;

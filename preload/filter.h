@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A filter of system calls (seccomp) that was there before this image: of a service manager, of a
+ * sandbox's program that has started this one. It may kill for calls that only the recorder makes.
+ */
+#ifndef LARIAT_FILTER_H
+#define LARIAT_FILTER_H
+
+#include <stdbool.h>
+
+enum filter_leaves {
+	FILTER_LEAVES_ALL,	    /* or there is none */
+	FILTER_LEAVES_ALL_BUT_SCAN, /* the leak scan's are not to be made */
+	FILTER_LEAVES_NOTE,	    /* nothing but the write of a note */
+	FILTER_LEAVES_NOTHING,
+};
+
+/*
+ * What it leaves of the recorder's system calls. Where there is one, they are made in a process
+ * that is its own end: without effect, and nobody else waits for it. Makes no system call that the
+ * loader has not made before, but for that process. cpu: CPU time is to be sampled. To be called
+ * once, before any other system call of ours.
+ */
+enum filter_leaves filter_look(bool cpu);
+
+#endif
