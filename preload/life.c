@@ -520,6 +520,7 @@ static bool sandbox_prepare(uint64_t frame)
 	cpu_stop();
 	tracefile_reserve(SANDBOX_RESERVE);
 	thread_prepare(frame);
+	sys_keep_tids();
 	return true;
 }
 

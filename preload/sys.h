@@ -86,7 +86,9 @@ ssize_t sys_pread(int fd, void *buf, size_t n, off_t at);
 ssize_t sys_write(int fd, const void *buf, size_t n);
 ssize_t sys_readlink(const char *path, char *buf, size_t n);
 pid_t sys_getpid(void);
+/* Also under a filter, where sys_keep_tids() was called before and found out how; else -EPERM. */
 pid_t sys_gettid(void);
+void sys_keep_tids(void);
 void sys_yield(void);
 
 /* Blocks every signal, also those libc keeps for itself; the old mask goes to *old. */

@@ -264,7 +264,8 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 {
 	uint32_t tid = (uint32_t)sys_gettid(), owner = nested_in ? tid | NESTED_BIT : tid;
 	uint32_t number = thread_number();
-	int32_t index = slot_find(owner);
+	/* under a filter that may be unknown: nobody could tell whose the slot is */
+	int32_t index = (int32_t)tid > 0 ? slot_find(owner) : -1;
 	struct thread *t;
 
 	lockcell_not_alone();

@@ -24,6 +24,10 @@ for trace in "$work"/child.*.lariat; do
 	[ "$trace" = "$(trace_of child)" ] || all_recorded child "$trace"
 done
 
+# Threads that start later: each has a slot of its own, of one that has ended.
+harmless threads "$victim" threads
+same 'threads: numbers in the trace' 9 "$(field threads .threads.thread_count)"
+
 # One that cannot be a filter changes nothing, and nothing is said of it.
 options=LARIAT_RECORD=all,cpu harmless probe "$victim" probe
 same 'probe: what is said' '' "$(grep '^lariat: ' "$work/probe.err")"

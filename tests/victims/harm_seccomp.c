@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RULES 100
-#define WORK  100000
+#define RULES	100
+#define WORK	100000
+#define THREADS 4
 
 /* A filter that does one thing with the calls listed and another with the others. */
 static int filter(const int *calls, unsigned count, unsigned listed, unsigned others)
@@ -178,6 +180,38 @@ static int start(char **argv)
 	return 127;
 }
 
+static void *work_in_thread(void *unused)
+{
+	work();
+	return unused;
+}
+
+static int run_threads(void)
+{
+	pthread_t thread[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&thread[i], NULL, work_in_thread, NULL))
+			return 1;
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}
+
+/* Some before it, and as many that do not know their numbers. */
+static int threads(void)
+{
+	static const int calls[] = { SYS_gettid, SYS_getpid, SYS_tgkill, SYS_sched_yield };
+
+	if (run_threads() ||
+	    filter(calls, sizeof(calls) / sizeof(*calls), SECCOMP_RET_KILL_PROCESS,
+		   SECCOMP_RET_ALLOW) ||
+	    run_threads())
+		return 3;
+	puts("threads");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -186,6 +220,8 @@ int main(int argc, char **argv)
 		return twice();
 	if (!strcmp(mode, "work"))
 		return work(), 0;
+	if (!strcmp(mode, "threads"))
+		return threads();
 	if (!strcmp(mode, "alone"))
 		return alone();
 	if (!strcmp(mode, "first"))
