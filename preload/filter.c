@@ -6,7 +6,10 @@
 #include "filter.h"
 
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -195,4 +198,132 @@ enum filter_leaves filter_look(bool cpu)
 		sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
 	sys_munmap((void *)step, PAGE);
 	return leaves[reached];
+}
+
+/* The interpreter's state; linux/filter.h has its words, "seccomp(2)" what of them is allowed. */
+struct machine {
+	uint32_t a, x, memory[BPF_MEMWORDS];
+	struct seccomp_data data;
+};
+
+static uint32_t load(const struct machine *m, const struct sock_filter *i)
+{
+	uint32_t word = 0;
+
+	switch (BPF_MODE(i->code)) {
+	case BPF_ABS:
+		if (i->k <= sizeof(m->data) - sizeof(word))
+			memcpy(&word, (const uint8_t *)&m->data + i->k, sizeof(word));
+		return word;
+	case BPF_MEM:
+		return m->memory[i->k % BPF_MEMWORDS];
+	case BPF_LEN:
+		return sizeof(m->data);
+	default:
+		return i->k;
+	}
+}
+
+static uint32_t compute(const struct machine *m, const struct sock_filter *i)
+{
+	uint32_t b = BPF_SRC(i->code) == BPF_X ? m->x : i->k;
+
+	switch (BPF_OP(i->code)) {
+	case BPF_ADD:
+		return m->a + b;
+	case BPF_SUB:
+		return m->a - b;
+	case BPF_MUL:
+		return m->a * b;
+	case BPF_DIV:
+		return b ? m->a / b : 0;
+	case BPF_OR:
+		return m->a | b;
+	case BPF_AND:
+		return m->a & b;
+	case BPF_XOR:
+		return m->a ^ b;
+	case BPF_LSH:
+		return m->a << b % 32;
+	case BPF_RSH:
+		return m->a >> b % 32;
+	default: /* BPF_NEG */
+		return 0 - m->a;
+	}
+}
+
+/* How many instructions are left out. */
+static uint32_t jump(const struct machine *m, const struct sock_filter *i)
+{
+	uint32_t b = BPF_SRC(i->code) == BPF_X ? m->x : i->k;
+	bool yes;
+
+	switch (BPF_OP(i->code)) {
+	case BPF_JA:
+		return i->k;
+	case BPF_JEQ:
+		yes = m->a == b;
+		break;
+	case BPF_JGT:
+		yes = m->a > b;
+		break;
+	case BPF_JGE:
+		yes = m->a >= b;
+		break;
+	default: /* BPF_JSET */
+		yes = m->a & b;
+		break;
+	}
+	return yes ? i->jt : i->jf;
+}
+
+static uint32_t verdict(const struct sock_fprog *program, struct machine *m)
+{
+	for (uint32_t at = 0; at < program->len; at++) {
+		const struct sock_filter *i = &program->filter[at];
+
+		switch (BPF_CLASS(i->code)) {
+		case BPF_LD:
+			m->a = load(m, i);
+			break;
+		case BPF_LDX:
+			m->x = load(m, i);
+			break;
+		case BPF_ST:
+			m->memory[i->k % BPF_MEMWORDS] = m->a;
+			break;
+		case BPF_STX:
+			m->memory[i->k % BPF_MEMWORDS] = m->x;
+			break;
+		case BPF_ALU:
+			m->a = compute(m, i);
+			break;
+		case BPF_JMP:
+			at += jump(m, i);
+			break;
+		case BPF_RET:
+			return BPF_RVAL(i->code) == BPF_A ? m->a : i->k;
+		default: /* BPF_MISC */
+			if (BPF_MISCOP(i->code) == BPF_TXA)
+				m->a = m->x;
+			else
+				m->x = m->a;
+			break;
+		}
+	}
+	return SECCOMP_RET_KILL_PROCESS;
+}
+
+bool filter_kills_look(const struct sock_fprog *program)
+{
+	struct machine m;
+	uint32_t action;
+
+	memset(&m, 0, sizeof(m));
+	m.data.nr = SYS_clone;
+	m.data.arch = AUDIT_ARCH_X86_64;
+	m.data.args[0] = CLONE_VFORK;
+	action = verdict(program, &m) & SECCOMP_RET_ACTION_FULL;
+	return action == SECCOMP_RET_KILL_PROCESS || action == SECCOMP_RET_KILL_THREAD ||
+	       action == SECCOMP_RET_TRAP;
 }

@@ -23,4 +23,12 @@ enum filter_leaves {
  */
 enum filter_leaves filter_look(bool cpu);
 
+struct sock_fprog;
+
+/*
+ * Whether a filter that the program has just installed kills for the clone(2) with which
+ * filter_look() begins, in programs that are started under it. Any context.
+ */
+bool filter_kills_look(const struct sock_fprog *program);
+
 #endif

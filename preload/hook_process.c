@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes: fork, exec, the end, and libraries that go away. */
 #include <alloca.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
@@ -195,6 +196,14 @@ static bool syscall_filters(long number, const long *a)
 					 (a[0] == SECCOMP_SET_MODE_FILTER && a[2]));
 }
 
+static void filter_answered(bool installed, uint64_t program)
+{
+	if (installed)
+		life_filtered((const struct sock_fprog *)program);
+	else
+		life_unsandboxed();
+}
+
 /* See life_sandboxed(). Another of its uses is to name the thread. */
 LAR_EXPORT int prctl(int option, ...)
 {
@@ -209,8 +218,8 @@ LAR_EXPORT int prctl(int option, ...)
 	va_end(ap);
 	filter = prctl_filters(option, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
-	if (filter && result)
-		life_unsandboxed();
+	if (filter)
+		filter_answered(!result, a[0] == SECCOMP_MODE_FILTER ? a[1] : 0);
 	if (option == PR_SET_NAME && !result)
 		thread_named(thread_number(), (const char *)a[0]);
 	return result;
@@ -236,8 +245,9 @@ LAR_EXPORT long syscall(long number, ...)
 	filter = syscall_filters(number, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	/* a descriptor is no failure; the number of a thread, which one is asked for without, is */
-	if (filter && result && (result < 0 || !(a[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER)))
-		life_unsandboxed();
+	if (filter)
+		filter_answered(!result || (result > 0 && a[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER),
+				a[0] == SECCOMP_SET_MODE_FILTER ? (uint64_t)a[2] : 0);
 	return result;
 }
 

@@ -512,7 +512,9 @@ void life_not_ended(void)
 static bool sandbox_prepare(uint64_t frame)
 {
 	/* a forked child that has had no event yet could not start any more */
-	if (!life_start() || !life_own_process())
+	if (!life_start())
+		return !lar || atomic_load(&lar->phase) == PHASE_OFF;
+	if (!life_own_process())
 		return false;
 	note_once(NOTE_SANDBOX, "the program filters its system calls: from now on only what needs "
 				"none is recorded");
@@ -530,6 +532,12 @@ bool life_sandboxed(uint64_t frame)
 		return false;
 	__atomic_fetch_add(&sys_forbidden, 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+void life_filtered(const struct sock_fprog *program)
+{
+	if (program && filter_kills_look(program))
+		environment_leave(environment());
 }
 
 void life_unsandboxed(void)

@@ -39,6 +39,11 @@ void life_not_ended(void);
 bool life_sandboxed(uint64_t frame);
 void life_unsandboxed(void);
 
+/* It is in force: programs that are started under it have no recorder, could that not even look
+ * what the filter leaves. program: the filter, or NULL. */
+struct sock_fprog;
+void life_filtered(const struct sock_fprog *program);
+
 /* Whether this is the process that started the recording, not a vfork child in its memory. */
 bool life_own_process(void);
 

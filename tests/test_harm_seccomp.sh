@@ -84,5 +84,7 @@ started alone-none kill 28
 started alone-no-scan kill 101
 scanned alone-no-scan false
 no_trace=1
+# where it could not even be found out: clone
+for kind in kill errno; do harmless "clone-$kind" "$victim" start $kind 56 "$victim" work; done
 harmless few "$victim" start few ls -d /
 finish
