@@ -197,7 +197,7 @@ enum filter_leaves filter_look(bool cpu)
 	if (pid > 0 && reached >= STEP_WAIT)
 		sys_call6(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
 	sys_munmap((void *)step, PAGE);
-	return leaves[reached];
+	return pid < 0 ? FILTER_LEAVES_UNKNOWN : leaves[reached];
 }
 
 /* The interpreter's state; linux/filter.h has its words, "seccomp(2)" what of them is allowed. */

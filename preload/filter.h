@@ -12,6 +12,7 @@ enum filter_leaves {
 	FILTER_LEAVES_ALL,	    /* or there is none */
 	FILTER_LEAVES_ALL_BUT_SCAN, /* the leak scan's are not to be made */
 	FILTER_LEAVES_NOTE,	    /* nothing but the write of a note */
+	FILTER_LEAVES_UNKNOWN, /* no process could be made to look; the same is to be made of it */
 	FILTER_LEAVES_NOTHING,
 };
 

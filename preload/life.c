@@ -375,11 +375,16 @@ static bool filter_passes(void)
 	filter_leaves = filter_look(record && strstr(record, "cpu"));
 	if (filter_leaves <= FILTER_LEAVES_ALL_BUT_SCAN)
 		return true;
-	if (filter_leaves == FILTER_LEAVES_NOTE) {
+	if (filter_leaves != FILTER_LEAVES_NOTHING) {
 		config_read(&inherited_config, environment());
-		note_once(NOTE_FILTERED,
-			  "the program was started under a filter of system calls "
-			  "that kills for some of the recorder's; nothing is recorded");
+		note_once(
+			NOTE_FILTERED,
+			filter_leaves == FILTER_LEAVES_NOTE
+				? "the program was started under a filter of system calls "
+				  "that kills for some of the recorder's; nothing is recorded"
+				: "the program was started under a filter of system calls, and no "
+				  "process could be made to look whether it kills for the "
+				  "recorder's; nothing is recorded");
 	}
 	sys_forbidden = 1;
 	return false;

@@ -86,5 +86,9 @@ scanned alone-no-scan false
 no_trace=1
 # where it could not even be found out: clone
 for kind in kill errno; do harmless "clone-$kind" "$victim" start $kind 56 "$victim" work; done
+said clone-kill ''
+does=work started clone-refused errno 56
+none clone-refused
+said clone-refused 'nothing is recorded'
 harmless few "$victim" start few ls -d /
 finish

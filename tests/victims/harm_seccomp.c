@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* build: -fno-builtin */
 /*
- * Filters of system calls that kill: "twice" one of few calls, then one that is refused; "probe"
- * only calls that can install none.
+ * Filters of system calls that kill: "twice" one of few calls, then one that is refused; "first"
+ * and "child" what comes first after one, here or in a fork; "threads" that start under one;
+ * "probe" only calls that can install none; "start" (few | kill CALLS | errno CALLS) PROGRAM one
+ * under it, such as this with "work", or with "alone", which tells of processes that are not its
+ * own.
  */
 #include <errno.h>
 #include <linux/filter.h>
