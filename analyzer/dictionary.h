@@ -38,7 +38,7 @@ struct dictionary {
 	uint32_t note_count, note_room;
 	struct trace_misuse *misuses;
 	uint32_t misuse_count, misuse_room;
-	const char *bypassed_by; /* a library whose calls of malloc are not seen, or NULL */
+	const char *bypassed_by; /* who allocates out of sight, or NULL */
 	uint64_t last_ticks;	 /* latest time that a record names */
 };
 

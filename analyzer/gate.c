@@ -77,7 +77,7 @@ static const char *partial_reason(const struct gate_expr *e, const json_t *repor
 	if (begins_with(e->path, "trace") || begins_with(e->path, "process"))
 		return NULL;
 	if (heap && json_is_string(trace_of(report, "bypassed_by")))
-		return "a library allocates out of the recorder's sight";
+		return "not all that the program allocates was seen";
 	if (begins_with(e->path, "heap.misuse"))
 		return misuse_partial_reason(report, end);
 	if (json_is_true(trace_of(report, "partial")))

@@ -169,7 +169,9 @@ void text_leaks(struct analysis *a, bool brief)
 	say_sampled(a);
 	if (!leak_blocks(a))
 		text_say(a, "Nothing: every %s was freed%s.",
-			 a->heap->sampling.period ? "recorded block" : "block",
+			 a->heap->sampling.period ? "recorded block"
+			 : a->facts->bypassed_by  ? "block that was seen"
+						  : "block",
 			 a->suppressed_total.blocks ? " or is suppressed" : "");
 	else
 		text_say(a, "%s in %s at the end, still in use or lost",

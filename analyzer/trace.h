@@ -98,7 +98,7 @@ struct trace_facts {
 	uint32_t note_count;
 	const struct trace_misuse *misuses;
 	uint32_t misuse_count;
-	const char *bypassed_by; /* a library whose calls of malloc are not seen; NULL = none */
+	const char *bypassed_by; /* who allocates out of sight; NULL = none */
 };
 
 /*

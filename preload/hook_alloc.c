@@ -29,7 +29,7 @@ static lar_noinline void *sampled_alloc(unsigned call, void *p, size_t size, uin
 
 static lar_noinline void *sampled_malloc(size_t size)
 {
-	void *p = real.malloc(size);
+	void *p = REAL(malloc)(size);
 
 	/* of a thread that has no countdown yet nothing is left */
 	if (unlikely(!p || (uint64_t)lar_self->sample_left < size || hook_cxx.new_call))
@@ -76,7 +76,7 @@ static lar_noinline lar_cold bool is_early(void)
 	if (!lar_self)
 		return true;
 	real_resolve();
-	return false;
+	return !REAL(malloc);
 }
 
 #define EARLY		   (unlikely(!real.malloc) && is_early())

@@ -489,7 +489,7 @@ static bool end_write(enum lar_end end, int code, bool seal)
 		thread_seal_all();
 	misuse_finish();
 	if (lar_wants & LAR_RECORD_HEAP)
-		sight_bypassed();
+		sight_bypassed(false);
 	tracefile_clock_pair();
 	if (lar_wants & LAR_RECORD_IO)
 		kernelio_sample();

@@ -173,13 +173,18 @@ struct search {
 	struct symbols table[SEARCH_TABLE];
 };
 
-static const struct link_map *next_map(void)
+static const struct link_map *own_map(void)
 {
 	struct dl_find_object found;
 
-	if (_dl_find_object((void *)&real_resolve, &found))
-		return NULL;
-	return found.dlfo_link_map->l_next;
+	return _dl_find_object((void *)&real_resolve, &found) ? NULL : found.dlfo_link_map;
+}
+
+static const struct link_map *next_map(void)
+{
+	const struct link_map *own = own_map();
+
+	return own ? own->l_next : NULL;
 }
 
 static void search_begin(struct search *search)
@@ -260,14 +265,12 @@ static const char *const operators[] = {
 };
 #define OPERATORS (sizeof(operators) / sizeof(*operators))
 
-/* Does the program, or what is loaded before the recorder, define one of `count` names? */
-static bool is_defined_before(const char *const *name, size_t count)
+/* The program, or what is loaded before the recorder, if it defines one of `count` names. */
+static const struct link_map *definer_before(const char *const *name, size_t count)
 {
-	struct dl_find_object found;
+	const struct link_map *own = own_map();
 
-	if (_dl_find_object((void *)&real_resolve, &found))
-		return true;
-	for (const struct link_map *m = found.dlfo_link_map->l_prev; m; m = m->l_prev) {
+	for (const struct link_map *m = own ? own->l_prev : NULL; m; m = m->l_prev) {
 		struct symbols s;
 
 		if (!symbols_of(m, &s))
@@ -276,10 +279,15 @@ static bool is_defined_before(const char *const *name, size_t count)
 			struct wanted w = { name[i], gnu_hash_of(name[i]), true };
 
 			if (find_in(&s, &w))
-				return true;
+				return m;
 		}
 	}
-	return false;
+	return NULL;
+}
+
+static bool is_defined_before(const char *const *name, size_t count)
+{
+	return !own_map() || definer_before(name, count);
 }
 
 bool real_operators_replaced(void)
@@ -436,6 +444,10 @@ static void rows_resolve(const struct search *search, size_t from, size_t to)
 }
 
 static const struct link_map *last_at_start;
+static const struct link_map *malloc_in_front;
+
+_Static_assert(offsetof(struct real, malloc) == 0, "the first row");
+static const char *const malloc_name = "malloc";
 
 /*
  * What was loaded when the first name was looked up, which is before the program runs: it stays
@@ -452,6 +464,7 @@ static const struct search *search_at_start(struct search *own)
 	search_begin(own);
 	if (atomic_compare_exchange_strong(&known, &none, 1)) {
 		first = *own;
+		malloc_in_front = definer_before(&malloc_name, 1);
 		last_at_start = next_map();
 		while (last_at_start && last_at_start->l_next)
 			last_at_start = last_at_start->l_next;
@@ -465,8 +478,9 @@ void real_resolve(void)
 	struct search own;
 	const struct search *search = search_at_start(&own);
 
-	/* further objects may have been loaded later, and go away while they are looked at */
-	rows_resolve(search, 0, search->rest ? NAMES : HEAP_NAMES);
+	/* malloc, which is the first, waits until it is called where another stands in front;
+	 * further objects may have been loaded later, and go away while they are looked at */
+	rows_resolve(search, malloc_in_front ? 1 : 0, search->rest ? NAMES : HEAP_NAMES);
 }
 
 void real_resolve_near(const void *pointer)
@@ -485,9 +499,18 @@ void *real_find_early(const char *symbol)
 	return search_for(&search, symbol);
 }
 
-const struct link_map *real_loaded_later(void)
+const struct link_map *real_malloc_instead(void)
 {
-	return last_at_start ? last_at_start->l_next : NULL;
+	return real.malloc ? NULL : malloc_in_front;
+}
+
+struct real_objects real_loaded(void)
+{
+	struct real_objects o = { own_map(), last_at_start };
+
+	while (o.first && o.first->l_prev)
+		o.first = o.first->l_prev;
+	return o;
 }
 
 void *real_find_late(const char *symbol)

@@ -79,8 +79,8 @@ struct real {
 #pragma GCC diagnostic pop
 extern LAR_LOCAL struct real real;
 
-/* Fills what a program needs from the start: the heap's rows. Any context; calls made at the same
- * time do the same. */
+/* Fills what a program needs from the start: the heap's rows, but for a malloc that may never be
+ * called (real_malloc_instead()). Any context; calls made at the same time do the same. */
 void real_resolve(void);
 
 /* Fills a pointer, and others near it that are still NULL, in the same way. */
@@ -99,11 +99,18 @@ void *real_find_early(const char *symbol);
 void *real_find_late(const char *symbol);
 
 /*
- * The first object that was opened since the first name was looked up, NULL when there is none.
- * Another thread may unload it at any time.
+ * The objects that were loaded when the first name was looked up, which stay: from the program
+ * itself to `last`, NULL before that. Another thread may unload those behind `last` at any time.
  */
 struct link_map;
-const struct link_map *real_loaded_later(void);
+struct real_objects {
+	const struct link_map *first, *last;
+};
+struct real_objects real_loaded(void);
+
+/* The program, or what was loaded before the recorder, if it has a malloc, and that has never
+ * called the recorder's, nor has anything else; or NULL. */
+const struct link_map *real_malloc_instead(void);
 
 /* Does the program, or what is loaded before the recorder, have an operator new or delete of its
  * own? Then a new of theirs may go with a delete of the library's. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dict.h"
+#include "mapname.h"
 #include "note.h"
 #include "real.h"
 #include "recorder.h"
@@ -170,57 +171,87 @@ static bool object_bypasses(const struct link_map *map)
 	return plt_bypasses(&o) || addresses_bypass(&o);
 }
 
-static void say(const struct link_map *map)
+/* By the name that it was opened by, or else that of its file. */
+static void name_object(const struct link_map *map)
 {
 	size_t n = read_some((uint64_t)map->l_name, look.path, LONGEST_PATH);
-	const char *name, *said;
 
 	look.path[n] = '\0';
-	n = strlen(look.path);
+	if (!look.path[0])
+		look.path[mapname_find((uint64_t)map->l_ld, look.path, LONGEST_PATH)] = '\0';
+}
+
+static void say(const struct link_map *map, bool instead)
+{
+	const char *name, *said;
+
+	name_object(map);
 	name = strrchr(look.path, '/');
-	note_once(NOTE_BYPASS,
-		  "malloc and free are called out of sight by %s (RTLD_DEEPBIND?): what it frees "
-		  "counts as in use, and no free is called wrong",
-		  name ? name + 1 : look.path);
+	name = name ? name + 1 : look.path;
+	if (instead)
+		note_once(NOTE_BYPASS, "malloc is that of %s: what it allocates is not seen", name);
+	else
+		note_once(NOTE_BYPASS,
+			  "malloc and free are called out of sight by %s (RTLD_DEEPBIND or "
+			  "__libc_malloc?): what it "
+			  "frees counts as in use, and no free is called wrong",
+			  name);
 	said = note_text(NOTE_BYPASS);
 	if (said)
 		dict_append(LAR_DICT_NOTE, NOTE_BYPASS, said, strlen(said) + 1);
-	dict_append(LAR_DICT_BYPASS, 0, look.path, n + 1);
+	dict_append(LAR_DICT_BYPASS, 0, look.path, strlen(look.path) + 1);
 }
 
-static bool look_at_all(void)
+/* From the object at `at` to `last`, or until there are no more. */
+static bool look_at_objects(uint64_t at, const struct link_map *last)
 {
-	uint64_t at = (uint64_t)real_loaded_later();
-	bool found = false;
-
-	look.memory = at ? sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0) : -1;
-	if (look.memory < 0)
-		return false;
-	for (unsigned i = 0; at && !found && i < OBJECTS_MOST; i++) {
+	for (unsigned i = 0; at && i < OBJECTS_MOST; i++) {
 		struct link_map map;
 
 		/* what is public of it comes first */
 		if (!read_all(at, &map, offsetof(struct link_map, l_prev)))
 			break;
-		found = object_bypasses(&map);
-		if (found)
-			say(&map);
+		if (object_bypasses(&map)) {
+			say(&map, false);
+			return true;
+		}
+		if (at == (uint64_t)last)
+			break;
 		at = (uint64_t)map.l_next;
 	}
+	return false;
+}
+
+static bool look_at_all(bool all)
+{
+	const struct real_objects start = real_loaded();
+	const struct link_map *instead = real_malloc_instead();
+	bool found = instead;
+
+	if (!start.first || !start.last)
+		return false;
+	look.memory = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
+	if (look.memory < 0)
+		return false;
+	if (instead)
+		say(instead, true);
+	else
+		found = look_at_objects((uint64_t)start.first, all ? start.last : start.first) ||
+			look_at_objects((uint64_t)start.last->l_next, NULL);
 	sys_close(look.memory);
 	return found;
 }
 
-bool sight_bypassed(void)
+bool sight_bypassed(bool all)
 {
 	uint64_t mask;
 
-	if (lar->bypassed || sys_forbidden || !real_loaded_later())
+	if (lar->bypassed || sys_forbidden)
 		return lar->bypassed;
 	sys_block_signals(&mask);
 	if (spin_lock(&lar->sight_lock)) {
 		if (!lar->bypassed)
-			lar->bypassed = look_at_all();
+			lar->bypassed = look_at_all(all);
 		spin_unlock(&lar->sight_lock);
 	}
 	sys_restore_signals(&mask);

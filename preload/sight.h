@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether the program has calls of the malloc family that the recorder does not see although it
- * stands before libc: a library opened with RTLD_DEEPBIND finds libc first. Its blocks are unknown
- * when others give them back, and blocks that it gives back stay in use.
+ * stands before libc: a library opened with RTLD_DEEPBIND finds libc first, some call libc's by
+ * another name, and an allocator in the program itself stands before the recorder. Such blocks are
+ * unknown when others give them back, and blocks that are given back there stay in use.
  */
 #ifndef LARIAT_SIGHT_H
 #define LARIAT_SIGHT_H
@@ -10,10 +11,10 @@
 #include <stdbool.h>
 
 /*
- * Whether there is, or was at an earlier call, such a library; says so once (note.h). Looks at what
- * was loaded since the start, at the cost of some system calls for each object; nothing where none
- * was. Any context.
+ * Whether there is, or was at an earlier call, such an object; says so once (note.h). Looks at the
+ * program and at what was loaded since the start, the latter at the cost of some system calls for
+ * each; if `all`, at what was loaded with the program, too. Any context.
  */
-bool sight_bypassed(void);
+bool sight_bypassed(bool all);
 
 #endif

@@ -114,7 +114,7 @@ static bool blocks_unknown(void)
 		lost += lar->header->lost[reasons[i]];
 	/* at the end it has been looked for already */
 	return lost || lar->header->parent_start_ns ||
-	       (lar->header->end ? lar->bypassed : sight_bypassed());
+	       (lar->header->end ? lar->bypassed : sight_bypassed(false));
 }
 
 /* The first free place is taken, and keeps its function when it is left: behind one that has none,

@@ -177,9 +177,74 @@ for library in noplt taken; do
 	same "deep: called by address, $library" "./lib$library.so 0 0 0 0" \
 		"$(field "deep-$library" .trace.bypassed_by) $(counts "deep-$library")"
 done
+
+# An allocator in the program itself, which the recorder stands behind; libc's by another name; and a
+# malloc in front that calls the recorder's.
+cat >alone.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+void *__libc_malloc(size_t size);
+void __libc_free(void *p);
+#ifdef OWN
+static char room[1 << 16] __attribute__((aligned(16))), *next = room;
+void *malloc(size_t size) { char *p = next; next += (size + 15) & ~15ul; return p; }
+void free(void *p) { (void)p; }
+void *calloc(size_t n, size_t size) { return malloc(n * size); }
+void *realloc(void *p, size_t size) { (void)p; return malloc(size); }
+#endif
+int main(void)
+{
+	for (int i = 0; i < 100; i++) {
+		void *volatile p = malloc(100), *volatile q;
+		free(p);
+#ifndef OWN
+		q = __libc_malloc(100);
+		free(q);
+		q = malloc(50);
+		__libc_free(q);
+#endif
+	}
+	puts("done");
+}
+END
+cat >front.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+static void *(*next)(size_t);
+void *malloc(size_t size)
+{
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "malloc");
+	return next(size);
+}
+END
+gcc -O1 -DOWN -o own-malloc alone.c && gcc -O1 -o other-name alone.c &&
+	gcc -O1 -shared -fPIC -o libfront.so front.c
+harmless own-malloc ./own-malloc
+same "an allocator of its own: who is not seen, what is" "$PWD/own-malloc 0" \
+	"$(field own-malloc '.trace.bypassed_by + " " + (.heap.allocations | tostring)')"
+same "an allocator of its own: is said, once" 1 "$(grep -c '^lariat: malloc is that of own-malloc' "$work/own-malloc.err")"
+same "an allocator of its own: nothing is called freed" 'Nothing: every block that was seen was freed.' \
+	"$("$lariat" report "$(trace_of own-malloc)" | grep -o 'Nothing: .*')"
+harmless other-name ./other-name
+same "libc's malloc by another name: no alarm" "$PWD/other-name 0 0 0 0" \
+	"$(field other-name .trace.bypassed_by) $(counts other-name)"
+for sample in 0 64; do
+	run_as "front-$sample" "LARIAT_OUTPUT=$work/front-$sample.%p.lariat" "LARIAT_SAMPLE=$sample" -- \
+		env "LD_PRELOAD=$PWD/libfront.so:$lib" "$victims/heap_calls"
+	same "a malloc in front that calls ours: exit status" 0 "$(status_of "front-$sample")"
+	same "a malloc in front that calls ours: nobody is bypassed" null \
+		"$(field "front-$sample" .trace.bypassed_by)"
+	[ "$(field "front-$sample" .heap.allocations)" -gt 0 ] ||
+		fail "a malloc in front that calls ours: nothing is recorded"
+done
 for what in 'heap.misuse.double_frees == 0' 'leaks.definitely_lost.blocks < 1000' 'heap.peak_bytes < 1G'; do
-	same "deep: no gate passes on what is not seen: $what" 'a library allocates out of the recorder'"'"'s sight' \
-		"$("$lariat" gate --format json --assert "$what" "$(trace_of deep)" | jq -r '.gate.assertions[0].reason')"
+	for seen in deep own-malloc other-name; do
+		same "$seen: no gate passes on what is not seen: $what" 'not all that the program allocates was seen' \
+			"$("$lariat" gate --format json --assert "$what" "$(trace_of $seen)" |
+				jq -r '.gate.assertions[0].reason')"
+	done
 done
 "$lariat" gate --assert 'process.exit_code == 0' "$(trace_of deep)" >"$work/out" ||
 	fail "deep: a gate of what is not about the heap: $(cat "$work/out")"
