@@ -24,7 +24,7 @@ static void record_open(struct io_call *io, int dir, const char *path, int fd)
 			target_forget(fd);
 			target = target_of_fd(fd);
 		} else {
-			target = target_of_path(dir, path, fd >= 0);
+			target = target_of_path(dir, path, fd >= 0, fd);
 			if (fd >= 0)
 				target_set(fd, target);
 		}

@@ -113,7 +113,7 @@ void io_record_path(const struct io_call *c, int dir, const char *path, int64_t 
 	/* signal handlers that interrupt the look-up of the name record elsewhere */
 	t = span_open(c->frame);
 	if (t) {
-		target = target_of_path(dir, path, result >= 0);
+		target = target_of_path(dir, path, result >= 0, -1);
 		span_close(t);
 	}
 	errno = e;

@@ -19,7 +19,7 @@ static void record_opened(struct io_call *io, const char *path, const FILE *f)
 		return;
 	t = span_open(io->frame);
 	if (t) {
-		target = path ? target_of_path(AT_FDCWD, path, f != NULL) : 0;
+		target = path ? target_of_path(AT_FDCWD, path, f != NULL, fd_of(f)) : 0;
 		if (fd_of(f) >= 0)
 			target_set(fd_of(f), target);
 		span_close(t);

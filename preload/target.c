@@ -432,7 +432,20 @@ static size_t path_length(const char *path, size_t most, bool readable)
 	return n;
 }
 
-uint32_t target_of_path(int dir, const char *path, bool readable)
+/* The system is asked what it is when the name is not known as that of a file. */
+static uint32_t intern_opened(char *name, size_t n, int fd)
+{
+	uint32_t kind = LAR_TARGET_FILE;
+	ssize_t length = (ssize_t)n;
+
+	if (fd >= 0 && !names_find(name_hash(kind, name, n))) {
+		name[n] = 0;
+		kind = kind_of(fd, name, &length);
+	}
+	return intern(kind, name, n);
+}
+
+uint32_t target_of_path(int dir, const char *path, bool readable, int fd)
 {
 	char name[NAME_SIZE];
 	size_t n, at = 0;
@@ -460,7 +473,7 @@ uint32_t target_of_path(int dir, const char *path, bool readable)
 	if (!n && at > 1)
 		at--;
 	memcpy(name + at, path, n);
-	return intern(LAR_TARGET_FILE, name, at + n);
+	return intern_opened(name, at + n, fd);
 }
 
 void target_set(int fd, uint32_t target)

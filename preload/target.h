@@ -36,9 +36,9 @@ uint32_t target_of_address(int fd, const struct sockaddr_storage *a, size_t len)
 
 /*
  * The target of a path that a call named; dir as for openat(). `readable`: the call has read it, as
- * it did not fail. 0 = not known.
+ * it did not fail. fd: what it has opened, or negative: then it is taken for a file. 0 = not known.
  */
-uint32_t target_of_path(int dir, const char *path, bool readable);
+uint32_t target_of_path(int dir, const char *path, bool readable, int fd);
 
 /* The working folder is another. */
 void target_folder_changed(void);

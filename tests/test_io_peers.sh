@@ -20,6 +20,22 @@ same "passed: the folder is one, what is written is not written to it" '[["direc
 	"$(field passed "[.io.targets[] | select(.name == \"$PWD\" and (.errors == 0)) |
 	[.kind, .write.bytes]] | tojson")"
 
+# What is opened by its name is what it is, and one with what was open before.
+record null bash -c 'echo a >&7; echo b >/dev/null; echo c >&7' 7>/dev/null
+same "a device by two ways: one target" '[["device",6]]' \
+	"$(field null '[.io.targets[] | select(.name == "/dev/null") | [.kind, .write.bytes]] | tojson')"
+mkfifo named
+(
+	sleep 0.3
+	echo late
+) >named &
+record fifo cat named
+wait
+same "a pipe by its name: what it is, how much came" '[["pipe",5]]' \
+	"$(field fifo "[.io.targets[] | select(.name == \"$PWD/named\") | [.kind, .read.bytes]] | tojson")"
+same "a pipe by its name: the wait for the writer is none for files" true "$(field fifo '.io as $io |
+	[$io.targets[] | select(.kind == "pipe") | .read.time_ns | values] | add > $io.threads[0].file_ns')"
+
 findings() { field "$1" '[.io.findings[] | [.rule, .target.name]] | tojson'; } # NAME
 record small "$victims/io_peers" small
 same "small: exit status" 0 "$(status_of small)"
