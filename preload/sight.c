@@ -179,6 +179,8 @@ static void name_object(const struct link_map *map)
 	look.path[n] = '\0';
 	if (!look.path[0])
 		look.path[mapname_find((uint64_t)map->l_ld, look.path, LONGEST_PATH)] = '\0';
+	if (!look.path[0])
+		strcpy(look.path, "?");
 }
 
 static void say(const struct link_map *map, bool instead)
@@ -193,8 +195,8 @@ static void say(const struct link_map *map, bool instead)
 	else
 		note_once(NOTE_BYPASS,
 			  "malloc and free are called out of sight by %s (RTLD_DEEPBIND or "
-			  "__libc_malloc?): what it "
-			  "frees counts as in use, and no free is called wrong",
+			  "__libc_malloc?): what it frees counts as in use, and no free is "
+			  "called wrong",
 			  name);
 	said = note_text(NOTE_BYPASS);
 	if (said)
@@ -231,14 +233,13 @@ static bool look_at_all(bool all)
 	if (!start.first || !start.last)
 		return false;
 	look.memory = sys_openat(AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
-	if (look.memory < 0)
-		return false;
 	if (instead)
 		say(instead, true);
-	else
+	else if (look.memory >= 0)
 		found = look_at_objects((uint64_t)start.first, all ? start.last : start.first) ||
 			look_at_objects((uint64_t)start.last->l_next, NULL);
-	sys_close(look.memory);
+	if (look.memory >= 0)
+		sys_close(look.memory);
 	return found;
 }
 
