@@ -452,6 +452,19 @@ bool analysis_partial(const struct analysis *a)
 	       f->damage.records || a->window_cut || (a->heap && a->heap->total.unlisted);
 }
 
+const char *analysis_bypassed_by(const struct analysis *a)
+{
+	const struct trace_facts *f = a->facts;
+	const struct cmd_context *c = a->context;
+	const struct heap_totals *t = a->heap ? &a->heap->total : NULL;
+
+	/* of a part of the time nothing follows */
+	if (f->bypassed_by || !t || c->since_ns || c->until_ns != UINT64_MAX || t->allocations ||
+	    t->failed || t->frees || t->unpaired_frees)
+		return f->bypassed_by;
+	return f->other_malloc;
+}
+
 const char *analysis_end_name(const struct analysis *a)
 {
 	switch (a->facts->header->end) {

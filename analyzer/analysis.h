@@ -120,6 +120,9 @@ int analysis_refresh(struct analysis *a);
  */
 bool analysis_partial(const struct analysis *a);
 
+/* Who allocates out of the recorder's sight, as far as is known; NULL = nobody. */
+const char *analysis_bypassed_by(const struct analysis *a);
+
 /* "exit", "signal", "exec", "running" or "unknown". */
 const char *analysis_end_name(const struct analysis *a);
 

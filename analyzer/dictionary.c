@@ -276,13 +276,16 @@ static int read_misuse(struct dictionary *d, uint32_t id, const uint8_t *p, size
 	return 0;
 }
 
-static int read_bypass(struct dictionary *d, const uint8_t *p, size_t size)
+static int read_bypass(struct dictionary *d, uint32_t id, const uint8_t *p, size_t size)
 {
 	const char *name = take_string(&p, &size);
 
 	if (!name)
 		return -EBADMSG;
-	d->bypassed_by = name;
+	if (id)
+		d->other_malloc = name;
+	else
+		d->bypassed_by = name;
 	return 0;
 }
 
@@ -311,7 +314,7 @@ static int read_record(struct dictionary *d, const struct lar_dict_record *r, co
 	case LAR_DICT_MISUSE:
 		return read_misuse(d, r->id, p, r->payload_size);
 	case LAR_DICT_BYPASS:
-		return read_bypass(d, p, r->payload_size);
+		return read_bypass(d, r->id, p, r->payload_size);
 	default:
 		return 0; /* of a later version: nothing here depends on it */
 	}

@@ -38,8 +38,9 @@ struct dictionary {
 	uint32_t note_count, note_room;
 	struct trace_misuse *misuses;
 	uint32_t misuse_count, misuse_room;
-	const char *bypassed_by; /* who allocates out of sight, or NULL */
-	uint64_t last_ticks;	 /* latest time that a record names */
+	const char *bypassed_by;  /* who allocates out of sight, or NULL */
+	const char *other_malloc; /* who does if no allocation was seen, or NULL */
+	uint64_t last_ticks;	  /* latest time that a record names */
 };
 
 /* Threads beyond this number have no row; their events keep their number. */

@@ -191,6 +191,7 @@ static json_t *process_json(struct analysis *a)
 static json_t *trace_json(struct analysis *a)
 {
 	const struct trace_facts *f = a->facts;
+	const char *bypassed_by = analysis_bypassed_by(a);
 	json_t *o = json_object();
 
 	json_set(o, "file", json_text(f->path));
@@ -205,7 +206,7 @@ static json_t *trace_json(struct analysis *a)
 	json_set_u64(o, "records_damaged", f->damage.records);
 	json_set_u64(o, "sampled_bytes", f->header->sample_bytes);
 	json_set(o, "partial", json_boolean(analysis_partial(a)));
-	json_set(o, "bypassed_by", f->bypassed_by ? json_text(f->bypassed_by) : json_null());
+	json_set(o, "bypassed_by", bypassed_by ? json_text(bypassed_by) : json_null());
 	json_set_u64(o, "first_event_ns", a->first_ns);
 	json_set(o, "folded_until_ns",
 		 f->events_folded ? json_u64(f->folded_until_ns) : json_null());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The heap and the leaks as text. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "report_text.h"
 
@@ -112,6 +113,13 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 	table_print(t);
 }
 
+static const char *file_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 void text_heap(struct analysis *a, bool brief)
 {
 	struct ranking r;
@@ -119,6 +127,8 @@ void text_heap(struct analysis *a, bool brief)
 	text_heading(a, "Heap");
 	say_sampled(a);
 	say_totals(a);
+	if (!a->facts->bypassed_by && analysis_bypassed_by(a))
+		text_say(a, "Not seen: malloc is that of %s.", file_of(analysis_bypassed_by(a)));
 	say_mapped(a);
 	text_misuse(a, brief);
 	if (heap_rank_sites(a, &r))
@@ -169,9 +179,9 @@ void text_leaks(struct analysis *a, bool brief)
 	say_sampled(a);
 	if (!leak_blocks(a))
 		text_say(a, "Nothing: every %s was freed%s.",
-			 a->heap->sampling.period ? "recorded block"
-			 : a->facts->bypassed_by  ? "block that was seen"
-						  : "block",
+			 a->heap->sampling.period  ? "recorded block"
+			 : analysis_bypassed_by(a) ? "block that was seen"
+						   : "block",
 			 a->suppressed_total.blocks ? " or is suppressed" : "");
 	else
 		text_say(a, "%s in %s at the end, still in use or lost",

@@ -217,6 +217,7 @@ static void fill_facts(struct trace *t)
 	f->misuses = d->misuses;
 	f->misuse_count = d->misuse_count;
 	f->bypassed_by = d->bypassed_by;
+	f->other_malloc = d->other_malloc;
 }
 
 /*

@@ -98,7 +98,8 @@ struct trace_facts {
 	uint32_t note_count;
 	const struct trace_misuse *misuses;
 	uint32_t misuse_count;
-	const char *bypassed_by; /* who allocates out of sight; NULL = none */
+	const char *bypassed_by;  /* who allocates out of sight; NULL = none */
+	const char *other_malloc; /* ... who does if no allocation was seen */
 };
 
 /*

@@ -354,6 +354,8 @@ static bool start(bool child)
 	tracefile_publish();
 	seal_prepare();
 	describe_notes();
+	if (lar_wants & LAR_RECORD_HEAP)
+		sight_begin();
 	if (lar_wants & LAR_RECORD_IO) {
 		stdio_table_patch();
 		kernelio_begin();

@@ -17,4 +17,8 @@
  */
 bool sight_bypassed(bool all);
 
+/* At the start: writes down whose malloc is called, if that is not the recorder's. Where none is
+ * recorded in the end, it has not called the recorder's either. */
+void sight_begin(void);
+
 #endif

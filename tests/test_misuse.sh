@@ -181,6 +181,7 @@ done
 # An allocator in the program itself, which the recorder stands behind; libc's by another name; and a
 # malloc in front that calls the recorder's.
 cat >alone.c <<'END'
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 void *__libc_malloc(size_t size);
@@ -192,8 +193,10 @@ void free(void *p) { (void)p; }
 void *calloc(size_t n, size_t size) { return malloc(n * size); }
 void *realloc(void *p, size_t size) { (void)p; return malloc(size); }
 #endif
-int main(void)
+int main(int argc, char **argv)
 {
+	puts("begun");
+	fflush(stdout);
 	for (int i = 0; i < 100; i++) {
 		void *volatile p = malloc(100), *volatile q;
 		free(p);
@@ -204,7 +207,10 @@ int main(void)
 		__libc_free(q);
 #endif
 	}
+	if (argc > 1)
+		raise(SIGKILL);
 	puts("done");
+	return !argv;
 }
 END
 cat >front.c <<'END'
@@ -227,6 +233,10 @@ same "an allocator of its own: who is not seen, what is" "$PWD/own-malloc 0" \
 same "an allocator of its own: is said, once" 1 "$(grep -c '^lariat: malloc is that of own-malloc' "$work/own-malloc.err")"
 same "an allocator of its own: nothing is called freed" 'Nothing: every block that was seen was freed.' \
 	"$("$lariat" report "$(trace_of own-malloc)" | grep -o 'Nothing: .*')"
+# One that is killed cannot say it.
+record own-killed ./own-malloc kill
+same "an allocator of its own, killed: nothing is called freed" "Not seen: malloc is that of own-malloc." \
+	"$("$lariat" report "$(trace_of own-killed)" | grep -o 'Not seen: .*')"
 harmless other-name ./other-name
 same "libc's malloc by another name: no alarm" "$PWD/other-name 0 0 0 0" \
 	"$(field other-name .trace.bypassed_by) $(counts other-name)"

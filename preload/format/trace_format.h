@@ -355,7 +355,8 @@ enum lar_dict_type {
 	LAR_DICT_NOTE = 6,    /* text: something the recorder said or switched off */
 	LAR_DICT_HOLDS = 7,   /* struct lar_dict_holds: what is in a file */
 	LAR_DICT_MISUSE = 8,  /* struct lar_dict_misuse + return addresses */
-	LAR_DICT_BYPASS = 9,  /* name of an object whose calls of malloc and free are not seen */
+	LAR_DICT_BYPASS = 9, /* name of an object whose calls of malloc and free are not seen; id 1:
+			      * perhaps, if no allocation is */
 };
 
 struct lar_dict_record {
