@@ -75,8 +75,18 @@ static lar_noinline lar_cold bool is_early(void)
 {
 	if (!lar_self)
 		return true;
-	real_resolve();
-	return !REAL(malloc);
+	if (!real.free)
+		real_resolve();
+	return false;
+}
+
+/* ... nor is malloc's where another one stands in front of ours (real_malloc_instead()). */
+static lar_noinline lar_cold bool is_early_malloc(void)
+{
+	if (is_early())
+		return true;
+	real_resolve_near(&real.malloc);
+	return false;
 }
 
 #define EARLY		   (unlikely(!real.malloc) && is_early())
@@ -87,7 +97,7 @@ static lar_noinline void *recorded_malloc(size_t size)
 	struct unwind_ahead ahead;
 	void *p;
 
-	if (EARLY)
+	if (unlikely(!real.malloc) && is_early_malloc())
 		return EARLY_REAL(malloc)(size);
 	ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
 	p = real.malloc(size);

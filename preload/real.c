@@ -485,10 +485,12 @@ void real_resolve(void)
 
 void real_resolve_near(const void *pointer)
 {
-	size_t row = (size_t)((void *const *)pointer - (void *const *)&real) / BATCH * BATCH;
+	size_t asked = (size_t)((void *const *)pointer - (void *const *)&real);
+	size_t row = asked / BATCH * BATCH;
 	struct search own;
+	const struct search *search = search_at_start(&own);
 
-	rows_resolve(search_at_start(&own), row, row + BATCH);
+	rows_resolve(search, asked && !row && malloc_in_front ? 1 : row, row + BATCH);
 }
 
 void *real_find_early(const char *symbol)

@@ -53,8 +53,8 @@ scanned() { # NAME WHETHER
 		'[([.heap.sites[] | select(.function == "work") | .allocations] | max), .leaks.scan.done]' |
 		jq -c .)"
 }
-# madvise, ftruncate, wait4, prctl, ...
-for calls in 28 77 61 157 '28 324' '102 110'; do
+# madvise, ftruncate, wait4, prctl, munlock, ...
+for calls in 28 77 61 157 150 '28 324' '102 110'; do
 	# shellcheck disable=SC2086
 	started "kill-${calls// /-}" kill $calls
 	none "kill-${calls// /-}"
@@ -73,6 +73,8 @@ for calls in 101 141 '319 324'; do
 	scanned "errno-${calls// /-}" true
 	said "errno-${calls// /-}" ''
 done
+# exit_group: it has another way to end
+started errno-231 errno 231
 # timer_create
 started no-cpu kill 222
 scanned no-cpu true

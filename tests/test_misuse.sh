@@ -184,6 +184,7 @@ cat >alone.c <<'END'
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 void *__libc_malloc(size_t size);
 void __libc_free(void *p);
 #ifdef OWN
@@ -197,6 +198,7 @@ int main(int argc, char **argv)
 {
 	puts("begun");
 	fflush(stdout);
+	mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 100; i++) {
 		void *volatile p = malloc(100), *volatile q;
 		free(p);
