@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "fold_rows.h"
+#include "hook_whole.h"
 #include "snapshot.h"
 
 /* Leak scans that a reader asks for: a program that fills no buffer comes here now and then. */
@@ -153,11 +154,14 @@ static uint64_t msg_bytes(const struct msghdr *m, int64_t result)
 
 /* A wrapper around `real call`: parameters, arguments, bytes asked for, offset. */
 #define IO(type, symbol, parameters, arguments, bytes, at)                                         \
+	IO_BY(type, symbol, REAL(symbol) arguments, parameters, bytes, at)
+
+#define IO_BY(type, symbol, call, parameters, bytes, at)                                           \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
 		struct io_call io = { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd), 0,       \
 				      (uint64_t)(at), HOOK_FRAME };                                \
-		type result = REAL(symbol) arguments;                                              \
+		type result = call;                                                                \
                                                                                                    \
 		io.requested = result < 0 && errno == EFAULT ? 0 : (uint64_t)(bytes);              \
 		io_record(&io, fd, 0, result);                                                     \
@@ -187,25 +191,29 @@ static always_inline void unrecorded(void)
 
 /* The same for calls that are made often and take little time. */
 #define IO_OFTEN(type, symbol, parameters, arguments, bytes, at)                                   \
+	IO_OFTEN_BY(type, symbol, REAL(symbol) arguments, parameters, bytes, at)
+
+#define IO_OFTEN_BY(type, symbol, call, parameters, bytes, at)                                     \
 	LAR_EXPORT type symbol parameters                                                          \
 	{                                                                                          \
 		uint64_t before;                                                                   \
 		type result;                                                                       \
                                                                                                    \
 		if (unlikely(!hook_wants(LAR_RECORD_IO))) {                                        \
-			result = REAL(symbol) arguments;                                           \
+			result = call;                                                             \
 			unrecorded();                                                              \
 			return result;                                                             \
 		}                                                                                  \
 		before = io_begin(LAR_CALL_##symbol, fd);                                          \
-		result = REAL(symbol) arguments;                                                   \
+		result = call;                                                                     \
 		io_record_usual(LAR_CALL_##symbol, before, (uint64_t)(bytes), (uint64_t)(at),      \
 				HOOK_FRAME, fd, result);                                           \
 		return result;                                                                     \
 	}
 
 IO_OFTEN(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
-IO_OFTEN(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), n, IO_NO_OFFSET)
+IO_OFTEN_BY(ssize_t, write, WHOLE(write, REAL(write), fd, buf, n),
+	    (int fd, const void *buf, size_t n), n, IO_NO_OFFSET)
 
 /* The beginning of a file has been read. */
 static lar_noinline void look_into(int fd, const void *buf, uint64_t frame)
@@ -244,8 +252,8 @@ IO_OFTEN(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd
 	 at)
 IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n),
    iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
-IO(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n),
-   iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
+IO_BY(ssize_t, writev, WHOLE(writev, REAL(writev), fd, v, n),
+      (int fd, const struct iovec *v, int n), iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
 IO(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
    iov_bytes(v, (size_t)n, result), at)
 IO(ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
@@ -269,9 +277,10 @@ IO(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t size),
 IO(ssize_t, __pread64_chk, (int fd, void *buf, size_t n, off64_t at, size_t size),
    (fd, buf, n, at, size), n, at)
 
-IO(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags), n,
-   IO_NO_OFFSET)
-IO(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags), n, IO_NO_OFFSET)
+IO_BY(ssize_t, send, WHOLE(send, REAL(send), fd, buf, n, flags),
+      (int fd, const void *buf, size_t n, int flags), n, IO_NO_OFFSET)
+IO_BY(ssize_t, recv, WHOLE(recv, REAL(recv), fd, buf, n, flags),
+      (int fd, void *buf, size_t n, int flags), n, IO_NO_OFFSET)
 IO(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t size, int flags),
    (fd, buf, n, size, flags), n, IO_NO_OFFSET)
 IO(ssize_t, sendto,
@@ -283,8 +292,9 @@ IO(ssize_t, recvfrom,
 IO(ssize_t, __recvfrom_chk,
    (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *len),
    (fd, buf, n, size, flags, from, len), n, IO_NO_OFFSET)
-IO(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags),
-   msg_bytes(m, result), IO_NO_OFFSET)
+IO_BY(ssize_t, sendmsg, WHOLE(sendmsg, REAL(sendmsg), fd, m, flags),
+      (int fd, const struct msghdr *m, int flags), msg_bytes(m, result), IO_NO_OFFSET)
+
 /* Descriptors that came with a message have the numbers of others before them. */
 static void forget_passed(const struct msghdr *m)
 {

@@ -148,6 +148,8 @@ static void describe_stacks(struct snapshot *s)
 	}
 }
 
+_Atomic uint32_t snapshot_stops;
+
 /* The number of the process's next scan: the trace is looked into only if there was one. */
 static uint64_t next_seq(void)
 {

@@ -10,8 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attr.h"
 #include "format/leakscan.h"
 #include "inuse.h"
+
+/* How many times threads have been stopped, or may have been; in front of their going on. */
+extern LAR_LOCAL _Atomic uint32_t snapshot_stops;
 
 #define SNAPSHOT_REGISTERS 16
 #define SNAPSHOT_ARGUMENTS 1024

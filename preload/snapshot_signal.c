@@ -156,6 +156,7 @@ static void asked_by_signal(int signal, siginfo_t *info, void *context)
 	registers_of(u, registers);
 	snapshot_now((uint64_t)u->uc_mcontext.gregs[REG_RSP], registers, SNAPSHOT_REGISTERS - 1);
 	call_goes_on(context);
+	atomic_fetch_add(&snapshot_stops, 1);
 }
 
 void snapshot_listen(void)
@@ -197,6 +198,7 @@ static void stop_here(int signal, siginfo_t *info, void *context)
 		break;
 	}
 	call_goes_on(context);
+	atomic_fetch_add(&snapshot_stops, 1);
 	atomic_fetch_sub(&waiting, 1);
 }
 

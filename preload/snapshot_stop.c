@@ -295,6 +295,7 @@ static bool stop_all(struct snapshot *s)
 
 static void release_all(struct snapshot *s)
 {
+	atomic_fetch_add(&snapshot_stops, 1);
 	for (uint32_t i = 1; i < s->threads; i++) {
 		struct snapshot_thread *t = &s->thread[i];
 

@@ -33,6 +33,7 @@ for end in return kill term abort crash trap double-free bad-free _exit _Exit qu
 done
 for limit in nofile fsize as data seccomp replaced; do run harm_limits $limit; done
 run harm_errno
+run harm_exit_calls
 run harm_faults
 run harm_ifunc
 run harm_state
