@@ -196,6 +196,13 @@ static bool syscall_filters(long number, const long *a)
 					 (a[0] == SECCOMP_SET_MODE_FILTER && a[2]));
 }
 
+/* The strict mode takes the clock (rdtsc), too. */
+static bool prctl_blinds(int option, const unsigned long *a)
+{
+	return (option == PR_SET_SECCOMP && a[0] == SECCOMP_MODE_STRICT) ||
+	       (option == PR_SET_TSC && a[0] == PR_TSC_SIGSEGV);
+}
+
 static void filter_answered(bool installed, uint64_t program)
 {
 	if (installed)
@@ -216,6 +223,8 @@ LAR_EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
+	if (prctl_blinds(option, a))
+		life_blind();
 	filter = prctl_filters(option, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 	if (filter)
@@ -242,6 +251,8 @@ LAR_EXPORT long syscall(long number, ...)
 		hook_ticks();
 		return memlock_all((int)a[0], REAL(mlockall));
 	}
+	if (syscall_filters(number, a) && a[0] == SECCOMP_SET_MODE_STRICT)
+		life_blind();
 	filter = syscall_filters(number, a) && life_sandboxed(HOOK_FRAME);
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	/* a descriptor is no failure; the number of a thread, which one is asked for without, is */

@@ -476,6 +476,16 @@ void life_stop(void)
 			lar->thread[i]->gate = GATE_CLOSED;
 }
 
+void life_blind(void)
+{
+	if (!life_start() || !life_own_process())
+		return;
+	note_once(NOTE_SANDBOX, "the program takes the processor's clock from itself: from now on "
+				"nothing is recorded");
+	describe_notes();
+	life_stop();
+}
+
 /* Says in the trace how the process ended. `seal`: and brings what is in the slots into the ring.
  */
 static bool end_write(enum lar_end end, int code, bool seal)

@@ -17,6 +17,10 @@ bool life_start(void);
 /* Recording goes no further; wrappers pass through from now on. */
 void life_stop(void);
 
+/* The program is about to have itself killed for reading the processor's clock: ends the recording;
+ * what there is stays. */
+void life_blind(void);
+
 /*
  * The process is about to end or to be replaced: seals the calling thread's buffer and enters how.
  * Recording goes on for what still comes. Does nothing in a child that shares its parent's memory

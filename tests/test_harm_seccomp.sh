@@ -28,6 +28,14 @@ done
 harmless threads "$victim" threads
 same 'threads: numbers in the trace' 9 "$(field threads .threads.thread_count)"
 
+# Who takes the clock from itself is recorded until then.
+for mode in strict no-clock; do
+	harmless $mode "$victim" $mode
+	same "$mode: what is said" 1 "$(grep -c '^lariat: .* takes the processor.s clock' "$work/$mode.err")"
+done
+same "no-clock: what is recorded" 100000 \
+	"$(field no-clock '[.heap.sites[] | select(.function == "work") | .allocations] | max')"
+
 # One that cannot be a filter changes nothing, and nothing is said of it.
 options=LARIAT_RECORD=all,cpu harmless probe "$victim" probe
 same 'probe: what is said' '' "$(grep '^lariat: ' "$work/probe.err")"

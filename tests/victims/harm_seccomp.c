@@ -3,6 +3,7 @@
 /*
  * Filters of system calls that kill: "twice" one of few calls, then one that is refused; "first"
  * and "child" what comes first after one, here or in a fork; "threads" that start under one;
+ * "strict" the mode of four calls, "no-clock" what comes with it alone;
  * "probe" only calls that can install none; "start" (few | kill CALLS | errno CALLS) PROGRAM one
  * under it, such as this with "work", or with "alone", which tells of processes that are not its
  * own.
@@ -91,6 +92,36 @@ static void probe(void)
 	printf("prctl mode: %d", prctl(PR_SET_SECCOMP, 77, NULL));
 	printf(" %s\n", strerror(errno));
 	work();
+}
+
+/* The mode that takes the clock, too, in a child, which leaves by what it allows. */
+static int strict(void)
+{
+	int status = 0;
+
+	fflush(stdout);
+	if (!fork()) {
+		free(malloc(10));
+		if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+			_exit(2);
+		free(malloc(10));
+		if (write(1, "strict\n", 7) == 7)
+			syscall(SYS_exit, 3);
+	}
+	wait(&status);
+	printf("status %x\n", (unsigned)status);
+	return 0;
+}
+
+/* The clock alone. */
+static int no_clock(void)
+{
+	work();
+	if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0))
+		return 2;
+	work();
+	puts("without a clock");
+	return 0;
 }
 
 /* Has no children. */
@@ -219,6 +250,10 @@ int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
+	if (!strcmp(mode, "strict"))
+		return strict();
+	if (!strcmp(mode, "no-clock"))
+		return no_clock();
 	if (!strcmp(mode, "twice"))
 		return twice();
 	if (!strcmp(mode, "work"))
