@@ -51,7 +51,9 @@ static enum io_time time_of_io(const struct event *e, unsigned kind)
 	if (operation == LAR_OP_CONNECT || kind == LAR_TARGET_SOCKET ||
 	    e->call == LAR_CALL_accept || e->call == LAR_CALL_accept4)
 		return IO_TIME_NETWORK;
-	/* somebody else's turn */
+	/* somebody else's turn; a named pipe is opened by both sides together */
+	if (operation == LAR_OP_OPEN && kind == LAR_TARGET_PIPE)
+		return IO_TIME_EVENT;
 	if ((operation == LAR_OP_READ || operation == LAR_OP_WRITE) &&
 	    (kind == LAR_TARGET_PIPE || kind == LAR_TARGET_TTY || kind == LAR_TARGET_ANON))
 		return IO_TIME_EVENT;

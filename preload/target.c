@@ -20,8 +20,9 @@
 #include "sys.h"
 #include "thread.h"
 
-#define NAMES_MAX   131072u /* distinct targets */
-#define NAME_SLOTS  256u    /* of the first table: one page */
+#define NAMES_MAX   131072u    /* distinct targets */
+#define NAME_SLOTS  256u       /* of the first table: one page */
+#define NAME_SURE   (1u << 31) /* in an id: of what is a file, the system has said */
 #define NAME_SIZE   1100
 #define NAME_BASES  8  /* names kept to compare a new one with */
 #define BASE_LEAST  16 /* bytes that must be the same to be worth a reference */
@@ -95,22 +96,30 @@ static bool names_grow(void)
 	return lar->target_count < NAMES_MAX && names_replace(lar->names, slots_of(lar->names) * 4);
 }
 
-/* The number of a name that is known, else 0. Without the lock: id is there before its hash. */
-static uint32_t names_find(uint64_t hash)
+/* That of a name that is known, or NULL. Without the lock: id is there before its hash. */
+static struct name_slot *names_look(uint64_t hash)
 {
-	const struct name_slot *table = __atomic_load_n(&lar->names, __ATOMIC_ACQUIRE);
+	struct name_slot *table = __atomic_load_n(&lar->names, __ATOMIC_ACQUIRE);
 	uint32_t slots = table ? slots_of(table) : 0;
 
 	for (uint32_t n = 0, i = (uint32_t)hash; n < slots; n++, i++) {
-		const struct name_slot *slot = &table[1 + (i & (slots - 1))];
+		struct name_slot *slot = &table[1 + (i & (slots - 1))];
 		uint64_t found = __atomic_load_n(&slot->hash, __ATOMIC_ACQUIRE);
 
 		if (found == hash)
-			return __atomic_load_n(&slot->id, __ATOMIC_RELAXED);
+			return slot;
 		if (!found)
 			break;
 	}
-	return 0;
+	return NULL;
+}
+
+/* Its number, else 0. */
+static uint32_t names_find(uint64_t hash)
+{
+	const struct name_slot *slot = names_look(hash);
+
+	return slot ? __atomic_load_n(&slot->id, __ATOMIC_RELAXED) & ~NAME_SURE : 0;
 }
 
 /* The longest of the kept names' beginnings that `name` has too; *shared is its length. */
@@ -432,17 +441,23 @@ static size_t path_length(const char *path, size_t most, bool readable)
 	return n;
 }
 
-/* The system is asked what it is when the name is not known as that of a file. */
+/* The system is asked what it is where it has not been said before that it is a file. */
 static uint32_t intern_opened(char *name, size_t n, int fd)
 {
-	uint32_t kind = LAR_TARGET_FILE;
+	uint64_t hash = name_hash(LAR_TARGET_FILE, name, n);
+	struct name_slot *slot = names_look(hash);
 	ssize_t length = (ssize_t)n;
+	uint32_t kind, id;
 
-	if (fd >= 0 && !names_find(name_hash(kind, name, n))) {
-		name[n] = 0;
-		kind = kind_of(fd, name, &length);
-	}
-	return intern(kind, name, n);
+	if (fd < 0 || (slot && __atomic_load_n(&slot->id, __ATOMIC_RELAXED) & NAME_SURE))
+		return intern(LAR_TARGET_FILE, name, n);
+	name[n] = 0;
+	kind = kind_of(fd, name, &length);
+	id = intern(kind, name, n);
+	slot = kind == LAR_TARGET_FILE ? names_look(hash) : NULL;
+	if (slot)
+		__atomic_fetch_or(&slot->id, NAME_SURE, __ATOMIC_RELAXED);
+	return id;
 }
 
 uint32_t target_of_path(int dir, const char *path, bool readable, int fd)

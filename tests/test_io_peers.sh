@@ -35,6 +35,18 @@ same "a pipe by its name: what it is, how much came" '[["pipe",5]]' \
 	"$(field fifo "[.io.targets[] | select(.name == \"$PWD/named\") | [.kind, .read.bytes]] | tojson")"
 same "a pipe by its name: the wait for the writer is none for files" true "$(field fifo '.io as $io |
 	[$io.targets[] | select(.kind == "pipe") | .read.time_ns | values] | add > $io.threads[0].file_ns')"
+# Nor are those for somebody to open it; and what stat() has asked about before is no file for that.
+(
+	sleep 0.3
+	echo late >named
+) &
+record asked bash -c 'test -p named && test -c /dev/null && read line <named; echo >/dev/null'
+wait
+same "a pipe whose other end is opened late: no wait for files" true \
+	"$(field asked '.io.threads[0] | .event_ns > 2e8 and .file_ns < 2e8')"
+same "asked about before" '["device","pipe"]' "$(field asked \
+	"[.io.targets[] | select((.name == \"$PWD/named\" or .name == \"/dev/null\") and
+	.kind != \"file\") | .kind] | unique | tojson")"
 
 findings() { field "$1" '[.io.findings[] | [.rule, .target.name]] | tojson'; } # NAME
 record small "$victims/io_peers" small
