@@ -61,7 +61,7 @@ LAR_EXPORT pid_t fork(void)
 
 /* The image is about to be replaced: what is in the buffers is sealed now. A failed exec returns
  * and the recording goes on. Does nothing in a vfork child, whose memory is its parent's. */
-static void exec_begin(unsigned call, uint64_t frame)
+static int exec_begin(unsigned call, uint64_t frame)
 {
 	int e = errno;
 
@@ -70,12 +70,15 @@ static void exec_begin(unsigned call, uint64_t frame)
 		life_end(LAR_END_EXEC, 0);
 	}
 	errno = e;
+	return life_child_leaves();
 }
 
-static int exec_failed(int result)
+/* left: what exec_begin() returned. */
+static int exec_failed(int left, int result)
 {
 	int e = errno;
 
+	life_child_stays(left);
 	life_not_ended();
 	errno = e;
 	return result;
@@ -84,8 +87,9 @@ static int exec_failed(int result)
 #define EXEC(symbol, parameters, arguments)                                                        \
 	LAR_EXPORT int symbol parameters                                                           \
 	{                                                                                          \
-		exec_begin(LAR_CALL_##symbol, HOOK_FRAME);                                         \
-		return exec_failed(REAL(symbol) arguments);                                        \
+		int left = exec_begin(LAR_CALL_##symbol, HOOK_FRAME);                              \
+                                                                                                   \
+		return exec_failed(left, REAL(symbol) arguments);                                  \
 	}
 
 EXEC(execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))
@@ -121,24 +125,26 @@ LAR_EXPORT int execl(const char *path, const char *arg, ...)
 {
 	char **argv;
 	va_list ap;
+	int left;
 
 	va_start(ap, arg);
 	ARGV_COLLECT(argv, arg, ap);
 	va_end(ap);
-	exec_begin(LAR_CALL_execl, HOOK_FRAME);
-	return exec_failed(REAL(execv)(path, argv));
+	left = exec_begin(LAR_CALL_execl, HOOK_FRAME);
+	return exec_failed(left, REAL(execv)(path, argv));
 }
 
 LAR_EXPORT int execlp(const char *file, const char *arg, ...)
 {
 	char **argv;
 	va_list ap;
+	int left;
 
 	va_start(ap, arg);
 	ARGV_COLLECT(argv, arg, ap);
 	va_end(ap);
-	exec_begin(LAR_CALL_execlp, HOOK_FRAME);
-	return exec_failed(REAL(execvp)(file, argv));
+	left = exec_begin(LAR_CALL_execlp, HOOK_FRAME);
+	return exec_failed(left, REAL(execvp)(file, argv));
 }
 
 LAR_EXPORT int execle(const char *path, const char *arg, ...)
@@ -146,13 +152,14 @@ LAR_EXPORT int execle(const char *path, const char *arg, ...)
 	char **argv;
 	char *const *envp;
 	va_list ap;
+	int left;
 
 	va_start(ap, arg);
 	ARGV_COLLECT(argv, arg, ap);
 	envp = va_arg(ap, char *const *);
 	va_end(ap);
-	exec_begin(LAR_CALL_execle, HOOK_FRAME);
-	return exec_failed(REAL(execve)(path, argv, envp));
+	left = exec_begin(LAR_CALL_execle, HOOK_FRAME);
+	return exec_failed(left, REAL(execve)(path, argv, envp));
 }
 
 /* Forked children leave this way to be quick, with a heap that is their parent's: no scan there. */
@@ -164,6 +171,7 @@ static always_inline bool is_forked(void)
 LAR_EXPORT void _exit(int code)
 {
 	life_exit(code, !is_forked(), HOOK_FRAME);
+	life_child_leaves();
 	REAL(_exit)(code);
 	__builtin_unreachable();
 }
@@ -171,6 +179,7 @@ LAR_EXPORT void _exit(int code)
 LAR_EXPORT void _Exit(int code)
 {
 	life_exit(code, !is_forked(), HOOK_FRAME);
+	life_child_leaves();
 	REAL(_Exit)(code);
 	__builtin_unreachable();
 }

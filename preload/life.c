@@ -543,10 +543,17 @@ static bool sandbox_prepare(uint64_t frame)
 	return true;
 }
 
+/* Of sys_forbidden, what is for a child that is in this process's memory. */
+static int lent;
+
 bool life_sandboxed(uint64_t frame)
 {
-	if (!__atomic_load_n(&sys_forbidden, __ATOMIC_RELAXED) && !sandbox_prepare(frame))
+	if (!__atomic_load_n(&sys_forbidden, __ATOMIC_RELAXED) && !sandbox_prepare(frame)) {
+		/* a vfork child, or nothing is recorded anyway; it does not come to an answer */
+		__atomic_fetch_add(&lent, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&sys_forbidden, 1, __ATOMIC_RELAXED);
 		return false;
+	}
 	__atomic_fetch_add(&sys_forbidden, 1, __ATOMIC_RELAXED);
 	return true;
 }
@@ -560,6 +567,21 @@ void life_filtered(const struct sock_fprog *program)
 void life_unsandboxed(void)
 {
 	__atomic_fetch_sub(&sys_forbidden, 1, __ATOMIC_RELAXED);
+}
+
+int life_child_leaves(void)
+{
+	int n = __atomic_exchange_n(&lent, 0, __ATOMIC_RELAXED);
+
+	if (n)
+		__atomic_fetch_sub(&sys_forbidden, n, __ATOMIC_RELAXED);
+	return n;
+}
+
+void life_child_stays(int n)
+{
+	__atomic_fetch_add(&lent, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&sys_forbidden, n, __ATOMIC_RELAXED);
 }
 
 /* The leak scan reads what is in the slots at less cost than what has been sealed. */

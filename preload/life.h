@@ -43,6 +43,14 @@ void life_not_ended(void);
 bool life_sandboxed(uint64_t frame);
 void life_unsandboxed(void);
 
+/*
+ * A child in this process's memory (vfork) that filters has our system calls forbidden here, until
+ * the first, which it calls when it is about to be gone; the second when that has failed, with what
+ * the first returned.
+ */
+int life_child_leaves(void);
+void life_child_stays(int n);
+
 /* It is in force: programs that are started under it have no recorder, could that not even look
  * what the filter leaves. program: the filter, or NULL. */
 struct sock_fprog;

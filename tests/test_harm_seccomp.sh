@@ -28,6 +28,10 @@ done
 harmless threads "$victim" threads
 same 'threads: numbers in the trace' 9 "$(field threads .threads.thread_count)"
 
+# A filter of a child in the parent's memory is none of the parent.
+harmless vfork "$victim" vfork
+all_recorded vfork "$(trace_of vfork)"
+
 # Who takes the clock from itself is recorded until then.
 for mode in strict no-clock; do
 	harmless $mode "$victim" $mode

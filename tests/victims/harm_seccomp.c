@@ -3,10 +3,10 @@
 /*
  * Filters of system calls that kill: "twice" one of few calls, then one that is refused; "first"
  * and "child" what comes first after one, here or in a fork; "threads" that start under one;
- * "strict" the mode of four calls, "no-clock" what comes with it alone;
- * "probe" only calls that can install none; "start" (few | kill CALLS | errno CALLS) PROGRAM one
- * under it, such as this with "work", or with "alone", which tells of processes that are not its
- * own.
+ * "vfork" one in a child in this memory; "strict" the mode of four calls, "no-clock" what comes
+ * with it alone; "probe" only calls that can install none; "start" (few | kill CALLS | errno CALLS)
+ * PROGRAM one under it, such as this with "work", or with "alone", which tells of processes that
+ * are not its own.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -110,6 +110,26 @@ static int strict(void)
 	}
 	wait(&status);
 	printf("status %x\n", (unsigned)status);
+	return 0;
+}
+
+/* A filter between vfork() and exec, in the memory of this process, for whom it is not. */
+static int vforked(void)
+{
+	static const int calls[] = { SYS_getpid, SYS_readlink, SYS_readlinkat };
+	int status = 0;
+	pid_t pid = vfork();
+
+	if (!pid) {
+		if (filter(calls, 3, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW))
+			_exit(9);
+		execl("/nowhere", "nowhere", (char *)NULL);
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(8);
+	}
+	waitpid(pid, &status, 0);
+	printf("status %x\n", (unsigned)status);
+	work();
 	return 0;
 }
 
@@ -252,6 +272,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(mode, "strict"))
 		return strict();
+	if (!strcmp(mode, "vfork"))
+		return vforked();
 	if (!strcmp(mode, "no-clock"))
 		return no_clock();
 	if (!strcmp(mode, "twice"))
