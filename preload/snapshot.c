@@ -293,8 +293,12 @@ static void open_again(struct inuse **closed)
  * blocks in use are whole then without being closed, and who waits for them must be let go on. */
 static int stop_others(struct snapshot *s, struct inuse **closed)
 {
-	if (!snapshot_stop(s))
-		return 0;
+	int result = snapshot_stop(s);
+
+	/* one that could be asked and did not come, in a vfork() perhaps, comes for no signal
+	 * either */
+	if (!result || result == -ETIMEDOUT)
+		return result;
 	open_again(closed);
 	return snapshot_stop_by_signal(s);
 }

@@ -77,6 +77,7 @@ struct snapshot {
 	/* between the asking thread and whoever stops the others */
 	_Atomic uint32_t phase;
 	uint32_t refused; /* threads that could not be stopped */
+	bool late;	  /* ... in time */
 	uint32_t pid, tid;
 	uint32_t tracer; /* the process that stops threads; 0 = none */
 	bool restricted; /* it needs a permission */

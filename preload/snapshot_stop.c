@@ -283,6 +283,7 @@ static bool stop_all(struct snapshot *s)
 			struct snapshot_thread *t = &s->thread[i];
 
 			if (!await_stop(s, t, from)) {
+				s->late = true;
 				s->refused++;
 				return false;
 			}
@@ -402,7 +403,7 @@ int snapshot_stop(struct snapshot *s)
 	if (s->restricted)
 		sys_call6(SYS_prctl, PR_SET_PTRACER, 0, 0, 0, 0, 0);
 	s->tracer = 0;
-	return -EPERM;
+	return s->late ? -ETIMEDOUT : -EPERM;
 }
 
 void snapshot_resume(struct snapshot *s)
