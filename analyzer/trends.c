@@ -11,13 +11,34 @@
 
 #define MANY_SITES 2048 /* that are worth a second thread */
 
-/* Is a sample part of the clean-up at the end, or of an idle wait for it? */
+/* Is what is behind a sample clean-up at the end, or an idle wait for it? */
 static bool is_closing(const struct timeline_sample *s, const struct timeline_sample *before)
 {
 	uint64_t made = s->allocated_bytes - before->allocated_bytes;
 	uint64_t freed = s->freed_bytes - before->freed_bytes;
 
 	return freed >= 4 * made;
+}
+
+/* Is nearly nothing made, as for a last message? */
+static bool is_slight(const struct timeline_sample *s, const struct timeline_sample *before,
+		      uint64_t peak)
+{
+	return s->allocated_bytes - before->allocated_bytes < peak / 1000;
+}
+
+static uint64_t most_held(const struct timeline *line)
+{
+	uint64_t peak = 0;
+
+	for (uint32_t i = 0; i < line->count; i++) {
+		const struct timeline_sample *s = &line->sample[i];
+		uint64_t held = s->allocated_bytes - s->freed_bytes;
+
+		if (s->allocated_bytes > s->freed_bytes && held > peak)
+			peak = held;
+	}
+	return peak;
 }
 
 /*
@@ -27,10 +48,15 @@ static bool is_closing(const struct timeline_sample *s, const struct timeline_sa
 static uint32_t slots_of_life(const struct timeline *line, bool ended)
 {
 	uint32_t count = line->count, least = count - count / 4;
+	const struct timeline_sample *s = line->sample;
+	uint64_t peak = most_held(line);
 
-	while (ended && count > least && count > 1 &&
-	       is_closing(&line->sample[count - 1], &line->sample[count - 2]))
-		count--;
+	for (uint32_t n = count; ended && n > least && n > 1; n--) {
+		if (!is_closing(&s[n - 1], &s[n - 2]) && !is_slight(&s[n - 1], &s[n - 2], peak))
+			break;
+		if (is_closing(&s[line->count - 1], &s[n - 2]))
+			count = n - 1;
+	}
 	return count / TIMELINE_PER_SLOT;
 }
 
