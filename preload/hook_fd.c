@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "hook.h"
 #include "hook_io.h"
+#include "snapshot.h"
 #include "target.h"
 
 static void record_open(struct io_call *io, int dir, const char *path, int fd)
@@ -274,10 +275,15 @@ static void connect_to(int fd, const struct sockaddr *to, socklen_t n, uint64_t 
 	LAR_EXPORT int symbol(int fd, const struct sockaddr *to, socklen_t n)                      \
 	{                                                                                          \
 		struct io_call io = IO_CALL_ON(symbol, fd);                                        \
+		uint32_t stops;                                                                    \
 		int result;                                                                        \
                                                                                                    \
 		connect_to(fd, to, n, HOOK_FRAME);                                                 \
+		stops = atomic_load(&snapshot_stops);                                              \
 		result = REAL(symbol)(fd, to, n);                                                  \
+		if (unlikely(result && errno == EALREADY &&                                        \
+			     atomic_load(&snapshot_stops) != stops))                               \
+			errno = EINPROGRESS; /* its time is over, in its second beginning */       \
                                                                                                    \
 		target_forget(fd); /* now it has a peer */                                         \
 		io_record(&io, fd, 0, result);                                                     \

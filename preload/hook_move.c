@@ -4,7 +4,7 @@
  * a read from the other as an event of its own.
  */
 #include "hook_io.h"
-
+#include "hook_whole.h"
 #include "sys.h"
 
 struct move {
@@ -32,7 +32,8 @@ static uint64_t offset_at(const off64_t *at)
 	return at ? (uint64_t)*at : IO_NO_OFFSET;
 }
 
-#define MOVE(symbol, parameters, arguments, in_part, out_fd, in_fd, bytes, out_at, in_at)          \
+/* `call`: does it. */
+#define MOVE_BY(symbol, parameters, call, in_part, out_fd, in_fd, bytes, out_at, in_at)            \
 	LAR_EXPORT ssize_t symbol parameters                                                       \
 	{                                                                                          \
 		struct move m = { { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, in_fd), bytes,  \
@@ -41,11 +42,14 @@ static uint64_t offset_at(const off64_t *at)
 				  out_fd,                                                          \
 				  in_fd,                                                           \
 				  in_at };                                                         \
-		ssize_t result = REAL(symbol) arguments;                                           \
+		ssize_t result = call;                                                             \
                                                                                                    \
 		move_record(&m, result);                                                           \
 		return result;                                                                     \
 	}
+
+#define MOVE(symbol, parameters, arguments, ...)                                                   \
+	MOVE_BY(symbol, parameters, REAL(symbol) arguments, __VA_ARGS__)
 
 /* The offsets are read before the call, which changes them; a bad pointer is the call's to find. */
 static uint64_t sent_from(const off64_t *at)
@@ -53,10 +57,12 @@ static uint64_t sent_from(const off64_t *at)
 	return at && sys_readable(at) ? offset_at(at) : IO_NO_OFFSET;
 }
 
-MOVE(sendfile, (int out, int in, off_t *at, size_t n), (out, in, at, n), sendfile_in, out, in, n,
-     IO_NO_OFFSET, sent_from(at))
-MOVE(sendfile64, (int out, int in, off64_t *at, size_t n), (out, in, at, n), sendfile_in, out, in,
-     n, IO_NO_OFFSET, sent_from(at))
+MOVE_BY(sendfile, (int out, int in, off_t *at, size_t n),
+	WHOLE(sendfile, REAL(sendfile), out, in, at, n), sendfile_in, out, in, n, IO_NO_OFFSET,
+	sent_from(at))
+MOVE_BY(sendfile64, (int out, int in, off64_t *at, size_t n),
+	WHOLE(sendfile, REAL(sendfile64), out, in, at, n), sendfile_in, out, in, n, IO_NO_OFFSET,
+	sent_from(at))
 MOVE(splice, (int in, off64_t *from, int out, off64_t *to, size_t n, unsigned flags),
      (in, from, out, to, n, flags), splice_in, out, in, n, sent_from(to), sent_from(from))
 MOVE(tee, (int in, int out, size_t n, unsigned flags), (in, out, n, flags), tee_in, out, in, n,

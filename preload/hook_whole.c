@@ -4,10 +4,11 @@
 
 /* A call, by what it has of these. */
 struct call {
-	int fd, flags;
+	int fd, flags, in;
 	char *buf;
 	const struct iovec *v;
-	size_t n; /* bytes of buf, or pieces */
+	size_t n; /* bytes, or pieces */
+	off_t *at;
 };
 
 /* Does the call for what is behind the first `done` bytes; *asked: of how many. */
@@ -134,4 +135,18 @@ ssize_t whole_sendmsg(int fd, const struct msghdr *m, int flags, ssize_t done)
 	struct call c = { .fd = fd, .flags = flags, .v = m->msg_iov, .n = m->msg_iovlen };
 
 	return go_on(&c, rest_sendmsg, done, bytes_of(c.v, c.n));
+}
+
+/* The kernel has moved the offset on. */
+static ssize_t rest_sendfile(const struct call *c, size_t done, size_t *asked)
+{
+	*asked = c->n - done;
+	return REAL(sendfile)(c->fd, c->in, c->at, *asked);
+}
+
+ssize_t whole_sendfile(int out, int in, off_t *at, size_t n, ssize_t done)
+{
+	struct call c = { .fd = out, .in = in, .at = at, .n = n };
+
+	return go_on(&c, rest_sendfile, done, n);
 }

@@ -24,6 +24,7 @@ ssize_t whole_writev(int fd, const struct iovec *v, int n, ssize_t done);
 ssize_t whole_send(int fd, const void *buf, size_t n, int flags, ssize_t done);
 ssize_t whole_sendmsg(int fd, const struct msghdr *m, int flags, ssize_t done);
 ssize_t whole_recv(int fd, void *buf, size_t n, int flags, ssize_t done);
+ssize_t whole_sendfile(int out, int in, off_t *at, size_t n, ssize_t done);
 
 /* The real call, and whole_NAME(its arguments, what it has moved) if there was a stop meanwhile. */
 #define WHOLE(name, real, ...)                                                                     \

@@ -35,6 +35,7 @@ static inline bool restart_is_safe(long call)
 	case SYS_sendmsg:
 	case SYS_accept:
 	case SYS_accept4:
+	case SYS_connect: /* with a time limit; the wait goes on */
 	case SYS_io_getevents:
 	case SYS_io_pgetevents:
 	case SYS_io_uring_enter:

@@ -102,16 +102,52 @@ static long call_in_front(const uint8_t *behind)
 	return -1;
 }
 
+/* Whether a handler of the program's runs in this thread as soon as ours returns; `flags`: only one
+ * that has none of these is asked for. */
+static bool handler_waits(const ucontext_t *u, unsigned long flags)
+{
+	uint64_t pending = 0, mask;
+
+	memcpy(&mask, &u->uc_sigmask, sizeof(mask));
+	sys_call3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
+	pending &= ~mask;
+	for (int signal = 1; pending && signal <= 64; signal++) {
+		struct kernel_action a;
+
+		if (pending >> (signal - 1) & 1 && action_get(signal, &a) &&
+		    (uint64_t)a.handler > (uint64_t)SIG_IGN && !(a.flags & flags))
+			return true;
+	}
+	return false;
+}
+
+/* The kernel is about to do the call again. A handler that is to end it and waits would run before
+ * that, and the call then wait on: it ends here instead. */
+static void call_ends(greg_t *to)
+{
+	const uint8_t *at = (const uint8_t *)to[REG_RIP];
+
+	/* a call leaves in rcx what is behind it */
+	if (to[REG_RCX] != to[REG_RIP] + 2 || at[0] != 0x0f || at[1] != 0x05)
+		return;
+	to[REG_RAX] = -EINTR;
+	to[REG_RIP] += 2;
+}
+
 /* The call that the signal has ended goes on behind the handler, where it is known which it is. */
 static void call_goes_on(ucontext_t *u)
 {
 	greg_t *to = u->uc_mcontext.gregs;
 	long call;
 
-	if (to[REG_RAX] != -EINTR)
+	if (to[REG_RAX] != -EINTR) {
+		if (handler_waits(u, SA_RESTART))
+			call_ends(to);
 		return;
+	}
 	call = call_in_front((const uint8_t *)to[REG_RIP]);
-	if (call < 0 || !restart_is_safe_handled(call, (uint64_t)to[REG_RSI]))
+	if (call < 0 || !restart_is_safe_handled(call, (uint64_t)to[REG_RSI]) ||
+	    handler_waits(u, 0))
 		return;
 	/* for what is left of the time, where the kernel has said that */
 	if (call == SYS_nanosleep && to[REG_RSI])

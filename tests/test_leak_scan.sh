@@ -228,6 +228,18 @@ for way in traced signal; do
 	rm -f "$work/waits.lariat"
 done
 
+# A handler of the program's that comes while the scan holds its thread up ends the calls that it
+# ends without us.
+"$victims/leak_interrupted" 3 >interrupted.out
+same "interrupted: without us" "read: 3 read that is restarted: 0 poll: 3 other results: 0, handlers: 7" \
+	"$(tr '\n' ' ' <interrupted.out | sed 's/ $//')"
+env "LD_PRELOAD=$lib" LARIAT_LEAK_SCAN=USR2 LARIAT_QUIET=1 "LARIAT_OUTPUT=$work/interrupted.%p.lariat" \
+	"$victims/leak_interrupted" 3 >interrupted.with
+same "interrupted: the same" "$(cat interrupted.out)" "$(cat interrupted.with)"
+same "interrupted: scans were taken" yes "$(for t in "$work"/interrupted.*.lariat; do
+	"$lariat" leaks --format json "$t" | jq '.leaks.scan.number // 0'
+done | sort -n | tail -1 | awk '{ print ($1 > 4 ? "yes" : $1) }')"
+
 # Sites: the class stands with each, and the totals are the sums of the sites.
 trace=$(trace_of chain)
 same "sites" '[["definitely_lost",101],["indirectly_lost",102],["indirectly_lost",103]]' \

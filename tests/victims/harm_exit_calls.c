@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,9 +17,9 @@
 #define SIZE   (1 << 20)
 #define PIECES 7
 
-enum { WRITE, WRITEV, SEND, SENDMSG, RECV, CALLS };
+enum { WRITE, WRITEV, SEND, SENDMSG, RECV, SENDFILE, CALLS };
 
-static int fd[CALLS];
+static int fd[CALLS], file;
 
 static ssize_t move(int call, char *bytes)
 {
@@ -36,6 +38,8 @@ static ssize_t move(int call, char *bytes)
 		return send(fd[call], bytes, SIZE, 0);
 	case SENDMSG:
 		return sendmsg(fd[call], &m, 0);
+	case SENDFILE:
+		return sendfile(fd[call], file, &(off_t){ 0 }, SIZE);
 	default:
 		return recv(fd[call], bytes, SIZE, MSG_WAITALL);
 	}
@@ -70,6 +74,9 @@ int main(void)
 	pthread_t id;
 	int ends[2];
 
+	file = memfd_create("file", MFD_CLOEXEC);
+	if (ftruncate(file, SIZE))
+		return 1;
 	for (int i = 0; i < CALLS; i++) {
 		if (i <= WRITEV ? pipe(ends) : socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
 			return 1;

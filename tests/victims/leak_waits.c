@@ -22,6 +22,9 @@
 #include <unistd.h>
 
 static const struct timespec limit = { 1, 0 };
+static const struct timeval second = { 1, 0 };
+static struct sockaddr_un full; /* where no more connections are taken */
+static socklen_t full_size = sizeof(full);
 static int pair[2], listener, poller, semaphores;
 
 static long wait_events(void)
@@ -64,6 +67,19 @@ static long wait_message(void)
 static long wait_peer(void)
 {
 	return accept(listener, NULL, NULL);
+}
+
+static long wait_connection(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), e;
+	long result;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	result = connect(fd, (struct sockaddr *)&full, full_size);
+	e = errno;
+	close(fd);
+	errno = e;
+	return result;
 }
 
 static long wait_semaphore(void)
@@ -118,11 +134,11 @@ static long wait_own_semaphore(void)
 	return sem_timedwait(&never, &until);
 }
 
-static long (*const waits[])(void) = { wait_events,	  wait_events_masked, wait_bytes,
-				       wait_read,	  wait_message,	      wait_peer,
-				       wait_semaphore,	  wait_signal,	      wait_poll,
-				       wait_time,	  wait_select,	      wait_any_signal,
-				       wait_own_semaphore };
+static long (*const waits[])(void) = { wait_events,	   wait_events_masked, wait_bytes,
+				       wait_read,	   wait_message,       wait_peer,
+				       wait_semaphore,	   wait_signal,	       wait_poll,
+				       wait_time,	   wait_select,	       wait_any_signal,
+				       wait_own_semaphore, wait_connection };
 
 static void *wait_on(void *arg)
 {
@@ -134,9 +150,19 @@ static void *wait_on(void *arg)
 	return NULL;
 }
 
+static void prepare_full(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	full.sun_family = AF_UNIX;
+	if (bind(fd, (struct sockaddr *)&full, sizeof(full.sun_family)) || listen(fd, 0) ||
+	    getsockname(fd, (struct sockaddr *)&full, &full_size) ||
+	    connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&full, full_size))
+		exit(2);
+}
+
 static void prepare(void)
 {
-	struct timeval second = { 1, 0 };
 	struct sockaddr_un name = { .sun_family = AF_UNIX }; /* the system gives it one */
 	sigset_t set;
 
@@ -150,6 +176,7 @@ static void prepare(void)
 	    bind(listener, (struct sockaddr *)&name, sizeof(name.sun_family)) ||
 	    listen(listener, 1) || poller < 0 || semaphores < 0)
 		exit(2);
+	prepare_full();
 	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 }
