@@ -66,6 +66,16 @@ static bool is_function(const Elf64_Sym *sym, bool indirect)
 	return type == STT_FUNC || type == STT_NOTYPE || (indirect && type == STT_GNU_IFUNC);
 }
 
+/* strcmp() may be a sanitizer's, which is asking for its functions just now. */
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 /* How well symbol i answers to a name: 2 the default version, 1 an old one, 0 not at all. */
 static int symbol_fits(const struct symbols *s, uint32_t i, const struct wanted *w)
 {
@@ -74,7 +84,7 @@ static int symbol_fits(const struct symbols *s, uint32_t i, const struct wanted 
 
 	if (!is_function(sym, w->indirect))
 		return 0;
-	if ((bind != STB_GLOBAL && bind != STB_WEAK) || strcmp(s->name + sym->st_name, w->name))
+	if ((bind != STB_GLOBAL && bind != STB_WEAK) || !same_name(s->name + sym->st_name, w->name))
 		return 0;
 	return s->version && (s->version[i] & 0x8000) ? 1 : 2;
 }
@@ -533,4 +543,23 @@ void *real_find_late(const char *symbol)
 	}
 	search_begin(&search);
 	return search_for(&search, symbol);
+}
+
+bool real_is_wrapped(const char *symbol)
+{
+	struct symbols s;
+
+	return own_map() && symbols_of(own_map(), &s) && s.gnu_hash &&
+	       gnu_filter_passes(s.gnu_hash, gnu_hash_of(symbol));
+}
+
+void *real_wrapper(const char *symbol, const void *function)
+{
+	struct search own;
+	const struct search *search = search_at_start(&own);
+
+	/* what stands in front of the recorder, and has its own malloc, may want libc's for it */
+	if (malloc_in_front || search_for(search, symbol) != function)
+		return NULL;
+	return find_in_map(own_map(), symbol);
 }

@@ -112,6 +112,14 @@ struct real_objects real_loaded(void);
  * called the recorder's, nor has anything else; or NULL. */
 const struct link_map *real_malloc_instead(void);
 
+/* Does the recorder export a wrapper of that name? Quick, and seldom true where it does not. Any
+ * context. */
+bool real_is_wrapped(const char *symbol);
+
+/* The wrapper that stands for a function of that name, which another object than the recorder has:
+ * NULL if there is none, or if it calls another one. Any context. */
+void *real_wrapper(const char *symbol, const void *function);
+
 /* Does the program, or what is loaded before the recorder, have an operator new or delete of its
  * own? Then a new of theirs may go with a delete of the library's. */
 bool real_operators_replaced(void);

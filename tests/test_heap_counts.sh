@@ -22,6 +22,15 @@ record threads-nothing "$victims/heap_threads" nothing
 record threads "$victims/heap_threads"
 counts_right threads threads-nothing
 
+# What is asked for in libc's own handle is counted as well, and dlsym() answers as without us.
+native dlsym-plain "$victims/heap_dlsym"
+record dlsym-nothing "$victims/heap_dlsym" nothing
+record dlsym "$victims/heap_dlsym"
+counts_right dlsym dlsym-nothing
+for how in dlsym-plain dlsym; do
+	same "$how: what is wrong" '' "$(grep '^dlsym: ' "$work/$how.err")"
+done
+
 # How long a realloc took is recorded where other threads can be given the old block meanwhile.
 reallocs() { # NAME JQ-CONDITION
 	events_of "$(trace_of "$1")" | jq -n \
