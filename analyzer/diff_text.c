@@ -71,15 +71,13 @@ static void site_lines(struct table *t, const json_t *site, unsigned most)
 	json_array_foreach (stack, i, frame) {
 		const char *function = json_string_value(json_object_get(frame, "function"));
 		const char *file = json_string_value(json_object_get(frame, "file"));
-		const char *slash = file ? strrchr(file, '/') : NULL;
 		char place[200] = "";
 
 		begun |= !lead || !function || !strcmp(lead, function);
 		if (!begun || !most--)
 			continue;
 		if (file)
-			snprintf(place, sizeof(place), "%s:%" JSON_INTEGER_FORMAT,
-				 slash ? slash + 1 : file,
+			snprintf(place, sizeof(place), "%s:%" JSON_INTEGER_FORMAT, basename(file),
 				 json_integer_value(json_object_get(frame, "line")));
 		table_function(t, STYLE_PLAIN, function ? function : "?", place);
 		if (!most || (function && !strcmp(function, "main")))

@@ -217,9 +217,8 @@ static bool check_machine(Elf *elf, struct elfcheck *r)
 
 static void judge(const struct elf_facts *f, struct elfcheck *r)
 {
-	const char *linker = strrchr(f->interp, '/');
+	const char *linker = basename(f->interp);
 
-	linker = linker ? linker + 1 : f->interp;
 	if (!f->has_interp && !f->is_linker) {
 		refuse(r, "is statically linked%s, so nothing can be loaded into it",
 		       f->is_go ? " (a Go program)" : "");

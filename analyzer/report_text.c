@@ -89,13 +89,12 @@ uint32_t text_shown(const struct analysis *a, bool brief, uint32_t count)
 /* "file.c:12", the module where no file is known; what it called there, if that is worth a word. */
 static void place_of(const struct frame *f, char *buf, size_t size, const char *called)
 {
-	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
 	size_t used;
 
 	if (f->file && f->line)
-		snprintf(buf, size, "%s:%" PRIu32, slash ? slash + 1 : f->file, f->line);
+		snprintf(buf, size, "%s:%" PRIu32, basename(f->file), f->line);
 	else if (f->file)
-		snprintf(buf, size, "%s", slash ? slash + 1 : f->file);
+		snprintf(buf, size, "%s", basename(f->file));
 	else if (strncmp(f->function, f->module, strlen(f->module)))
 		snprintf(buf, size, "%s", f->module);
 	else /* "module+0x123" says it already */
@@ -221,9 +220,8 @@ static void print_command(const struct analysis *a)
 	size_t used = 0;
 
 	for (uint32_t i = 0; i < f->argc && used < sizeof(line) - 1; i++) {
-		const char *base = strrchr(f->argv[i], '/');
 		int n = snprintf(line + used, sizeof(line) - used, "%s%s", i ? " " : "",
-				 !i && base ? base + 1 : f->argv[i]);
+				 i ? f->argv[i] : basename(f->argv[i]));
 
 		used += n > 0 ? (size_t)n : 0;
 	}

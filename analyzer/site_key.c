@@ -46,11 +46,9 @@ static void put(struct out *o, const char *s, size_t n)
 static void put_frame(struct out *o, const json_t *frame)
 {
 	const char *name = text_of(frame, "function"), *module = text_of(frame, "module");
-	const char *base = strrchr(module, '/');
-	size_t n;
+	const char *base = basename(module);
+	size_t n = strlen(base);
 
-	base = base ? base + 1 : module;
-	n = strlen(base);
 	if (*base && !strncmp(name, base, n) && name[n] == '+')
 		put(o, base, n);
 	else

@@ -102,7 +102,7 @@ void symbols_free(struct symbols *s)
 
 static char *module_name(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = basename(path);
 	const char *mark = strstr(name, " (deleted)");
 
 	return strndup(name, mark && !mark[10] ? (size_t)(mark - name) : strlen(name));

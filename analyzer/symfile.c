@@ -357,7 +357,7 @@ static int open_vdso(struct symfile *f, const struct symfile_id *id)
 
 static bool is_vdso(const char *path)
 {
-	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *name = basename(path);
 
 	return strcmp(path, "[vdso]") == 0 || strncmp(name, "linux-vdso", 10) == 0;
 }

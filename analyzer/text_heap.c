@@ -113,13 +113,6 @@ static void print_sites(struct analysis *a, const char *caption, const struct ra
 	table_print(t);
 }
 
-static const char *file_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 void text_heap(struct analysis *a, bool brief)
 {
 	struct ranking r;
@@ -128,7 +121,7 @@ void text_heap(struct analysis *a, bool brief)
 	say_sampled(a);
 	say_totals(a);
 	if (!a->facts->bypassed_by && analysis_bypassed_by(a))
-		text_say(a, "Not seen: malloc is that of %s.", file_of(analysis_bypassed_by(a)));
+		text_say(a, "Not seen: malloc is that of %s.", basename(analysis_bypassed_by(a)));
 	say_mapped(a);
 	text_misuse(a, brief);
 	if (heap_rank_sites(a, &r))

@@ -37,11 +37,10 @@ static void __attribute__((format(printf, 2, 3))) add(struct words *w, const cha
 static void add_frame(struct words *w, const struct frame *f)
 {
 	char name[NAME_SIZE];
-	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
 
 	add(w, "%s", symbols_short_name(f->function, name, sizeof(name)));
 	if (f->file && f->line)
-		add(w, "  %s:%" PRIu32, slash ? slash + 1 : f->file, f->line);
+		add(w, "  %s:%" PRIu32, basename(f->file), f->line);
 	else if (f->real && strncmp(f->function, f->module, strlen(f->module)))
 		add(w, "  %s", f->module);
 }

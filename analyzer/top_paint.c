@@ -122,10 +122,8 @@ static void flow_command(struct flow *f, const struct top_process *p)
 	size_t used = 0;
 
 	for (uint32_t i = 0; facts && i < facts->argc && used < sizeof(text) - 1; i++) {
-		const char *slash = strrchr(facts->argv[i], '/');
-
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "",
-					 !i && slash ? slash + 1 : facts->argv[i]);
+					 i ? facts->argv[i] : basename(facts->argv[i]));
 	}
 	if (utf8_columns(text) > f->l->width / 2)
 		snprintf(text + utf8_prefix(text, f->l->width / 2 - 3), 4, "...");

@@ -60,7 +60,8 @@ LAR_EXPORT pid_t fork(void)
 }
 
 /* The image is about to be replaced: what is in the buffers is sealed now. A failed exec returns
- * and the recording goes on. Does nothing in a vfork child, whose memory is its parent's. */
+ * and the recording goes on. Does nothing in a vfork child, whose memory is its parent's, but to
+ * say that it leaves that: what exec_failed() must be given. */
 static int exec_begin(unsigned call, uint64_t frame)
 {
 	int e = errno;
@@ -73,7 +74,6 @@ static int exec_begin(unsigned call, uint64_t frame)
 	return life_child_leaves();
 }
 
-/* left: what exec_begin() returned. */
 static int exec_failed(int left, int result)
 {
 	int e = errno;

@@ -38,6 +38,8 @@ static struct {
 	uint32_t child;
 } asked;
 
+_Atomic uint32_t snapshot_stops;
+
 static uint64_t now_ns(void)
 {
 	return sys_clock_ns(CLOCK_MONOTONIC);
@@ -147,8 +149,6 @@ static void describe_stacks(struct snapshot *s)
 		}
 	}
 }
-
-_Atomic uint32_t snapshot_stops;
 
 /* The number of the process's next scan: the trace is looked into only if there was one. */
 static uint64_t next_seq(void)

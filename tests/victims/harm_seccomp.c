@@ -266,31 +266,34 @@ static int threads(void)
 	return 0;
 }
 
+static int work_once(void)
+{
+	work();
+	return 0;
+}
+
+static int probe_once(void)
+{
+	probe();
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} modes[] = { { "strict", strict },   { "vfork", vforked },  { "no-clock", no_clock },
+	      { "twice", twice },     { "work", work_once }, { "threads", threads },
+	      { "alone", alone },     { "first", first },    { "child", child },
+	      { "probe", probe_once } };
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
 
-	if (!strcmp(mode, "strict"))
-		return strict();
-	if (!strcmp(mode, "vfork"))
-		return vforked();
-	if (!strcmp(mode, "no-clock"))
-		return no_clock();
-	if (!strcmp(mode, "twice"))
-		return twice();
-	if (!strcmp(mode, "work"))
-		return work(), 0;
-	if (!strcmp(mode, "threads"))
-		return threads();
-	if (!strcmp(mode, "alone"))
-		return alone();
-	if (!strcmp(mode, "first"))
-		return first();
-	if (!strcmp(mode, "child"))
-		return child();
 	if (!strcmp(mode, "start") && argc > 3)
 		return start(argv + 2);
-	if (!strcmp(mode, "probe"))
-		return probe(), 0;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+		if (!strcmp(mode, modes[i].name))
+			return modes[i].run();
 	return 2;
 }
