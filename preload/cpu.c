@@ -145,14 +145,17 @@ static void put_sample(struct thread *t, const ucontext_t *u, uint32_t missed)
 	span_commit(t);
 }
 
-/* Whether the recording that was interrupted still goes on: a handler may have left it by longjmp,
- * as in thread.c. */
-static bool in_recorder(const struct thread *t, uint64_t pc, uint64_t sp)
+/* Whether the recording that was interrupted still goes on, as far as can be told: a handler may
+ * have left it by longjmp. */
+static bool in_recorder(const struct thread *t, const ucontext_t *u)
 {
+	uint64_t pc = (uint64_t)u->uc_mcontext.gregs[REG_RIP];
+	uint64_t sp = (uint64_t)u->uc_mcontext.gregs[REG_RSP];
+
 	if (pc >= self_start && pc < self_end)
 		return true;
-	return t->gate == GATE_BUSY &&
-	       !(sp > t->busy_frame && sp < t->stack.high && t->busy_frame >= t->stack.low);
+	return t->gate == GATE_BUSY && (u->uc_stack.ss_flags & SS_ONSTACK || sp <= t->busy_frame ||
+					sp >= t->stack.high || t->busy_frame < t->stack.low);
 }
 
 struct interrupted {
@@ -162,7 +165,6 @@ struct interrupted {
 
 static void sample(const struct interrupted *i)
 {
-	uint64_t pc = (uint64_t)i->context->uc_mcontext.gregs[REG_RIP];
 	uint64_t sp = (uint64_t)i->context->uc_mcontext.gregs[REG_RSP];
 	struct thread *t = lar_self;
 
@@ -170,7 +172,7 @@ static void sample(const struct interrupted *i)
 		lar_lost_add(LAR_LOST_CPU, 1);
 		return;
 	}
-	if (in_recorder(t, pc, sp)) {
+	if (in_recorder(t, i->context)) {
 		own.in_recorder += 1 + i->missed;
 		return;
 	}

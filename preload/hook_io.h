@@ -104,6 +104,8 @@ static always_inline void io_record_usual(unsigned call, uint64_t before, uint64
 		return;
 	}
 	t = span_open(frame);
+	if (unlikely(!t))
+		return;
 	hook_call_end(t);
 	r = span_record_stack(t, LAR_EV_IO, 0, call, 6, frame);
 	if (likely(r != NULL)) {

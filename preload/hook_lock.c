@@ -141,12 +141,9 @@ static always_inline bool quick_lock(pthread_mutex_t *m, unsigned call, int (*lo
 	const struct held_life *life;
 	struct lar_lock_cell *c;
 
-	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) || kind > PTHREAD_MUTEX_RECURSIVE_NP ||
-		     quick_hides() || !lock || !try))
+	if (unlikely(mutex_word(m) || kind > PTHREAD_MUTEX_RECURSIVE_NP || quick_hides() || !lock ||
+		     !try || !gate_take(t, frame)))
 		return false;
-	t->busy_frame = frame;
-	t->gate = GATE_BUSY;
-	span_barrier();
 	c = quick_find(t->slot->locks, t->held.life, (uint64_t)m, frame_caller(frame), call, &life);
 	if (unlikely(!c || !locklife_same(life, true) || !quick_known(t, c))) {
 		span_close(t);
@@ -210,11 +207,8 @@ static always_inline bool alone_lock(pthread_mutex_t *m, unsigned call, int (*co
 	struct lar_lock_cell *c;
 	int result;
 
-	if (unlikely(lar_self != t || t->gate != GATE_OPEN || m->__data.__lock || !alone_kind(m)))
+	if (unlikely(lar_self != t || m->__data.__lock || !alone_kind(m) || !gate_take(t, frame)))
 		return false;
-	t->busy_frame = frame;
-	t->gate = GATE_BUSY;
-	span_barrier();
 	c = quick_find(lockcell_alone.cells, t->held.life, (uint64_t)m, frame_caller(frame), call,
 		       &life);
 	if (unlikely(!c || !quick_known(t, c))) {
@@ -342,12 +336,9 @@ static always_inline bool quick_unlock(pthread_mutex_t *m, unsigned call, int (*
 	uint32_t n, cell = 0;
 	bool done;
 
-	if (unlikely(t->gate != GATE_OPEN || mutex_word(m) != 1 || mutex_owner(m) != t->tid ||
-		     quick_hides() || !unlock))
+	if (unlikely(mutex_word(m) != 1 || mutex_owner(m) != t->tid || quick_hides() || !unlock ||
+		     !gate_take(t, frame)))
 		return false;
-	t->busy_frame = frame;
-	t->gate = GATE_BUSY;
-	span_barrier();
 	n = t->held.count;
 	if (likely(n))
 		cell = t->held.cell[n - 1];
@@ -384,12 +375,10 @@ static always_inline bool alone_unlock(const pthread_mutex_t *m, uint64_t frame,
 	uint64_t hold;
 	uint32_t n;
 
-	if (unlikely(lar_self != t || t->gate != GATE_OPEN || m->__data.__lock != 1 ||
-		     (uint32_t)m->__data.__owner != t->tid || !alone_kind(m)))
+	if (unlikely(lar_self != t || m->__data.__lock != 1 ||
+		     (uint32_t)m->__data.__owner != t->tid || !alone_kind(m) ||
+		     !gate_take(t, frame)))
 		return false;
-	t->busy_frame = frame;
-	t->gate = GATE_BUSY;
-	span_barrier();
 	n = t->held.count;
 	if (unlikely(!n))
 		goto other;

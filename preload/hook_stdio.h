@@ -33,21 +33,22 @@ static always_inline void stdio_count(unsigned call, const void *stream, int fd,
 				      uint64_t caller, uint64_t frame)
 {
 	struct thread *t = lar_self;
-	struct lar_stdio_cell *c;
+	bool counted = false;
 
-	if (likely(t->gate == GATE_OPEN &&
-		   (c = stdiocell_at(t, stdiocell_number(stream, caller)))->stream ==
-			   (uint64_t)stream &&
-		   c->place == stdiocell_place(call, caller) && c->fd == fd &&
-		   c->generation == __atomic_load_n(&stdio_generation, __ATOMIC_RELAXED))) {
-		/* a signal handler that seals this buffer would take the cell away */
-		t->busy_frame = frame;
-		t->gate = GATE_BUSY;
-		span_barrier();
-		c->calls++;
-		c->bytes += bytes;
+	/* a signal handler that seals this buffer would take the cell away */
+	if (likely(gate_take(t, frame))) {
+		struct lar_stdio_cell *c = stdiocell_at(t, stdiocell_number(stream, caller));
+
+		counted = c->stream == (uint64_t)stream &&
+			  c->place == stdiocell_place(call, caller) && c->fd == fd &&
+			  c->generation == __atomic_load_n(&stdio_generation, __ATOMIC_RELAXED);
+		if (likely(counted)) {
+			c->calls++;
+			c->bytes += bytes;
+		}
 		span_close(t);
-	} else {
+	}
+	if (unlikely(!counted)) {
 		struct stdio_call s = { call, stream, fd, caller, bytes };
 
 		stdio_count_slow(&s, frame);

@@ -61,8 +61,10 @@ static void leave(FILE *f, uint64_t frame)
 		int e = errno;
 
 		t = span_open(frame);
-		stdiocell_flush(t, f);
-		span_close(t);
+		if (t) {
+			stdiocell_flush(t, f);
+			span_close(t);
+		}
 		errno = e;
 	}
 	if (!stdio_table_patched && stdio_fd(f) >= 0)

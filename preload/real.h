@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <threads.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "attr.h"

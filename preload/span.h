@@ -28,15 +28,7 @@ static always_inline struct thread *span_open(uint64_t frame)
 {
 	struct thread *t = lar_self;
 
-	if (unlikely(t->gate != GATE_OPEN)) {
-		t = thread_slow(t, frame);
-		if (!t)
-			return NULL;
-	}
-	t->busy_frame = frame;
-	t->gate = GATE_BUSY;
-	span_barrier();
-	return t;
+	return likely(gate_take(t, frame)) ? t : thread_slow(t, frame);
 }
 
 static always_inline void span_close(struct thread *t)

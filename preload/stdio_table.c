@@ -35,6 +35,8 @@ static void flush_cells(const FILE *f, uint64_t frame)
 	if (t->gate != GATE_OPEN || !t->stdio_used)
 		return;
 	t = span_open(frame);
+	if (!t)
+		return;
 	stdiocell_flush(t, f);
 	span_close(t);
 }

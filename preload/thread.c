@@ -37,6 +37,7 @@ extern void *__libc_stack_end;
 #define SHARED_OWNER	THREAD_SHARED
 #define SHARED_PATIENCE 2000000 /* times to let others run */
 #define SHARED_SELF	1000	/* after so many it is this thread that holds it */
+#define OWN_FRAMES	4096	/* from a wrapper's frame to here is less */
 
 static struct thread closed;
 LAR_TLS struct thread *lar_self = &closed;
@@ -285,7 +286,8 @@ static struct thread *enter(uint64_t frame, struct thread *nested_in)
 	stack_bounds(&t->stack, frame, tid == lar->pid);
 	owner_record(t);
 	lar->slot_of_tid[tid % RECORDER_TIDS] = (uint16_t)index;
-	t->gate = GATE_OPEN;
+	t->busy_frame = frame;
+	t->gate = GATE_BUSY;
 	if (!nested_in)
 		cpu_thread_begin();
 	return t;
@@ -297,7 +299,7 @@ static struct thread *enter_blocked(uint64_t frame, struct thread *nested_in)
 	uint64_t mask;
 
 	sys_block_signals(&mask);
-	t = enter(frame, nested_in);
+	t = nested_in && nested_in->nested ? NULL : enter(frame, nested_in);
 	if (t && !nested_in)
 		lar_self = t;
 	else if (t)
@@ -353,6 +355,7 @@ static struct thread *shared_open(uint64_t frame)
 			sys_yield();
 	}
 	if (t) {
+		t->busy_frame = frame;
 		t->stack.usable = 0;
 		if (t->number != number) {
 			t->tid = tid;
@@ -367,6 +370,8 @@ static struct thread *shared_open(uint64_t frame)
 		lar_lost_add(LAR_LOST_NO_SLOT, 1);
 	return t;
 }
+
+bool thread_stack_shared;
 
 /* What was not committed is void, and so are the nodes in it. */
 static void take_back(struct thread *t)
@@ -386,22 +391,52 @@ static void take_back(struct thread *t)
 	stdiocell_take_back(t);
 }
 
+static bool on_signal_stack(void)
+{
+	stack_t now = { .ss_flags = 0 };
+
+	sys_call3(SYS_sigaltstack, 0, (long)&now, 0);
+	return now.ss_flags & SS_ONSTACK;
+}
+
+/*
+ * Was the recording left for good, by longjmp()? So it was where our own frames have taken the
+ * place of its wrapper's, or are further out on the same stack. Any other is taken for alive: the
+ * handler that interrupted it may be on a stack of its own, wherever that lies, or have switched to
+ * another context that comes back.
+ */
+static bool is_left(const struct thread *t, uint64_t frame)
+{
+	uint64_t here = (uint64_t)__builtin_frame_address(0);
+
+	if (t->gate != GATE_BUSY || t->busy_frame > frame)
+		return false;
+	if (t->busy_frame >= here && frame - here < OWN_FRAMES)
+		return true;
+	return frame < t->stack.high && t->busy_frame >= t->stack.low && !thread_stack_shared &&
+	       !on_signal_stack();
+}
+
+static struct thread *taken_back(struct thread *t, uint64_t frame)
+{
+	take_back(t);
+	t->busy_frame = frame;
+	return t;
+}
+
 /* A wrapper runs while this thread is inside the recorder: in a signal handler. */
 static struct thread *slow_nested(struct thread *t, uint64_t frame)
 {
-	const struct stack *s = &t->stack;
+	struct thread *nested = t->nested;
 
-	/* the interrupted recording was left for good, by longjmp: its frame is below ours on the
-	 * same stack */
-	if (frame > t->busy_frame && frame < s->high && t->busy_frame >= s->low) {
-		take_back(t);
-		return t;
-	}
-	if (t->nested && t->nested->gate == GATE_OPEN)
-		return t->nested;
-	if (!t->nested) {
-		struct thread *nested = enter_blocked(frame, t);
-
+	if (is_left(t, frame))
+		return taken_back(t, frame);
+	if (nested && gate_take(nested, frame))
+		return nested;
+	if (nested && is_left(nested, frame))
+		return taken_back(nested, frame);
+	if (!nested) {
+		nested = enter_blocked(frame, t);
 		if (nested)
 			return nested;
 	}
@@ -434,9 +469,8 @@ void thread_end(void)
 {
 	struct thread *t = lar_self;
 
-	if (t->gate != GATE_OPEN)
+	if (!gate_take(t, (uint64_t)__builtin_frame_address(0)))
 		return;
-	t->gate = GATE_BUSY;
 	t->slot->call_now = 0;
 	stdiocell_flush(t, NULL);
 	lockcell_leave(t);
@@ -489,8 +523,8 @@ void thread_seal_all(void)
 
 		note_cpu(recorder_slot(i), owner);
 		if (owner == me) {
-			if (t && t == lar_self && t->gate == GATE_OPEN) {
-				t->gate = GATE_BUSY;
+			if (t && t == lar_self &&
+			    gate_take(t, (uint64_t)__builtin_frame_address(0))) {
 				seal_finish(t);
 				FAULT_POINT(end_own_slot);
 				t->gate = GATE_OPEN;

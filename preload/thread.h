@@ -21,8 +21,8 @@
 
 enum gate {
 	GATE_CLOSED = 0, /* not entered yet, fresh in a child, or switched off */
-	GATE_OPEN = 1,
 	GATE_BUSY = 2, /* inside the recorder: a wrapper that finds this runs in a signal handler */
+	GATE_OPEN = GATE_BUSY | 1,
 };
 
 /* One frame of the last stack, kept outermost first. */
@@ -224,10 +224,30 @@ static inline void thread_set_limit(struct thread *t)
 extern LAR_TLS struct thread *lar_self;
 
 /*
+ * From OPEN to BUSY for the wrapper at `frame`; false if it is not open. One instruction, so that
+ * it holds even where a signal handler does not come back before others run on the thread, as that
+ * of a scheduler of user threads.
+ */
+static always_inline bool gate_take(struct thread *t, uint64_t frame)
+{
+	bool open;
+
+	__asm__ volatile("btrl $0, %0" : "+m"(t->gate), "=@ccc"(open) : : "memory");
+	if (unlikely(!open))
+		return false;
+	t->busy_frame = frame;
+	__asm__ volatile("" ::: "memory");
+	return true;
+}
+
+/*
  * Entry of a wrapper that found the gate not open. frame is the wrapper's frame address. Returns
- * the struct to record into, its gate open, or NULL when this event cannot be recorded (counted).
+ * the struct to record into, its gate BUSY, or NULL when this event cannot be recorded (counted).
  */
 struct thread *thread_slow(struct thread *t, uint64_t frame);
+
+/* Set, and stays, where a part of a thread's stack may have become the stack of a user context. */
+extern LAR_LOCAL bool thread_stack_shared;
 
 /* The thread's number in this trace; gives it one. 0 when recording is off. */
 uint32_t thread_number(void);
