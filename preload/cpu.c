@@ -11,6 +11,7 @@
 
 #include "cfi.h"
 #include "note.h"
+#include "ownstack.h"
 #include "pool.h"
 #include "recorder.h"
 #include "span.h"
@@ -163,8 +164,9 @@ struct interrupted {
 	uint32_t missed;
 };
 
-static void sample(const struct interrupted *i)
+static void sample(void *interrupted)
 {
+	const struct interrupted *i = interrupted;
 	uint64_t sp = (uint64_t)i->context->uc_mcontext.gregs[REG_RSP];
 	struct thread *t = lar_self;
 
@@ -181,23 +183,6 @@ static void sample(const struct interrupted *i)
 		return;
 	put_sample(t, i->context, i->missed);
 	span_close(t);
-}
-
-/* Calls sample() on the recorder's own stack. */
-static void on_own_stack(const struct interrupted *i)
-{
-	register uint64_t top __asm__("rbx") = (uint64_t)own.stack + STACK_SIZE;
-	const struct interrupted *arg = i;
-	void (*f)(const struct interrupted *) = sample;
-
-	__asm__ volatile("xchg %%rbx, %%rsp\n\t"
-			 "call *%[f]\n\t"
-			 "mov %%rbx, %%rsp"
-			 : "+r"(top), "+D"(arg), [f] "+a"(f)
-			 :
-			 : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc", "xmm0",
-			   "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-			   "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 /* Somebody sent the signal: for a process that has no handler this is the end. */
@@ -221,7 +206,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 		return;
 	i.missed = info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
 	own.counted += 1 + i.missed;
-	on_own_stack(&i);
+	ownstack_call(own.stack + STACK_SIZE, sample, &i);
 }
 
 /* ---- timers ---- */

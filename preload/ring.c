@@ -10,7 +10,9 @@
 #include "fault.h"
 #include "fold.h"
 #include "inuse.h"
+#include "ownstack.h"
 #include "recorder.h"
+#include "sys.h"
 #include "tracefile.h"
 
 /* Disk is taken in steps that grow with the trace: a short program's stays small. */
@@ -19,6 +21,7 @@
 #define RING_PAGE	4096u
 #define RING_RESIDENT	(1u << 20) /* pages behind the head are left in pieces of this */
 
+#define STACK_SIZE	(64u << 10)
 #define RESERVE_FROM	(256u << 10)
 #define RESERVE_SHARE	16 /* of the ring's disk so much for each area of checkpoints */
 #define FOLD_AHEAD	2  /* events folded for one that comes, from when the ring is half full */
@@ -174,15 +177,39 @@ static bool append(struct lar_block *block, const void *payload)
 	return true;
 }
 
+struct appending {
+	struct lar_block *block;
+	const void *payload;
+	bool done;
+};
+
+static void append_apart(void *appending)
+{
+	struct appending *a = appending;
+
+	a->done = append(a->block, a->payload);
+}
+
+/* Folding takes more of a stack than a small thread of the program's may have. Not in valgrind,
+ * which says that stacks are switched. */
+static bool needs_stack(const struct lar_header *h, const struct lar_block *block)
+{
+	return (lar->fold || h->ring_head + block->comp_size > h->ring_limit / 4) && !sys_emulated;
+}
+
 bool ring_append(struct lar_block *block, const void *payload)
 {
-	bool done;
+	static uint8_t stack[STACK_SIZE] __attribute__((aligned(16))); /* with the lock held */
+	struct appending a = { block, payload, false };
 
 	if (!spin_lock(&lar->ring_lock))
 		return false;
-	done = append(block, payload);
+	if (needs_stack(lar->header, block))
+		ownstack_call(stack + STACK_SIZE, append_apart, &a);
+	else
+		append_apart(&a);
 	spin_unlock(&lar->ring_lock);
-	return done;
+	return a.done;
 }
 
 bool ring_without_disk(void)

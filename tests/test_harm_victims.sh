@@ -23,6 +23,12 @@ run harm_unwound
 run harm_locks
 run harm_longjmp
 for mode in alt caught uncaught small deep; do run harm_stack $mode; done
+# a small ring is soon half full: what is in it is folded from then on
+options=LARIAT_SIZE=1M
+run harm_stack long
+options=
+same 'small stacks: folded' true "$("$lariat" info --format json "$(trace_of harm_stack-long)" |
+	jq '.trace.events_folded > 0')"
 for mode in closefrom close_range loop standard cwd; do run harm_fds $mode; done
 run harm_coro
 run harm_switch

@@ -4,7 +4,7 @@
  * Little stack and none. "alt": handlers on an alternate stack of SIGSTKSZ bytes that allocate and
  * write; "caught": overflow with an allocation in each frame, caught on such a stack and left by a
  * jump, ten times; "uncaught": the same without a handler; "small": threads with the smallest stack
- * that is allowed; "deep": 100000 frames that each allocate.
+ * that is allowed; "long": the same for longer; "deep": 100000 frames that each allocate.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -87,6 +87,16 @@ static void *run_small(void *arg)
 	return arg;
 }
 
+static void *run_long(void *arg)
+{
+	for (size_t i = 0; i < 300000; i++) {
+		free(malloc(i * i % 797));
+		if (i % 10 == 0)
+			use(0);
+	}
+	return arg;
+}
+
 static void with_stack(void *(*run)(void *), size_t size)
 {
 	pthread_attr_t attr;
@@ -114,6 +124,9 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "small")) {
 		for (int i = 0; i < 5; i++)
 			with_stack(run_small, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+	} else if (!strcmp(mode, "long")) {
+		for (int i = 0; i < 2; i++)
+			with_stack(run_long, (size_t)sysconf(_SC_THREAD_STACK_MIN));
 	} else if (!strcmp(mode, "deep")) {
 		with_stack(run_deep, 64 << 20);
 	} else {
