@@ -44,7 +44,9 @@
 #define SEAL_PATIENCE	  200		/* times, behind those, to sleep for so long */
 #define SEAL_NAP	  100000	/* ns */
 #define SLOT_STEP	  (32u << 10)
-#define SLOT_CELLS	  (8u << 10) /* of a slot, written without asking whether it is there */
+#define SLOT_MORE	  (64u << 10) /* the steps behind: what a slot does not need takes time */
+#define SLOT_KEPT	  (64u << 10) /* of a slot, not worth sealing at the end */
+#define SLOT_CELLS	  (8u << 10)  /* of a slot, written without asking whether it is there */
 #define SLOT_LATE	  (4u << 10)
 #define SLOT_LARGE	  (256u << 10)
 #define SLOT_OPEN	  (128u << 10) /* how far a thread goes on before it looks what is due */
@@ -383,7 +385,7 @@ static bool seal_is_hopeless(void)
 static bool slot_extend(struct thread *t)
 {
 	uint64_t end = lar_slot_size(&lar->slot_sizes, t->index);
-	uint64_t step = t->ready < SLOT_STEP * 2 ? SLOT_STEP : t->ready;
+	uint64_t step = t->ready < SLOT_MORE ? SLOT_STEP : SLOT_MORE;
 
 	if (t->ready >= SLOT_LARGE && t->ready < end && !tracefile_disk_plenty())
 		return false;
@@ -547,9 +549,9 @@ void seal_finish(struct thread *t)
 	uint64_t keep = SLOT_CELLS;
 
 	stdiocell_into_buffer(t);
-	/* what is in the first step of a slot may as well stay in it: a short program takes no
+	/* what is in the first steps of a slot may as well stay in it: a short program takes no
 	 * memory and no time for sealing */
-	if (t->ready > SLOT_STEP && t->head > t->buffer + 5 && !seal_last(t))
+	if (t->ready > SLOT_KEPT && t->head > t->buffer + 5 && !seal_last(t))
 		return;
 	FAULT_POINT(finish_sealed);
 	if (t->head > t->buffer)
