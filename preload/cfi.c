@@ -35,7 +35,8 @@ static const uint8_t *find_fde(const struct cfi_object *object, uint64_t pc)
 {
 	const uint8_t *hdr = object->eh_frame_hdr;
 	struct reader r = { hdr + 4, (const uint8_t *)object->end };
-	uint64_t base = (uint64_t)hdr, count, low = 0, high;
+	uint64_t base = (uint64_t)hdr, count, low = 0;
+	int64_t offset = (int64_t)(pc - base);
 	const int32_t(*table)[2];
 
 	if (!hdr || hdr[0] != 1 || hdr[2] == DW_EH_PE_OMIT ||
@@ -44,17 +45,14 @@ static const uint8_t *find_fde(const struct cfi_object *object, uint64_t pc)
 	read_encoded(&r, hdr[1], base);
 	count = read_encoded(&r, hdr[2], base);
 	table = (const int32_t(*)[2])r.p;
-	if (!count || pc < base + (uint64_t)(int64_t)table[0][0])
+	if (!count || offset < table[0][0])
 		return NULL;
-	for (high = count; high - low > 1;) {
-		uint64_t middle = low + (high - low) / 2;
-
-		__builtin_prefetch(table[low + (middle - low) / 2]);
-		__builtin_prefetch(table[middle + (high - middle) / 2]);
-		if (pc < base + (uint64_t)(int64_t)table[middle][0])
-			high = middle;
-		else
-			low = middle;
+	/* which half it is in cannot be predicted: no branch on it */
+	for (uint64_t half; count > 1; count -= half) {
+		half = count / 2;
+		__builtin_prefetch(table[low + half / 2]);
+		__builtin_prefetch(table[low + half + (count - half) / 2]);
+		low += half & -(uint64_t)(offset >= table[low + half][0]);
 	}
 	return (const uint8_t *)(base + (uint64_t)(int64_t)table[low][1]);
 }
@@ -344,28 +342,33 @@ static bool run_extended(struct machine *m, struct reader *r, uint8_t op)
 static const uint8_t *run_common(struct machine *m, const uint8_t *p, const uint8_t *end,
 				 bool *stop)
 {
+	uint64_t loc = m->loc;
+	int64_t cfa_offset = m->row.cfa_offset;
+
 	for (; end - p >= 2; p++) {
 		uint8_t op = p[0], operand = p[1];
 
 		if (op >> 6 == 1) { /* advance_loc */
-			uint64_t next = m->loc + (op & 0x3f) * m->cie.code_align;
+			uint64_t next = loc + (op & 0x3f) * m->cie.code_align;
 
 			*stop = next > m->pc;
 			if (*stop)
-				return p;
-			m->loc = next;
+				break;
+			loc = next;
 		} else if (operand & 0x80) {
-			return p;
+			break;
 		} else if (op == 0x0e) { /* def_cfa_offset */
-			m->row.cfa_offset = operand;
+			cfa_offset = operand;
 			p++;
 		} else if (op >> 6 == 2) { /* offset */
 			set_register(&m->row, op & 0x3f, HOW_OFFSET, operand * m->cie.data_align);
 			p++;
 		} else {
-			return p;
+			break;
 		}
 	}
+	m->loc = loc;
+	m->row.cfa_offset = cfa_offset;
 	return p;
 }
 
@@ -505,14 +508,13 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 {
 	uint32_t epoch = __atomic_load_n(&epoch_now, __ATOMIC_RELAXED);
 	uint64_t look = call ? pc - 1 : pc, rule;
-	const uint8_t *fde = find_fde(object, look);
+	const uint8_t *fde;
 
-	if (!fde)
-		return RULE_GUESS;
 	if (last.busy) {
 		struct machine m = { .fde = NULL };
 
-		return machine_rule(&m, fde, look);
+		fde = find_fde(object, look);
+		return fde ? machine_rule(&m, fde, look) : RULE_GUESS;
 	}
 	last.busy = true;
 	__asm__ volatile("" ::: "memory");
@@ -520,7 +522,10 @@ uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 		last.epoch = epoch;
 		last.machine.fde = last.machine.cie_at = NULL;
 	}
-	rule = machine_rule(&last.machine, fde, look);
+	fde = last.machine.fde;
+	if (!fde || look - last.machine.begin >= last.machine.size)
+		fde = find_fde(object, look);
+	rule = fde ? machine_rule(&last.machine, fde, look) : RULE_GUESS;
 	__asm__ volatile("" ::: "memory");
 	last.busy = false;
 	return rule;
