@@ -84,8 +84,9 @@ static always_inline uint32_t nodes_find(const struct nodes *n, uint32_t parent,
 {
 	uint32_t id = parent + 1;
 
-	/* the frames of a walk were added one behind another */
-	if (likely(n->node[id].ra == ra && n->node[id].parent == parent && id <= n->count))
+	/* the frames of a walk were added one behind another; behind the last there may be no
+	 * memory yet, and to look there would take a fault */
+	if (likely(id <= n->count && n->node[id].ra == ra && n->node[id].parent == parent))
 		return id;
 	id = *nodes_list(n, hash);
 	while (id && unlikely(n->node[id].ra != ra || n->node[id].parent != parent))
