@@ -75,6 +75,14 @@ struct reach_cluster {
 	uint32_t *page;	      /* by page: the first block that ends behind its start */
 };
 
+/* A range of addresses with blocks in it, in units of 2^REACH_SPAN_SHIFT bytes: `more` behind the
+ * first. All are numbers of 32 bits that wrap. */
+#define REACH_SPANS	 4
+#define REACH_SPAN_SHIFT 16
+struct reach_span {
+	uint32_t first, more;
+};
+
 struct reach {
 	const struct snapshot *s;
 	const struct lar_header *header;
@@ -83,9 +91,10 @@ struct reach {
 	uint32_t count;
 	struct reach_cluster *cluster;
 	uint32_t clusters;
-	uint64_t low, high; /* of all blocks */
-	uint64_t *filter;   /* a bit for each place where blocks may be: reach_index.h */
-	uint32_t *todo;	    /* blocks to be looked at: a stack */
+	uint64_t low, high;		     /* of all blocks */
+	struct reach_span span[REACH_SPANS]; /* together they hold all blocks */
+	uint64_t *filter; /* a bit for each place where blocks may be: reach_index.h */
+	uint32_t *todo;	  /* blocks to be looked at: a stack */
 	uint32_t todo_count;
 	struct reach_region *region;
 	size_t regions;

@@ -54,6 +54,43 @@ static void filter_set(struct reach *r)
 	}
 }
 
+static uint64_t gap_behind(const struct reach *r, uint32_t cluster)
+{
+	return r->cluster[cluster + 1].start - r->cluster[cluster].end;
+}
+
+static struct reach_span span_of(uint64_t start, uint64_t end)
+{
+	uint64_t first = start >> REACH_SPAN_SHIFT, more = ((end - 1) >> REACH_SPAN_SHIFT) - first;
+
+	return (struct reach_span){ (uint32_t)first, more > UINT32_MAX ? UINT32_MAX : more };
+}
+
+/* Split where there is the most room between blocks: the heap is in one place, and what is mapped
+ * in another, with the libraries between. */
+static void spans_make(struct reach *r)
+{
+	uint32_t split[REACH_SPANS] = { 0 }, n = 0, first = 0;
+
+	for (uint32_t i = 0; i + 1 < r->clusters; i++) {
+		uint32_t at = n < REACH_SPANS - 1 ? n++ : n;
+
+		for (; at && gap_behind(r, split[at - 1]) < gap_behind(r, i); at--)
+			split[at] = split[at - 1];
+		split[at] = i;
+	}
+	for (uint32_t k = 0; k < REACH_SPANS; k++) {
+		uint32_t last = r->clusters - 1;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (split[i] >= first && split[i] < last)
+				last = split[i];
+		r->span[k] = span_of(r->cluster[first].start, r->cluster[last].end);
+		if (last + 1 < r->clusters)
+			first = last + 1;
+	}
+}
+
 void reach_index(struct reach *r)
 {
 	uint32_t n = 1;
@@ -82,6 +119,7 @@ void reach_index(struct reach *r)
 	}
 	r->low = r->cluster[0].start;
 	r->high = r->cluster[n - 1].end;
+	spans_make(r);
 }
 
 uint32_t reach_find(const struct reach *r, uint64_t address)

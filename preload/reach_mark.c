@@ -6,6 +6,7 @@
  * Nearly all of the time goes into waiting for memory, so that a pointer is looked up in three
  * steps, each of which fetches what the next one needs, with others in between.
  */
+#include <emmintrin.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -31,6 +32,13 @@
 
 /* ---- looking at words ---- */
 
+/* What one look at words needs. */
+struct sieve {
+	uint64_t low, span; /* from the first to the last block */
+	const uint64_t *filter;
+	__m128i first[REACH_SPANS], last[REACH_SPANS]; /* of r->span, with 2^31 as the lowest */
+};
+
 struct pending {
 	uint64_t address; /* its top bit: only the start of a block is meant */
 	const uint32_t *page;
@@ -44,6 +52,7 @@ static struct {
 	uint32_t leader;     /* whose blocks are being looked at */
 	bool libc;	     /* the words are of libc's data */
 	uint64_t only_start; /* ONLY_START or 0 */
+	struct sieve sieve;
 } w;
 
 static void push(struct reach *r, uint32_t block)
@@ -140,43 +149,57 @@ static void settle(struct reach *r)
 	w.b_count = w.b_next = 0;
 }
 
-/* What one look at four words needs. */
-struct sieve {
-	uint64_t low, span; /* from the first to the last block */
-	const uint64_t *filter;
-};
-
 static always_inline bool sieve_passes(const struct sieve *v, uint64_t word)
 {
 	return (word - v->low < v->span) & reach_filter_passes(v->filter, word);
 }
 
-/* Without a branch between them: which words are pointers cannot be foretold. */
-static always_inline bool sieve_any(const struct sieve *v, const uint64_t *p)
+/* Ones for each of four words that is in no span. Its bits 16 to 47 alone say so. */
+static always_inline __m128i sieve_outside(const struct sieve *v, const uint64_t *p)
 {
-	/* each of them is below their union, and most are numbers */
-	if ((p[0] | p[1] | p[2] | p[3]) < v->low)
-		return false;
-	return sieve_passes(v, p[0]) | sieve_passes(v, p[1]) | sieve_passes(v, p[2]) |
-	       sieve_passes(v, p[3]);
+	__m128i a = _mm_srli_epi64(_mm_loadu_si128((const void *)p), REACH_SPAN_SHIFT);
+	__m128i b = _mm_srli_epi64(_mm_loadu_si128((const void *)(p + 2)), REACH_SPAN_SHIFT);
+	__m128i x = _mm_castps_si128(
+		_mm_shuffle_ps(_mm_castsi128_ps(a), _mm_castsi128_ps(b), _MM_SHUFFLE(2, 0, 2, 0)));
+	__m128i outside = _mm_cmpgt_epi32(_mm_sub_epi32(x, v->first[0]), v->last[0]);
+
+#pragma GCC unroll 4
+	for (unsigned i = 1; i < REACH_SPANS; i++)
+		outside = _mm_and_si128(outside,
+					_mm_cmpgt_epi32(_mm_sub_epi32(x, v->first[i]), v->last[i]));
+	return outside;
+}
+_Static_assert(REACH_SPAN_SHIFT == 16, "bits that sieve_outside() looks at");
+
+static void sieve_make(struct sieve *v, const struct reach *r)
+{
+	v->low = r->low;
+	v->span = r->high - r->low;
+	v->filter = r->filter;
+	for (unsigned i = 0; i < REACH_SPANS; i++) {
+		v->first[i] = _mm_set1_epi32((int)(r->span[i].first + (1u << 31)));
+		v->last[i] = _mm_set1_epi32((int)(r->span[i].more - (1u << 31)));
+	}
 }
 
 static void look_at(struct reach *r, uint64_t start, uint64_t end)
 {
-	const struct sieve v = { r->low, r->high - r->low, r->filter };
+	const struct sieve *v = &w.sieve;
 	const uint64_t *p = (const uint64_t *)((start + 7) & ~7ull);
 	const uint64_t *last = (const uint64_t *)(end & ~7ull);
 
-	for (; last - p >= 4; p += 4) {
+	/* eight without a branch between them: which words are pointers cannot be foretold */
+	for (; last - p >= 8; p += 8) {
 		__builtin_prefetch(p + FETCH_AHEAD);
-		if (likely(!sieve_any(&v, p)))
+		if (likely(_mm_movemask_epi8(_mm_and_si128(sieve_outside(v, p),
+							   sieve_outside(v, p + 4))) == 0xffff))
 			continue;
-		for (unsigned i = 0; i < 4; i++)
-			if (sieve_passes(&v, p[i]))
+		for (unsigned i = 0; i < 8; i++)
+			if (sieve_passes(v, p[i]))
 				consider(r, p[i]);
 	}
 	for (; p < last; p++)
-		if (sieve_passes(&v, *p))
+		if (sieve_passes(v, *p))
 			consider(r, *p);
 }
 
@@ -386,6 +409,7 @@ void reach_mark(struct reach *r)
 	if (!r->count)
 		return;
 	memset(&w, 0, sizeof(w));
+	sieve_make(&w.sieve, r);
 	open_blocks(r);
 	if (r->needs_copy)
 		return;
