@@ -194,6 +194,7 @@ enum filter_leaves filter_look(bool cpu)
 
 	if (sys_emulated || !filtered())
 		return FILTER_LEAVES_ALL;
+	sys_filtered = 1;
 	step = sys_mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed((long)step))
 		return FILTER_LEAVES_NOTHING;

@@ -83,6 +83,11 @@ struct reach_span {
 	uint32_t first, more;
 };
 
+/* As the kernel tells of them. */
+struct reach_run {
+	uint64_t start, end, categories;
+};
+
 struct reach {
 	const struct snapshot *s;
 	const struct lar_header *header;
@@ -100,12 +105,16 @@ struct reach {
 	size_t regions;
 	struct reach_ranges excluded; /* parts of regions that are no roots; sorted */
 	int pagemap;		      /* descriptor of /proc/self/pagemap, or negative */
-	int mem;		      /* of /proc/self/mem */
-	bool failed;		      /* no memory */
-	bool needs_copy;	      /* it cannot be done in place */
-	uint32_t blocks_looked;	      /* blocks that it has looked at, in place */
-	bool unknown_blocks;	      /* as LAR_LEAKSCAN_UNKNOWN_BLOCKS */
-	uint8_t *area;		      /* where the result stands, once it is written */
+	struct reach_run *own;	      /* pages of the process's own, up to own_until; sorted */
+	size_t owns;
+	uint64_t own_until;
+	bool own_asked;
+	int mem;		/* of /proc/self/mem */
+	bool failed;		/* no memory */
+	bool needs_copy;	/* it cannot be done in place */
+	uint32_t blocks_looked; /* blocks that it has looked at, in place */
+	bool unknown_blocks;	/* as LAR_LEAKSCAN_UNKNOWN_BLOCKS */
+	uint8_t *area;		/* where the result stands, once it is written */
 	uint64_t area_size;
 	struct lar_leakscan result;
 };

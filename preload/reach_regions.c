@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "reach.h"
@@ -15,6 +16,18 @@
 #define PAGE_PRESENT  (1ull << 63)
 #define PAGE_SWAPPED  (1ull << 62)
 #define PAGE_FILE     (1ull << 61) /* not a page of the process's own */
+#define RUNS_MOST     1024u
+#define ADDRESS_MOST  ((1ull << 47) - PAGE) /* behind it no process has memory */
+
+/* Linux 6.7, linux/fs.h: struct pm_scan_arg, PAGEMAP_SCAN and PAGE_IS_*. */
+struct pages_wanted {
+	uint64_t size, flags, start, end, walk_end, runs, runs_room, most;
+	uint64_t inverted, all_of, any_of, told;
+};
+#define PAGES_FIND  _IOWR('f', 16, struct pages_wanted)
+#define RUN_FILE    (1ull << 2)
+#define RUN_PRESENT (1ull << 3)
+#define RUN_SWAPPED (1ull << 4)
 
 struct text {
 	const char *at, *end;
@@ -188,10 +201,62 @@ static void present_pages(struct reach *r, uint64_t start, uint64_t end, const u
 	}
 }
 
+/* All of the process's own pages at once, or the first runs of them, where the kernel tells. */
+static void own_find(struct reach *r)
+{
+	struct pages_wanted w = { .size = sizeof(w),
+				  .end = r->region[r->regions - 1].end,
+				  .runs_room = RUNS_MOST,
+				  .inverted = RUN_FILE,
+				  .all_of = RUN_FILE,
+				  .any_of = RUN_PRESENT | RUN_SWAPPED,
+				  .told = RUN_FILE };
+	long n;
+
+	r->own_asked = true;
+	if (r->pagemap < 0 || sys_filtered || sys_emulated)
+		return;
+	if (w.end > ADDRESS_MOST)
+		w.end = ADDRESS_MOST;
+	r->own = reach_memory(r, RUNS_MOST * sizeof(*r->own));
+	w.runs = (uint64_t)r->own;
+	n = r->own ? sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w) : -1;
+	if (n < 0)
+		return;
+	r->owns = (size_t)n;
+	r->own_until = w.walk_end;
+}
+
+/* As present_pages(), of a part that is in front of r->own_until. */
+static void own_pages(struct reach *r, uint64_t start, uint64_t end, reach_part_fn *fn)
+{
+	size_t low = 0, high = r->owns;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (r->own[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < r->owns && r->own[low].start < end; low++) {
+		uint64_t from = r->own[low].start, to = r->own[low].end;
+
+		fn(r, from < start ? start : from, to < end ? to : end);
+	}
+}
+
 void reach_present(struct reach *r, uint64_t start, uint64_t end, reach_part_fn *fn)
 {
 	uint64_t entry[ENTRIES];
 
+	if (!r->own_asked)
+		own_find(r);
+	if (start < end && end <= r->own_until) {
+		own_pages(r, start, end, fn);
+		return;
+	}
 	while (start < end) {
 		uint64_t page = start / PAGE, pages = (end + PAGE - 1) / PAGE - page, part;
 		long n = -EBADF;

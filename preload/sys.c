@@ -14,7 +14,7 @@
 #define TID_LOWEST  512
 #define TID_HIGHEST 1024
 
-int sys_forbidden, sys_emulated, sys_locks_future;
+int sys_forbidden, sys_filtered, sys_emulated, sys_locks_future;
 uint64_t sys_bytes_read, sys_bytes_written;
 
 /* The question is instructions that change nothing on a processor; valgrind.h, "client requests",

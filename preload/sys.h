@@ -20,6 +20,10 @@
  */
 extern int sys_forbidden;
 
+/* There was a filter before the program began: what it does with a call that filter.h has not tried
+ * is not known. */
+extern int sys_filtered;
+
 /*
  * The program runs in valgrind, which ends one that makes a thread or a process in another way than
  * libc does. sys_look_emulated() finds it out.
