@@ -557,7 +557,7 @@ void seal_finish(struct thread *t)
 	if (t->head > t->buffer)
 		keep = (uint64_t)((uint8_t *)t->head - (uint8_t *)t->slot) + THREAD_ROOM * 8;
 	keep = round_page(keep);
-	if (keep >= t->ready)
+	if (keep >= t->ready || (!t->index && t->ready <= SLOT_STEP))
 		return;
 	tracefile_release((uint8_t *)t->slot + keep, t->ready - keep);
 	FAULT_POINT(finish_released);
