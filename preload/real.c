@@ -372,7 +372,7 @@ enum {
 };
 
 #define NAMES (sizeof(name_at) / sizeof(*name_at))
-#define BATCH 32u
+#define BATCH 8u
 _Static_assert(sizeof(struct real) == NAMES * sizeof(void *), "pointers and nothing else");
 
 /* Names that are looked up together: nearly all of the time goes into waiting for the tables. */
