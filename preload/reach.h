@@ -43,6 +43,7 @@ enum reach_region_flags {
 	REACH_IGNORE = 64, /* ours, a device's or the kernel's */
 	REACH_LIBC = 128,  /* data of libc, where its allocator has its lists */
 	REACH_NONE = 256,  /* no access: guards */
+	REACH_CODE = 512,  /* of a file, to be executed and not written */
 };
 
 struct reach_region {

@@ -349,7 +349,7 @@ static void mark_regions(struct reach *r)
 	for (size_t i = 0; i < r->regions; i++) {
 		const struct reach_region *g = &r->region[i];
 
-		if (!(g->flags & REACH_READ) || g->flags & REACH_IGNORE)
+		if (!(g->flags & REACH_READ) || g->flags & (REACH_IGNORE | REACH_CODE))
 			continue;
 		if (g->flags & REACH_SHARED && !(g->flags & REACH_WRITE))
 			continue;

@@ -17,6 +17,7 @@
 #define PAGE_SWAPPED  (1ull << 62)
 #define PAGE_FILE     (1ull << 61) /* not a page of the process's own */
 #define RUNS_MOST     1024u
+#define PASSED_OVER   (64u << 10)
 #define ADDRESS_MOST  ((1ull << 47) - PAGE) /* behind it no process has memory */
 
 /* Linux 6.7, linux/fs.h: struct pm_scan_arg, PAGEMAP_SCAN and PAGE_IS_*. */
@@ -101,6 +102,8 @@ static void add_region(struct reach *r, struct text t)
 	for (int i = 0; i < 4; i++) /* offset, device, inode, path */
 		skip(&t, ' ');
 	g->flags |= kind_of(&t);
+	if (g->flags & REACH_FILE && perms[1] != 'w' && perms[2] == 'x')
+		g->flags |= REACH_CODE;
 	if (inside(g, (uint64_t)s->base, (uint64_t)s->base + s->map_size) ||
 	    (g->flags & REACH_FILE && inside(g, s->self_start, s->self_end)))
 		g->flags |= REACH_IGNORE;
@@ -201,30 +204,55 @@ static void present_pages(struct reach *r, uint64_t start, uint64_t end, const u
 	}
 }
 
-/* All of the process's own pages at once, or the first runs of them, where the kernel tells. */
-static void own_find(struct reach *r)
+/* Whether it takes long to look for pages in a region that has none of interest. */
+static bool passed_over(const struct reach_region *g)
+{
+	return g->flags & (REACH_IGNORE | REACH_CODE) && g->end - g->start >= PASSED_OVER;
+}
+
+/* The runs of a range, behind those that there are; false when that is not all of them. */
+static bool own_find_in(struct reach *r, uint64_t start, uint64_t end)
 {
 	struct pages_wanted w = { .size = sizeof(w),
-				  .end = r->region[r->regions - 1].end,
-				  .runs_room = RUNS_MOST,
+				  .start = start,
+				  .end = end < ADDRESS_MOST ? end : ADDRESS_MOST,
+				  .runs = (uint64_t)(r->own + r->owns),
+				  .runs_room = RUNS_MOST - r->owns,
 				  .inverted = RUN_FILE,
 				  .all_of = RUN_FILE,
 				  .any_of = RUN_PRESENT | RUN_SWAPPED,
 				  .told = RUN_FILE };
 	long n;
 
+	if (start >= w.end)
+		return true;
+	n = w.runs_room ? sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w) : -1;
+	if (n < 0)
+		return false;
+	r->owns += (size_t)n;
+	r->own_until = w.walk_end;
+	return w.walk_end == w.end;
+}
+
+/* The process's own pages, or the first runs of them, where the kernel tells of many regions at
+ * once. */
+static void own_find(struct reach *r)
+{
+	size_t i = 0, last;
+
 	r->own_asked = true;
 	if (r->pagemap < 0 || sys_filtered || sys_emulated)
 		return;
-	if (w.end > ADDRESS_MOST)
-		w.end = ADDRESS_MOST;
 	r->own = reach_memory(r, RUNS_MOST * sizeof(*r->own));
-	w.runs = (uint64_t)r->own;
-	n = r->own ? sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w) : -1;
-	if (n < 0)
-		return;
-	r->owns = (size_t)n;
-	r->own_until = w.walk_end;
+	while (r->own && i < r->regions) {
+		for (; i < r->regions && passed_over(&r->region[i]); i++)
+			;
+		for (last = i; last < r->regions && !passed_over(&r->region[last]); last++)
+			;
+		if (last > i && !own_find_in(r, r->region[i].start, r->region[last - 1].end))
+			return;
+		i = last;
+	}
 }
 
 /* As present_pages(), of a part that is in front of r->own_until. */
@@ -249,11 +277,12 @@ static void own_pages(struct reach *r, uint64_t start, uint64_t end, reach_part_
 
 void reach_present(struct reach *r, uint64_t start, uint64_t end, reach_part_fn *fn)
 {
+	const struct reach_region *g = reach_region_at(r, start);
 	uint64_t entry[ENTRIES];
 
 	if (!r->own_asked)
 		own_find(r);
-	if (start < end && end <= r->own_until) {
+	if (g && !passed_over(g) && end <= g->end && end <= r->own_until) {
 		own_pages(r, start, end, fn);
 		return;
 	}
