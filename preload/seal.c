@@ -61,7 +61,8 @@ struct seal_context {
 	struct lar_encoder *encoder;
 	uint8_t *encoded, *compressed;
 	size_t encoded_size, compressed_size;
-	bool dense; /* the last block had little that repeats */
+	size_t populated; /* of the encoder */
+	bool dense;	  /* the last block had little that repeats */
 	ZSTD_CCtx *zstd;
 };
 
@@ -125,8 +126,6 @@ static struct seal_context *context_new(void)
 		pool_unmap(p, at[6]);
 		return NULL;
 	}
-	/* its tables are hashed into all over: at once costs less than page by page */
-	sys_madvise(c->encoder, sizeof(*c->encoder), MADV_POPULATE_WRITE);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, SEAL_LEVEL);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_hashLog, SEAL_HASH_LOG);
@@ -236,12 +235,24 @@ static size_t compress(struct seal_context *c)
 	return size;
 }
 
+/* Its tables are hashed into all over: at once costs less than page by page. */
+static void encoder_populate(struct seal_context *c, size_t words)
+{
+	size_t size = round_page(lar_encoder_used(words));
+
+	if (size <= c->populated)
+		return;
+	sys_madvise((uint8_t *)c->encoder + c->populated, size - c->populated, MADV_POPULATE_WRITE);
+	c->populated = size;
+}
+
 static bool block_write(struct thread *t, struct seal_context *c)
 {
 	struct lar_block block;
 	size_t encoded, size, words = (size_t)(t->head - t->buffer);
 
 	memset(&block, 0, sizeof(block));
+	encoder_populate(c, words);
 	encoded = lar_encode(c->encoder, t->buffer, words, lar->time_shift, c->encoded,
 			     c->encoded_size, &block.events);
 	if (!encoded)

@@ -105,6 +105,7 @@ static inline uint64_t lar_chunk_size(uint64_t size, unsigned class)
 }
 
 #define LAR_ENC_RA_SLOTS 16384 /* hash of the distinct return addresses of a block */
+#define LAR_ENC_RA_WORDS 8     /* words of records for each, or more */
 #define LAR_ENC_SHAPES	 1024  /* distinct shapes a block can have */
 #define LAR_ENC_REGIONS	 96    /* streams a block can use at once */
 #define LAR_ENC_NODES	 8192  /* a power of two */
@@ -148,11 +149,6 @@ struct lar_encoder {
 	uint32_t region_count;
 	uint32_t victim;
 	uint32_t parts, part[LAR_ENC_PARTS]; /* of the last block: where each ends */
-	struct {
-		uint64_t ra;
-		uint32_t generation;
-		uint32_t index;
-	} ra_slot[LAR_ENC_RA_SLOTS];
 	struct lar_enc_address address[LAR_ENC_BUCKETS][LAR_ENC_WAYS] __attribute__((aligned(64)));
 	/* With each: the place of its last record in words << 8, its lar_net.balance in 8 bits, and
 	 * LAR_NET_FREED; 0: none. */
@@ -169,7 +165,30 @@ struct lar_encoder {
 	uint16_t used_stream[LAR_ENC_REGIONS];
 	uint8_t *start[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
 	uint8_t *end[LAR_STREAM_FIELD + LAR_EV_MAX * 8];
+	unsigned ra_bits; /* of the slots' number, of which a small block uses fewer */
+	struct {
+		uint64_t ra;
+		uint32_t generation;
+		uint32_t index;
+	} ra_slot[LAR_ENC_RA_SLOTS];
 };
+
+/* log2 of how many slots a block of `words` words uses. */
+static inline unsigned lar_encode_ra_bits(size_t words)
+{
+	unsigned bits = 10;
+
+	while (1u << bits < LAR_ENC_RA_SLOTS && 1u << bits < words / LAR_ENC_RA_WORDS)
+		bits++;
+	return bits;
+}
+
+/* How much of an encoder such a block may touch. */
+static inline size_t lar_encoder_used(size_t words)
+{
+	return offsetof(struct lar_encoder, ra_slot) +
+	       (sizeof(((struct lar_encoder *)NULL)->ra_slot[0]) << lar_encode_ra_bits(words));
+}
 
 /* Bytes of enc->gone: no allocation or free takes less than 3 words. */
 static inline size_t lar_encode_gone_size(size_t words)

@@ -133,17 +133,17 @@ static inline __attribute__((always_inline)) uint32_t form_find(const struct lar
 	return i;
 }
 
-static inline uint32_t ra_place(uint64_t ra)
+static inline uint32_t ra_place(const struct lar_encoder *enc, uint64_t ra)
 {
-	return (uint32_t)((ra * 0x9e3779b97f4a7c15ull) >> 50);
+	return (uint32_t)((ra * 0x9e3779b97f4a7c15ull) >> (64 - enc->ra_bits));
 }
 
 /* Writes the index of a return address at p; returns what is behind it. */
 static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, uint64_t *last_ra)
 {
-	uint32_t h = ra_place(ra);
+	uint32_t h = ra_place(enc, ra), slots = 1u << enc->ra_bits;
 
-	for (;; h = (h + 1) & (LAR_ENC_RA_SLOTS - 1)) {
+	for (;; h = (h + 1) & (slots - 1)) {
 		if (enc->ra_slot[h].generation != enc->generation)
 			break;
 		if (enc->ra_slot[h].ra == ra)
@@ -151,7 +151,7 @@ static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, 
 	}
 	/* a new one: its index is the count so far; a nearly full hash stops taking them in */
 	p = put_short(p, enc->ra_count);
-	if (enc->ra_count < LAR_ENC_RA_SLOTS * 3 / 4) {
+	if (enc->ra_count < slots / 4 * 3) {
 		enc->ra_slot[h].ra = ra;
 		enc->ra_slot[h].generation = enc->generation;
 		enc->ra_slot[h].index = enc->ra_count;
@@ -354,7 +354,7 @@ static void put_path(struct lar_encoder *enc, struct paths *paths, const uint64_
 
 	/* the program has driven the table out of the caches: all places are asked for at once */
 	for (uint32_t i = 1; i <= frames; i++) {
-		__builtin_prefetch(&enc->ra_slot[ra_place(r[i])]);
+		__builtin_prefetch(&enc->ra_slot[ra_place(enc, r[i])]);
 		enc->node_form[(paths->nodes + i) % LAR_ENC_NODES] = 0;
 	}
 	end[LAR_STREAM_PARENT] =
@@ -565,6 +565,7 @@ size_t lar_encode(struct lar_encoder *enc, const uint64_t *records, size_t words
 	if (words > LAR_NET_PLACE || words > enc->most_words)
 		return 0;
 	encoder_reset(enc);
+	enc->ra_bits = lar_encode_ra_bits(words);
 	*events = (uint32_t)encode_records(enc, records, records + words, time_shift);
 	return *events || !words ? streams_gather(enc, out, out_size) : 0;
 }
