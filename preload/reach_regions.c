@@ -17,7 +17,8 @@
 #define PAGE_SWAPPED  (1ull << 62)
 #define PAGE_FILE     (1ull << 61) /* not a page of the process's own */
 #define RUNS_MOST     1024u
-#define PASSED_OVER   (64u << 10)
+#define PASSED_OVER   (64u << 10) /* from this size on it is worth a call of its own */
+#define SURELY_OWN    (256u << 10)
 #define ADDRESS_MOST  ((1ull << 47) - PAGE) /* behind it no process has memory */
 
 /* Linux 6.7, linux/fs.h: struct pm_scan_arg, PAGEMAP_SCAN and PAGE_IS_*. */
@@ -210,21 +211,30 @@ static bool passed_over(const struct reach_region *g)
 	return g->flags & (REACH_IGNORE | REACH_CODE) && g->end - g->start >= PASSED_OVER;
 }
 
-/* The runs of a range, behind those that there are; false when that is not all of them. */
-static bool own_find_in(struct reach *r, uint64_t start, uint64_t end)
+/* All that is there is the process's own: the kernel need not look at every page. */
+static bool surely_own(const struct reach_region *g)
 {
+	return !(g->flags & (REACH_FILE | REACH_SHARED)) && g->end - g->start >= SURELY_OWN;
+}
+
+/* The runs from the start of one region to the end of another, all of them surely_own() or not,
+ * behind those that there are; false when that is not all. */
+static bool own_find_in(struct reach *r, const struct reach_region *from,
+			const struct reach_region *to)
+{
+	bool sure = surely_own(from);
 	struct pages_wanted w = { .size = sizeof(w),
-				  .start = start,
-				  .end = end < ADDRESS_MOST ? end : ADDRESS_MOST,
+				  .start = from->start,
+				  .end = to->end < ADDRESS_MOST ? to->end : ADDRESS_MOST,
 				  .runs = (uint64_t)(r->own + r->owns),
 				  .runs_room = RUNS_MOST - r->owns,
-				  .inverted = RUN_FILE,
-				  .all_of = RUN_FILE,
+				  .inverted = sure ? 0 : RUN_FILE,
+				  .all_of = sure ? 0 : RUN_FILE,
 				  .any_of = RUN_PRESENT | RUN_SWAPPED,
-				  .told = RUN_FILE };
+				  .told = RUN_PRESENT };
 	long n;
 
-	if (start >= w.end)
+	if (w.start >= w.end)
 		return true;
 	n = w.runs_room ? sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w) : -1;
 	if (n < 0)
@@ -238,20 +248,20 @@ static bool own_find_in(struct reach *r, uint64_t start, uint64_t end)
  * once. */
 static void own_find(struct reach *r)
 {
-	size_t i = 0, last;
+	const struct reach_region *g = r->region, *end = g + r->regions, *last;
 
 	r->own_asked = true;
 	if (r->pagemap < 0 || sys_filtered || sys_emulated)
 		return;
 	r->own = reach_memory(r, RUNS_MOST * sizeof(*r->own));
-	while (r->own && i < r->regions) {
-		for (; i < r->regions && passed_over(&r->region[i]); i++)
+	for (; r->own && g < end; g = last) {
+		bool sure = surely_own(g);
+
+		for (last = g; last < end && !passed_over(last) && surely_own(last) == sure; last++)
 			;
-		for (last = i; last < r->regions && !passed_over(&r->region[last]); last++)
-			;
-		if (last > i && !own_find_in(r, r->region[i].start, r->region[last - 1].end))
+		if (last > g && !own_find_in(r, g, last - 1))
 			return;
-		i = last;
+		last += last == g; /* one that is passed over */
 	}
 }
 
