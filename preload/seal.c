@@ -45,7 +45,7 @@
 #define SEAL_NAP	  100000	/* ns */
 #define SLOT_STEP	  (32u << 10)
 #define SLOT_MORE	  (64u << 10) /* the steps behind: what a slot does not need takes time */
-#define SLOT_KEPT	  (64u << 10) /* of a slot, not worth sealing at the end */
+#define SLOT_KEPT	  (64u << 10) /* of the first slot, not worth sealing at the end */
 #define SLOT_CELLS	  (8u << 10)  /* of a slot, written without asking whether it is there */
 #define SLOT_LATE	  (4u << 10)
 #define SLOT_LARGE	  (256u << 10)
@@ -557,12 +557,12 @@ static bool seal_last(struct thread *t)
 
 void seal_finish(struct thread *t)
 {
-	uint64_t keep = SLOT_CELLS;
+	uint64_t keep = SLOT_CELLS, unsealed = t->index ? SLOT_STEP : SLOT_KEPT;
 
 	stdiocell_into_buffer(t);
 	/* what is in the first steps of a slot may as well stay in it: a short program takes no
 	 * memory and no time for sealing */
-	if (t->ready > SLOT_KEPT && t->head > t->buffer + 5 && !seal_last(t))
+	if (t->ready > unsealed && t->head > t->buffer + 5 && !seal_last(t))
 		return;
 	FAULT_POINT(finish_sealed);
 	if (t->head > t->buffer)
