@@ -16,6 +16,7 @@
 #define PAGE_PRESENT  (1ull << 63)
 #define PAGE_SWAPPED  (1ull << 62)
 #define PAGE_FILE     (1ull << 61) /* not a page of the process's own */
+#define PAGE_GUARD    (1ull << 58) /* MADV_GUARD_INSTALL: must not be touched */
 #define RUNS_MOST     1024u
 #define PASSED_OVER   (64u << 10) /* from this size on it is worth a call of its own */
 #define SURELY_OWN    (256u << 10)
@@ -30,6 +31,7 @@ struct pages_wanted {
 #define RUN_FILE    (1ull << 2)
 #define RUN_PRESENT (1ull << 3)
 #define RUN_SWAPPED (1ull << 4)
+#define RUN_GUARD   (1ull << 8) /* from Linux 6.15 on */
 
 struct text {
 	const char *at, *end;
@@ -193,7 +195,7 @@ static void present_pages(struct reach *r, uint64_t start, uint64_t end, const u
 
 	for (size_t i = 0; i <= entries; i++, page += PAGE) {
 		bool own = i < entries && entry[i] & (PAGE_PRESENT | PAGE_SWAPPED) &&
-			   !(entry[i] & PAGE_FILE);
+			   !(entry[i] & (PAGE_FILE | PAGE_GUARD));
 
 		if (own == run)
 			continue;
@@ -228,15 +230,19 @@ static bool own_find_in(struct reach *r, const struct reach_region *from,
 				  .end = to->end < ADDRESS_MOST ? to->end : ADDRESS_MOST,
 				  .runs = (uint64_t)(r->own + r->owns),
 				  .runs_room = RUNS_MOST - r->owns,
-				  .inverted = sure ? 0 : RUN_FILE,
-				  .all_of = sure ? 0 : RUN_FILE,
+				  .inverted = RUN_GUARD | (sure ? 0 : RUN_FILE),
 				  .any_of = RUN_PRESENT | RUN_SWAPPED,
 				  .told = RUN_PRESENT };
 	long n;
 
 	if (w.start >= w.end)
 		return true;
+	w.all_of = w.inverted;
 	n = w.runs_room ? sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w) : -1;
+	if (n == -EINVAL) { /* there are no such pages yet, or they are not told of */
+		w.all_of = w.inverted &= ~RUN_GUARD;
+		n = sys_call3(SYS_ioctl, r->pagemap, (long)PAGES_FIND, (long)&w);
+	}
 	if (n < 0)
 		return false;
 	r->owns += (size_t)n;

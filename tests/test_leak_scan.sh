@@ -95,6 +95,14 @@ else
 	echo "left out: pages cannot be guarded here"
 fi
 
+# What the system says must not be touched is not.
+record guarded_root "$corpus" guarded_root
+if [ "$(cat "$work/guarded_root.out")" = guarded ]; then
+	same "guarded_root" '50/1 0/0' "$(classes "$(trace_of guarded_root)")"
+else
+	echo "left out: the system does not tell of guarded pages here"
+fi
+
 # Threads that do not rest: the result is that of one moment, and always the same.
 for i in $(seq 12); do
 	record "churning$i" "$corpus" churning
