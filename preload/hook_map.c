@@ -4,6 +4,8 @@
 
 #include "hook.h"
 #include "memlock.h"
+#include "ownbreak.h"
+#include "sys.h"
 
 struct mapping {
 	uint64_t addr, length, old_addr, old_length;
@@ -91,10 +93,12 @@ LAR_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, 
 
 LAR_EXPORT int brk(void *addr)
 {
-	uint64_t before = hook_ticks();
+	uint64_t before = hook_ticks(), from = (uint64_t)sys_call3(SYS_brk, 0, 0, 0);
 	int result = REAL(brk)(addr);
 	struct mapping m = { (uint64_t)addr, 0, 0, 0 };
 
+	if (!result)
+		ownbreak_moved(from, (uint64_t)addr);
 	record_map(LAR_CALL_brk, before, &m, result ? -errno : 0, HOOK_FRAME);
 	return result;
 }
@@ -108,6 +112,8 @@ LAR_EXPORT void *sbrk(intptr_t increment)
 			     failed ? 0 : (uint64_t)p,
 			     increment < 0 ? 0 - (uint64_t)increment : 0 };
 
+	if (!failed)
+		ownbreak_moved((uint64_t)p, (uint64_t)p + (uint64_t)increment);
 	record_map(LAR_CALL_sbrk, before, &m, failed ? -errno : 0, HOOK_FRAME);
 	return p;
 }

@@ -3,6 +3,7 @@
  * Which parts of the mappings are no roots: what the allocator keeps its blocks in, the dead parts
  * of stacks, stacks of threads that have ended, and our own notes. See reach.h.
  */
+#include "ownbreak.h"
 #include "peek.h"
 #include "reach.h"
 
@@ -55,6 +56,29 @@ static void exclude_region(struct reach *r, const struct reach_region *g)
 		reach_add_range(r, &r->excluded, g->start, g->end);
 }
 
+static bool foreign(const struct reach *r)
+{
+	return r->result.flags & LAR_LEAKSCAN_FOREIGN;
+}
+
+/* But for what the program has there itself; other allocators take theirs in the same way. */
+static void exclude_heap(struct reach *r, const struct reach_region *g)
+{
+	uint64_t at = g->start;
+
+	for (uint32_t i = 0; i < ownbreaks && !foreign(r); i++) {
+		const struct ownbreak *b = &ownbreak[i];
+
+		if (b->start < at || b->end > g->end)
+			continue;
+		if (b->start > at)
+			reach_add_range(r, &r->excluded, at, b->start);
+		at = b->end;
+	}
+	if (at < g->end)
+		reach_add_range(r, &r->excluded, at, g->end);
+}
+
 /* Where glibc has the blocks that are in neither of its usual places. */
 static void exclude_home(struct reach *r, const struct reach_region *g, const struct reach_block *b)
 {
@@ -69,11 +93,6 @@ static void exclude_home(struct reach *r, const struct reach_region *g, const st
 		exclude_region(r, g);
 }
 
-static bool foreign(const struct reach *r)
-{
-	return r->result.flags & LAR_LEAKSCAN_FOREIGN;
-}
-
 /* glibc's arenas: each begins at a multiple of its largest size. */
 static void exclude_arenas(struct reach *r)
 {
@@ -84,7 +103,7 @@ static void exclude_arenas(struct reach *r)
 		uint64_t at = (g->start + ARENA_SIZE - 1) & ~(ARENA_SIZE - 1);
 
 		if (g->flags & REACH_HEAP)
-			exclude_region(r, g);
+			exclude_heap(r, g);
 		for (; plain(g) && !foreign(r) && at < g->end; at += ARENA_SIZE)
 			if (arena_range(r, at, &range))
 				reach_add_range(r, &r->excluded, range.start, range.end);

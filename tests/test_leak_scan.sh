@@ -84,6 +84,7 @@ closed_to_itself 47/1 0/0 ours
 pending 49/1 0/0 ours
 cycle 101/1 205/2 ours
 mapped 48/1 0/0 ours
+by_break 52/1 0/0 ours
 END
 
 # What stops the scan does nothing to the program.

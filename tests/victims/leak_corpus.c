@@ -706,6 +706,23 @@ static void mapped(void)
 	lose(48);
 }
 
+/* Between what the allocator takes there; a part of it is given back. */
+static void by_break(void)
+{
+	void **first, **second;
+
+	free(filled(100000));
+	first = sbrk(8192);
+	first[100] = filled(1001);
+	bss_root = malloc(300000);
+	second = sbrk(4096);
+	second[7] = filled(1002);
+	if (sbrk(8192) != second + 512 || sbrk(-8192) == (void *)-1)
+		abort();
+	first = second = NULL;
+	lose(52);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -752,6 +769,7 @@ static const struct {
 	CASE(slow),
 	CASE(cycle),
 	CASE(mapped),
+	CASE(by_break),
 };
 
 int main(int argc, char **argv)
