@@ -53,10 +53,11 @@ static bool say_trends(struct analysis *a)
 		return false;
 	}
 	if (t->doubtful)
-		text_say(a,
-			 "%s may be growing: too much of the history is lost to tell that from "
-			 "old blocks being replaced.",
-			 format_things(x, t->doubtful, "site"));
+		text_say(a, "%s may be growing: %s.", format_things(x, t->doubtful, "site"),
+			 a->heap->sampling.period
+				 ? "too few blocks were sampled to tell"
+				 : "too much of the history is lost to tell that from old blocks "
+				   "being replaced");
 	if (!t->verdicts[TREND_GROWING])
 		text_say(a, "No site keeps growing.");
 	else

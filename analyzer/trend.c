@@ -10,7 +10,6 @@
 #include "trend.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "trend_envelope.h"
@@ -23,6 +22,9 @@
 #define HALVES_Z    0.8
 #define DRIFT_Z	    3.3 /* one in 2000 */
 #define WIDEST	    4	/* slots put together at most */
+#define GROWN_Z	    3.0 /* of what is known by samples: so many standard deviations */
+#define LATE_Z	    2.0
+#define STOP_Z	    2.3
 
 const char *trend_verdict_name(enum trend_verdict verdict)
 {
@@ -150,6 +152,45 @@ static bool began_high(const struct trend_work *w)
 	return w->x[0] > before / 2 && w->x[w->n - 1] < 1.1 * before;
 }
 
+/* ---- estimates from samples ---- */
+
+/*
+ * Standard deviation of the step from one estimate to a later one, with a share of the time between
+ * them: only what has come or gone meanwhile adds to it, which is no more than both together.
+ */
+static double doubt(const struct trend_work *w, double from, double to, double share)
+{
+	return sqrt(w->grain * fmin(from + to, fabs(to - from) + 2 * w->gone * share));
+}
+
+/* At two thirds of the time. */
+static double late_level(const struct trend_work *w)
+{
+	return w->e[w->k - 1 - w->k / 3];
+}
+
+/* That the last third brings less than the pace before it would is no accident of the samples. */
+static bool stop_is_certain(const struct trend_work *w)
+{
+	double first = w->e[0], late = late_level(w), last = w->e[w->k - 1];
+	double before = doubt(w, first, late, 2 / 3.0) / 2, after = doubt(w, late, last, 1 / 3.0);
+
+	return (late - first) / 2 - (last - late) >= STOP_Z * sqrt(before * before + after * after);
+}
+
+/* Nor is the verdict. */
+static bool is_certain(const struct trend_work *w, enum trend_verdict verdict)
+{
+	double first = w->e[0], late = late_level(w), last = w->e[w->k - 1];
+	bool grown = last - first >= GROWN_Z * doubt(w, first, last, 1);
+
+	if (verdict == TREND_GROWING)
+		return grown && last - late >= LATE_Z * doubt(w, late, last, 1 / 3.0);
+	if (verdict == TREND_PLATEAU)
+		return grown && stop_is_certain(w);
+	return verdict != TREND_STEP || grown;
+}
+
 static bool is_growing(const struct trend_work *w)
 {
 	if (troughs_rise(w))
@@ -158,7 +199,7 @@ static bool is_growing(const struct trend_work *w)
 		return false;
 	if (w->rises < FEW_RISES || growth(w, 0, 1) <= 0)
 		return false;
-	if (levels_off(w) || stopped(w))
+	if ((levels_off(w) || stopped(w)) && stop_is_certain(w))
 		return false;
 	return end_grows(w) || significant(w);
 }
@@ -171,7 +212,7 @@ static bool grows_anew(struct trend_work *w)
 {
 	uint32_t from = w->cycles.count ? w->cycles.cycle[w->cycles.count - 1].trough : w->n;
 	uint32_t n = w->n - from;
-	struct trend_work late = { .n = n };
+	struct trend_work late = { .n = n, .grain = w->grain, .gone = w->gone };
 
 	if (n < TREND_SLOTS || w->x[w->n - 1] - w->x[from] < 2.5 * w->cycles.highest)
 		return false;
@@ -287,13 +328,19 @@ static void judge(struct trend_work *w, double slot_s, struct trend *out)
 	} else {
 		out->verdict = verdict_on_rest(w);
 	}
+	if (!is_certain(w, out->verdict)) {
+		out->few = out->verdict != TREND_STEP;
+		out->verdict = TREND_UNKNOWN;
+	}
 }
 
 /* Each two slots become one. */
 static void halve(struct trend_work *w)
 {
 	uint32_t n = w->n / 2, from = w->n % 2;
-	struct trend_work half = { .n = n, .inner = w->inner / 2 };
+	struct trend_work half = {
+		.n = n, .inner = w->inner / 2, .grain = w->grain, .gone = w->gone
+	};
 
 	for (uint32_t i = 0; i < n; i++)
 		half.x[i] = fmin(w->x[from + 2 * i], w->x[from + 2 * i + 1]);
@@ -305,6 +352,8 @@ void trend_judge(const struct trend_input *in, struct trend *out)
 	struct trend_work w = { .n = in->count < STATS_POINTS ? in->count : STATS_POINTS };
 	struct trend coarse;
 
+	w.grain = in->grain;
+	w.gone = in->gone;
 	memset(out, 0, sizeof(*out));
 	if (w.n < TREND_SLOTS)
 		return;

@@ -6,6 +6,7 @@
 #ifndef LARIAT_TREND_H
 #define LARIAT_TREND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "trend_stats.h"
@@ -27,10 +28,15 @@ struct trend_input {
 	const uint64_t *low, *high;
 	uint32_t count; /* at most STATS_POINTS */
 	double slot_s;	/* width of one */
+	/* Where the figures are estimates from samples, what one of these adds to their variance,
+	 * by unit of the figure; else 0. And how much of the figure has gone away in all, which may
+	 * have come back as other samples. */
+	double grain, gone;
 };
 
 struct trend {
 	enum trend_verdict verdict;
+	bool few; /* unknown, as too few samples tell of it; it may be growing */
 	/* of the lower envelope; of all slots where the trend shows only in all of them */
 	double slope_per_s; /* Theil-Sen */
 	double r2;

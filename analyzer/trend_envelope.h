@@ -24,11 +24,13 @@ struct trend_cycles {
 	uint32_t up, down; /* slots spent in rises and in falls */
 };
 
-/* What a verdict is reached on. The caller sets x, n and inner, the rest begins as 0. */
+/* What a verdict is reached on. The caller sets x, n, inner, and grain and gone as in trend.h; the
+ * rest begins as 0. */
 struct trend_work {
 	double x[STATS_POINTS]; /* least of each slot */
 	uint32_t n;
-	uint32_t inner;		     /* slots in which half of all it ever was came and went */
+	uint32_t inner; /* slots in which half of all it ever was came and went */
+	double grain, gone;
 	double range;		     /* of all that x was */
 	double e[STATS_POINTS];	     /* envelope */
 	uint32_t k;		     /* its points */

@@ -3,6 +3,7 @@
 #include "trends.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,15 @@ static bool grows_for_certain(const struct heap_site *s, const uint64_t *low, ui
 	return (double)grown / ((double)s->live_bytes / (double)s->live_blocks) > (double)unknown;
 }
 
+/* Variance that a sample adds by byte: a block of s bytes was recorded with the chance p = 1 -
+ * exp(-s / period) and stands for s / p bytes, which is s * s * (1 - p) / p. */
+static double grain_of(uint64_t period, uint64_t bytes, uint64_t blocks)
+{
+	double size = blocks ? (double)bytes / (double)blocks : 0;
+
+	return period && size > 0 ? size / expm1(size / (double)period) : 0;
+}
+
 static void set_order(struct site_trend *st, uint64_t limit, uint64_t held)
 {
 	double slope = st->t.slope_per_s;
@@ -116,7 +126,7 @@ static void judge_site(struct part *p, uint32_t i)
 {
 	const struct trends *t = p->t;
 	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
-	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9 };
+	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9, 0, 0 };
 	struct site_trend *st = &t->site[i];
 	struct heap_site *s = &p->m->site[i];
 	uint32_t n = series_read(&s->line, p->m->line, low, high);
@@ -126,12 +136,15 @@ static void judge_site(struct part *p, uint32_t i)
 	if (!s->line.slot)
 		return;
 	in.count = n < t->slots ? n : t->slots;
+	in.grain = grain_of(p->m->sampling.period, s->allocated_bytes, s->allocations);
+	in.gone = (double)(s->allocated_bytes - s->live_bytes);
 	if (p->o->duration_ns >= TRENDS_LEAST_NS)
 		trend_judge(&in, &st->t);
 	if (st->t.verdict == TREND_GROWING && !grows_for_certain(s, low, in.count, p->unknown)) {
 		st->t.verdict = TREND_UNKNOWN;
 		p->doubtful++;
 	}
+	p->doubtful += st->t.few;
 	set_order(st, p->o->limit_bytes, t->held_bytes);
 	st->listed = st->t.verdict != TREND_UNKNOWN &&
 		     (st->growth_bytes || st->live_bytes || st->t.first > 0);
@@ -180,7 +193,7 @@ static void judge_process(struct trends *t, const struct heap_model *m, uint64_t
 			  const struct trends_options *o)
 {
 	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
-	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9 };
+	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9, 0, 0 };
 	struct heap_site all = { .live_blocks = m->total.live_blocks,
 				 .live_bytes = m->total.live_bytes };
 
@@ -192,6 +205,8 @@ static void judge_process(struct trends *t, const struct heap_model *m, uint64_t
 		low[slot] = first || s->live_min < low[slot] ? s->live_min : low[slot];
 		high[slot] = first || s->live_max > high[slot] ? s->live_max : high[slot];
 	}
+	in.grain = grain_of(m->sampling.period, m->total.allocated_bytes, m->total.allocations);
+	in.gone = (double)(m->total.allocated_bytes - m->total.live_bytes);
 	t->process.live_bytes = m->total.live_bytes;
 	if (o->duration_ns >= TRENDS_LEAST_NS)
 		trend_judge(&in, &t->process.t);

@@ -269,7 +269,7 @@ static const struct kind {
 static enum trend_verdict judge(const struct kind *k)
 {
 	uint64_t low[64], high[64];
-	struct trend_input in = { low, high, 0, 1 };
+	struct trend_input in = { low, high, 0, 1, 0, 0 };
 	struct trend out;
 
 	slots = 34 + (int)(30 * uniform());
@@ -324,7 +324,7 @@ static void verdicts(void **state)
 static void figures(void **state)
 {
 	uint64_t low[40], high[40];
-	struct trend_input in = { low, high, 40, 0.5 };
+	struct trend_input in = { low, high, 40, 0.5, 0, 0 };
 	struct trend out;
 
 	(void)state;
@@ -344,6 +344,74 @@ static void figures(void **state)
 	in.count = 0;
 	trend_judge(&in, &out);
 	assert_int_equal(out.verdict, TREND_UNKNOWN);
+}
+
+/*
+ * Estimates: blocks of one byte of which one in GRAIN is recorded and stands for as many. `filled`
+ * of the time allocates so that `samples` are recorded; with `turnover`, from then on a recorded
+ * block goes away so many times in all, and another is recorded about as often.
+ */
+#define GRAIN 1000
+
+static enum trend_verdict judge_sampled(double samples, double filled, double turnover)
+{
+	uint64_t low[40], high[40];
+	struct trend_input in = { low, high, 40, 1, GRAIN, 0 };
+	struct trend out;
+	double live = 0;
+
+	for (int i = 0; i < 40 * SUB; i++) {
+		uint64_t now;
+
+		if (i < filled * 40 * SUB) {
+			live += uniform() < samples / (filled * 40 * SUB);
+		} else if (turnover > 0) {
+			double rate = turnover / ((1 - filled) * 40 * SUB);
+
+			if (live > 0 && uniform() < rate * live) {
+				live--;
+				in.gone += GRAIN;
+			}
+			live += uniform() < rate * samples;
+		}
+		now = (uint64_t)(live * GRAIN);
+		low[i / SUB] = i % SUB && low[i / SUB] < now ? low[i / SUB] : now;
+		high[i / SUB] = i % SUB && high[i / SUB] > now ? high[i / SUB] : now;
+	}
+	trend_judge(&in, &out);
+	return out.verdict;
+}
+
+static void sampled(void **state)
+{
+	static const struct {
+		const char *name;
+		double samples, filled, turnover;
+		double growing_least, growing_most, stopped_most;
+	} kind[] = {
+		{ "a leak, 6 samples", 6, 1, 0, 0, 1, 0.01 },
+		{ "a leak, 20 samples", 20, 1, 0, 0.6, 1, 0.03 },
+		{ "a leak, 60 samples", 60, 1, 0, 0.95, 1, 0.03 },
+		{ "a leak, 1000 samples", 1000, 1, 0, 0.98, 1, 0.02 },
+		{ "a full cache, 60 samples", 60, 0.3, 0, 0, 0.01, 1 },
+		{ "a full cache, 200 samples, twice renewed", 200, 0.3, 2, 0, 0.05, 1 },
+		{ "a full cache, 1000 samples, 5 times", 1000, 0.3, 5, 0, 0.05, 1 },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(kind) / sizeof(*kind); k++) {
+		unsigned count[TREND_VERDICTS] = { 0 };
+		double growing, stopped;
+
+		for (int i = 0; i < RUNS; i++)
+			count[judge_sampled(kind[k].samples, kind[k].filled, kind[k].turnover)]++;
+		growing = (double)count[TREND_GROWING] / RUNS;
+		stopped = (double)(count[TREND_PLATEAU] + count[TREND_STEP]) / RUNS;
+		print_message("%-42s growing %.3f, stopped %.3f, unknown %.3f\n", kind[k].name,
+			      growing, stopped, (double)count[TREND_UNKNOWN] / RUNS);
+		assert_true(growing >= kind[k].growing_least && growing <= kind[k].growing_most);
+		assert_true(stopped <= kind[k].stopped_most);
+	}
 }
 
 static void cycles(void **state)
@@ -382,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(figures),
+		cmocka_unit_test(sampled),
 		cmocka_unit_test(cycles),
 		cmocka_unit_test(fall_within_a_moment),
 	};
