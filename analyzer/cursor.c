@@ -95,7 +95,7 @@ static bool look_up_part(struct cursor *c, struct trace *t, struct cursor_node f
 
 		plain &= !self && !deep && modmap_was_there(&t->modmap);
 		if (!self && !deep)
-			frames[run++] = (struct trace_frame){ ra, module };
+			frames[run++] = modmap_frame(&t->modmap, ra, module);
 		if (run && (self || deep || i + 1 == count)) {
 			push_frames(c, t, &from, frames, run);
 			from = c->nodes[c->node_count - 1];

@@ -79,7 +79,7 @@ static struct place push_node(struct trace *t, const struct place *parent, uint6
 			      uint64_t ticks)
 {
 	uint32_t module = modmap_find(&t->modmap, ra, ticks);
-	struct trace_frame frame = { ra, module };
+	struct trace_frame frame = modmap_frame(&t->modmap, ra, module);
 	struct stacks_path path[2] = { parent->path };
 
 	/* the recorder's own frames are no part of the program */

@@ -59,6 +59,57 @@ uint32_t modmap_epoch_find(struct modmap *map, uint64_t ticks)
 	return low;
 }
 
+struct loaded {
+	const struct trace_module *m;
+	uint32_t index;
+};
+
+/* By the file that they are of; 0 = of the same. */
+static int compare_files(const struct trace_module *x, const struct trace_module *y)
+{
+	int order = strcmp(x->path, y->path);
+
+	if (order)
+		return order;
+	if (x->build_id_size != y->build_id_size)
+		return x->build_id_size < y->build_id_size ? -1 : 1;
+	if (x->flags != y->flags)
+		return x->flags < y->flags ? -1 : 1;
+	if (x->end - x->start != y->end - y->start)
+		return x->end - x->start < y->end - y->start ? -1 : 1;
+	return x->build_id_size ? memcmp(x->build_id, y->build_id, x->build_id_size) : 0;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct loaded *x = a, *y = b;
+	int order = compare_files(x->m, y->m);
+
+	return order ? order : x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int note_same(struct modmap *map, const struct trace_module *modules, uint32_t count)
+{
+	struct loaded *l = calloc(count + 1, sizeof(*l));
+
+	map->same = calloc(count + 1, sizeof(*map->same));
+	if (!l || !map->same) {
+		free(l);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		l[i] = (struct loaded){ &modules[i], i };
+	qsort(l, count, sizeof(*l), by_file);
+	for (uint32_t i = 0, first = 0; i < count; i++) {
+		if (compare_files(l[i].m, l[first].m))
+			first = i;
+		map->same[l[i].index] =
+			(struct modmap_same){ l[first].index, l[first].m->bias - l[i].m->bias };
+	}
+	free(l);
+	return 0;
+}
+
 int modmap_init(struct modmap *map, const struct trace_module *modules, uint32_t count,
 		unsigned time_shift)
 {
@@ -66,7 +117,7 @@ int modmap_init(struct modmap *map, const struct trace_module *modules, uint32_t
 
 	memset(map, 0, sizeof(*map));
 	map->entries = malloc((count + 1) * sizeof(*map->entries));
-	if (!map->entries)
+	if (!map->entries || note_same(map, modules, count))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct trace_module *m = &modules[i];
@@ -94,6 +145,7 @@ void modmap_fini(struct modmap *map)
 {
 	free(map->entries);
 	free(map->changes);
+	free(map->same);
 	memset(map, 0, sizeof(*map));
 }
 

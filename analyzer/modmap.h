@@ -20,6 +20,12 @@ struct modmap_entry {
 	uint32_t module;
 };
 
+/* A module that was loaded again, perhaps elsewhere: its code is that of the first time. */
+struct modmap_same {
+	uint32_t module; /* of the first time; itself where there was none before */
+	uint64_t shift;	 /* from an address in this one to that there */
+};
+
 struct modmap {
 	struct modmap_entry *entries; /* by start, then from */
 	uint32_t count;
@@ -27,7 +33,8 @@ struct modmap {
 	uint32_t change_count;
 	uint32_t epoch; /* the one asked for last: in [epoch_from, epoch_until) */
 	uint64_t epoch_from, epoch_until;
-	bool was_there; /* see modmap_was_there() */
+	bool was_there;		  /* see modmap_was_there() */
+	struct modmap_same *same; /* by module */
 	struct {
 		uint64_t address;
 		uint64_t from, until; /* the answer holds for these times */
@@ -57,6 +64,16 @@ uint32_t modmap_find(struct modmap *map, uint64_t address, uint64_t ticks);
 static inline bool modmap_was_there(const struct modmap *map)
 {
 	return map->was_there;
+}
+
+/* The frame of an address in a module that modmap_find() has found: one for each place in a file,
+ * however often and wherever that was loaded. */
+static inline struct trace_frame modmap_frame(const struct modmap *map, uint64_t address,
+					      uint32_t module)
+{
+	if (module == MODMAP_NONE)
+		return (struct trace_frame){ address, module };
+	return (struct trace_frame){ address + map->same[module].shift, map->same[module].module };
 }
 
 /* The slow path of modmap_epoch(). */

@@ -303,6 +303,37 @@ third second first ... by_night
 third second main' "$(sed -n '/Most allocated/,/^$/p' "$work/out" | grep -oE '(third|second|first|main|by_[a-z]+|\.\.\.)( |$)' |
 	tr -d '\n' | sed 's/ *third */\nthird /g' | sed -E 's/ +/ /g; s/\.\.\./... /; s/ +$//; s/ +/ /g' | sed '/^$/d' | sort)"
 
+### a library that is loaded again and again, each time elsewhere: one place is one site
+cat >"$work/plug.c" <<'END'
+#include <stdlib.h>
+void *plugged(void) { return malloc(1000); }
+END
+cat >"$work/host.c" <<'END'
+#include <dlfcn.h>
+#include <stdio.h>
+#include <sys/mman.h>
+int main(int argc, char **argv)
+{
+	void *last = NULL;
+	int moved = 0;
+	for (int i = 0; i < 30; i++) {
+		void *handle = dlopen(argv[1], RTLD_NOW), *(*plugged)(void) = (void *(*)(void))dlsym(handle, "plugged");
+		moved += (void *)plugged != last;
+		last = (void *)plugged;
+		plugged();
+		dlclose(handle);
+		mmap(last, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	printf("%d\n", moved);
+	return argc != 2;
+}
+END
+gcc -g -O1 -shared -fPIC -o "$work/plug.so" "$work/plug.c" && gcc -g -O1 -w -o "$work/host" "$work/host.c" || exit 1
+record host "$work/host" "$work/plug.so"
+same "the library was elsewhere each time" 30 "$(cat "$work/host.out")"
+same "one site" '[[30,30000]]' "$("$lariat" report --format json "$(trace_of host)" |
+	jq -c '[.heap.sites[] | select(any(.stack[]; .function == "plugged")) | [.allocations, .allocated_bytes]]')"
+
 ### output that cannot be written
 "$lariat" report --format json --limit 0 "$trace" >/dev/full 2>"$work/err"
 same "a full disk" "3 1" "$? $(grep -c 'standard output' "$work/err")"
