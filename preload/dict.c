@@ -39,6 +39,9 @@ static bool append(enum lar_dict_type type, uint32_t id, const void *payload, si
 	FAULT_POINT(dict_payload);
 	__atomic_store_n(&section->used, used + total, __ATOMIC_RELEASE);
 	FAULT_POINT(dict_used);
+	/* what is full is seldom looked at again */
+	if (used / DICT_STEP_MOST != (used + total) / DICT_STEP_MOST)
+		tracefile_leave(lar->dict, used);
 	return true;
 }
 

@@ -20,7 +20,8 @@
 #include "sys.h"
 #include "thread.h"
 
-#define NAMES_MAX   131072u    /* distinct targets */
+#define NAMES_MAX   98304u     /* distinct targets */
+#define SLOTS_MAX   131072u    /* 2 MiB */
 #define NAME_SLOTS  256u       /* of the first table: one page */
 #define NAME_SURE   (1u << 31) /* in an id: of what is a file, the system has said */
 #define NAME_SIZE   1100
@@ -86,14 +87,18 @@ static bool names_replace(struct name_slot *old, uint32_t slots)
 	return true;
 }
 
-/* Makes room for one name more, so that the table stays at most half full. */
+/* Makes room for one name more, so that the table stays at most half full, the largest three
+ * quarters. */
 static bool names_grow(void)
 {
+	uint32_t slots;
+
 	if (!lar->names)
 		return names_replace(NULL, NAME_SLOTS);
-	if (lar->target_count < slots_of(lar->names) / 2)
-		return true;
-	return lar->target_count < NAMES_MAX && names_replace(lar->names, slots_of(lar->names) * 4);
+	slots = slots_of(lar->names);
+	if (lar->target_count < slots / 2 || slots == SLOTS_MAX)
+		return lar->target_count < NAMES_MAX;
+	return names_replace(lar->names, slots < SLOTS_MAX / 4 ? slots * 4 : SLOTS_MAX);
 }
 
 /* That of a name that is known, or NULL. Without the lock: id is there before its hash. */

@@ -30,6 +30,7 @@ bounded one-full 1 300000 200000 1
 bounded eight 8 50000 100 1
 bounded eight-varied 8 50000 100 16
 bounded many-varied 64 10000 100 16
+bounded names 1 1000 100 1 300000
 
 # a ring that has wrapped many times: what it gave up is kept as figures
 options=LARIAT_SIZE=4M

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How much memory a process takes that allocates from many threads with many stacks:
- * memory_use THREADS CALLS LIVE CODES. Each thread makes CALLS allocations from below random paths,
- * 4 to 60 frames deep, through CODES different places per frame, and keeps the last LIVE of them.
- * While all threads are still there, the last line says what the kernel counts, in KiB: anonymous
- * memory, pages of files but for those of traces, and pages of traces.
+ * memory_use THREADS CALLS LIVE CODES [NAMES]. It asks about so many files, and each thread makes
+ * CALLS allocations from below random paths, 4 to 60 frames deep, through CODES different places
+ * per frame, and keeps the last LIVE of them. While all threads are still there, the last line says
+ * what the kernel counts, in KiB: anonymous memory, pages of files but for those of traces, and
+ * pages of traces.
  */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static long calls, live, codes;
 static pthread_barrier_t done, seen;
@@ -116,6 +118,17 @@ static void state(void)
 	printf("%ld %ld %ld\n", anonymous, file, trace);
 }
 
+static void ask(long names)
+{
+	char name[100];
+
+	for (long i = 0; i < names; i++) {
+		snprintf(name, sizeof(name), "/nowhere/a/folder/%ld/with/a/file%ld", i * 7, i);
+		if (!access(name, F_OK))
+			abort();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	long threads = argc > 1 ? atol(argv[1]) : 1;
@@ -126,6 +139,7 @@ int main(int argc, char **argv)
 	codes = argc > 4 ? atol(argv[4]) : 16;
 	if (threads < 1 || threads > 256 || live < 1 || codes < 1)
 		return 2;
+	ask(argc > 5 ? atol(argv[5]) : 0);
 	pthread_barrier_init(&done, NULL, (unsigned)threads + 1);
 	pthread_barrier_init(&seen, NULL, (unsigned)threads + 1);
 	for (long i = 0; i < threads; i++)
