@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `lariat info` for people. */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -8,14 +7,9 @@
 
 #include "cmd_info.h"
 #include "format.h"
+#include "utf8.h"
 
 /* Text from the trace goes to a terminal: control characters become question marks. */
-static void put_safe(FILE *out, const char *s)
-{
-	for (; *s; s++)
-		fputc(iscntrl((unsigned char)*s) ? '?' : *s, out);
-}
-
 static void put_label(FILE *out, const char *label)
 {
 	fprintf(out, "%-12s", label);
@@ -59,23 +53,23 @@ static void put_process(FILE *out, const struct trace_facts *f)
 	char buf[FORMAT_SIZE];
 
 	put_label(out, "Program");
-	put_safe(out, *f->executable ? f->executable : f->command);
+	utf8_put(out, *f->executable ? f->executable : f->command);
 	for (uint32_t i = 1; i < f->argc; i++) {
 		fputc(' ', out);
-		put_safe(out, f->argv[i]);
+		utf8_put(out, f->argv[i]);
 	}
 	fputc('\n', out);
 	put_label(out, "Process");
 	fprintf(out, "%u (%s", h->pid, *f->command ? "" : "unnamed");
-	put_safe(out, f->command);
+	utf8_put(out, f->command);
 	fprintf(out, "), child of %u", h->parent_pid);
 	if (*f->host) {
 		fputs(", on ", out);
-		put_safe(out, f->host);
+		utf8_put(out, f->host);
 	}
 	if (*f->cwd) {
 		fputs(", in ", out);
-		put_safe(out, f->cwd);
+		utf8_put(out, f->cwd);
 	}
 	fputc('\n', out);
 	put_label(out, "Time");
@@ -111,7 +105,7 @@ static void put_file(FILE *out, const struct trace_facts *f)
 	char buf[FORMAT_SIZE];
 
 	put_label(out, "Trace");
-	put_safe(out, f->path);
+	utf8_put(out, f->path);
 	fprintf(out, "\n");
 	put_label(out, "File");
 	fprintf(out, "%s on disk", format_bytes(buf, f->disk_bytes));
@@ -222,7 +216,7 @@ static void put_modules(FILE *out, const struct info *i)
 			continue;
 		}
 		fprintf(out, "  %-20s ", symbols_words(i->module_state[m]));
-		put_safe(out, mod->path);
+		utf8_put(out, mod->path);
 		if (mod->unload_ticks != UINT64_MAX)
 			fprintf(out, ", unloaded at %s",
 				format_time(buf, trace_ns(i->trace, mod->unload_ticks)));
@@ -256,7 +250,7 @@ int info_print_text(const struct cmd_context *c, const struct info *i)
 		fputs("\nNotes\n", out);
 	for (uint32_t n = 0; n < f->note_count; n++) {
 		fputs("  ", out);
-		put_safe(out, f->notes[n]);
+		utf8_put(out, f->notes[n]);
 		fputc('\n', out);
 	}
 	return 0;

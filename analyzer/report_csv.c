@@ -5,21 +5,22 @@
 #include <string.h>
 
 #include "analysis.h"
+#include "utf8.h"
 
-/* Quotes where needed. */
+/* Quotes where needed. No control characters: JSON has them, where they are escaped. */
 static void put_text(FILE *out, const char *s)
 {
-	if (!s[strcspn(s, ",\"\r\n")]) {
-		fputs(s, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *s; s++) {
+	bool quoted = s[strcspn(s, ",\"")];
+
+	if (quoted)
+		fputc('"', out);
+	while (*s) {
 		if (*s == '"')
 			fputc('"', out);
-		fputc(*s, out);
+		s += utf8_put_one(out, s);
 	}
-	fputc('"', out);
+	if (quoted)
+		fputc('"', out);
 }
 
 static void put_stack(FILE *out, const json_t *stack)

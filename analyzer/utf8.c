@@ -28,14 +28,20 @@ static size_t sequence_length(const unsigned char *s)
 	return length;
 }
 
+/* C0, DEL, and C1 as two bytes. */
+static bool is_control(const char *s)
+{
+	unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0);
+}
+
 static void replace(char *s, bool controls)
 {
 	while (*s) {
 		size_t n = sequence_length((unsigned char *)s);
-		unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
 
-		/* C0, DEL, and C1 as two bytes */
-		if (n && controls && (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0))) {
+		if (n && controls && is_control(s)) {
 			for (size_t i = 0; i < n; i++)
 				s[i] = '?';
 		}
@@ -55,6 +61,23 @@ void utf8_repair(char *s)
 void utf8_tame(char *s)
 {
 	replace(s, true);
+}
+
+size_t utf8_put_one(FILE *out, const char *s)
+{
+	size_t n = sequence_length((const unsigned char *)s);
+
+	if (n && !is_control(s))
+		fwrite(s, 1, n, out);
+	else
+		fputc('?', out);
+	return n ? n : 1;
+}
+
+void utf8_put(FILE *out, const char *s)
+{
+	while (*s)
+		s += utf8_put_one(out, s);
 }
 
 size_t utf8_columns(const char *s)

@@ -334,6 +334,20 @@ same "the library was elsewhere each time" 30 "$(cat "$work/host.out")"
 same "one site" '[[30,30000]]' "$("$lariat" report --format json "$(trace_of host)" |
 	jq -c '[.heap.sites[] | select(any(.stack[]; .function == "plugged")) | [.allocations, .allocated_bytes]]')"
 
+### names that are no text: what goes to a terminal, or a file that may, is text all the same
+odd=$(printf 'odd \033[31m\377 "name", with more')
+mkdir "$work/$odd" && (cd "$work/$odd" && record odd cp /dev/null "$odd") || exit 1
+for form in info 'io --format csv --limit 0' 'report'; do
+	# shellcheck disable=SC2086
+	"$lariat" $form "$(trace_of odd)" >"$work/out"
+	same "$form: no text" 0 "$(iconv -f UTF-8 -t UTF-8 "$work/out" | LC_ALL=C grep -c "$(printf '\033')")"
+	same "$form: in valid UTF-8" 0 "$(iconv -f UTF-8 -t UTF-8 "$work/out" >"$work/again"; echo $?)"
+done
+"$lariat" io --format csv --limit 0 "$(trace_of odd)" >"$work/odd.csv"
+same "a quoted name is one field" True "$(python3 -c 'import csv, sys
+rows = csv.reader(open(sys.argv[1], newline=""))
+print(any(f.endswith("/odd ?[31m? \"name\", with more") for r in rows for f in r))' "$work/odd.csv")"
+
 ### output that cannot be written
 "$lariat" report --format json --limit 0 "$trace" >/dev/full 2>"$work/err"
 same "a full disk" "3 1" "$? $(grep -c 'standard output' "$work/err")"
