@@ -184,6 +184,23 @@ LAR_EXPORT void _Exit(int code)
 	__builtin_unreachable();
 }
 
+/* The process ends in it, in a way that nobody sees; its child returns. */
+LAR_EXPORT int daemon(int nochdir, int noclose)
+{
+	int e = errno, result;
+
+	if (life_own_process())
+		life_end(LAR_END_EXIT, 0);
+	errno = e;
+	result = REAL(daemon)(nochdir, noclose);
+	if (result) {
+		e = errno;
+		life_not_ended();
+		errno = e;
+	}
+	return result;
+}
+
 LAR_EXPORT void quick_exit(int code)
 {
 	life_exit(code, true, HOOK_FRAME);

@@ -37,6 +37,16 @@ for end in return kill term abort crash trap double-free bad-free _exit _Exit qu
 	# shellcheck disable=SC2086
 	run harm_ends $end
 done
+# daemon() ends the process, which its child outlives
+run_as daemon "LD_PRELOAD=$lib" "LARIAT_OUTPUT=$work/daemon.%p.lariat" -- "$victims/harm_ends" daemon
+same 'daemon: exit status' 0 "$(status_of daemon)"
+for _ in $(seq 100); do
+	[ "$(for t in "$work"/daemon.*.lariat; do "$lariat" info --format json "$t"; done 2>/dev/null |
+		jq -s '[.[] | select(.process.exit_code != null)] | length')" = 2 ] && break
+	sleep 0.1
+done
+same 'daemon: both ends are known' '[0,25]' "$(for t in "$work"/daemon.*.lariat; do
+	"$lariat" info --format json "$t"; done | jq -sc '[.[].process.exit_code] | sort')"
 for limit in nofile fsize as data seccomp replaced; do run harm_limits $limit; done
 run harm_errno
 run harm_exit_calls
