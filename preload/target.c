@@ -20,7 +20,7 @@
 #include "sys.h"
 #include "thread.h"
 
-#define NAMES_MAX   98304u     /* distinct targets */
+#define NAMES_MAX   114688u    /* distinct targets */
 #define SLOTS_MAX   131072u    /* 2 MiB */
 #define NAME_SLOTS  256u       /* of the first table: one page */
 #define NAME_SURE   (1u << 31) /* in an id: of what is a file, the system has said */
@@ -87,8 +87,8 @@ static bool names_replace(struct name_slot *old, uint32_t slots)
 	return true;
 }
 
-/* Makes room for one name more, so that the table stays at most half full, the largest three
- * quarters. */
+/* Makes room for one name more, so that the table stays at most half full, the largest
+ * seven eighths. */
 static bool names_grow(void)
 {
 	uint32_t slots;
