@@ -32,8 +32,8 @@ static const struct {
 					"of another signal handler" },
 	[LAR_LOST_RING_BUSY] = { "ring_busy", "events for which the file had no room in time" },
 	[LAR_LOST_EARLY] = { "early", "events before recording could start" },
-	[LAR_LOST_TARGET] = { "target", "I/O operations recorded without the name of their file: "
-					"the dictionary is full" },
+	[LAR_LOST_TARGET] = { "target", "times that the name of a file found no room, whose "
+					"operations have none: the dictionary is full" },
 	[LAR_LOST_MODULE] = { "module", "loaded modules without a name: the dictionary is full" },
 	[LAR_LOST_OFF] = { "off", "events while recording was switched off" },
 	[LAR_LOST_STACK_CUT] = { "stack_cut", "stacks deeper than --depth: frames in the middle "
@@ -137,6 +137,8 @@ static int look_at_symbols(const struct cmd_context *c, struct info *i)
 		symbols_resolve(s, leaf.module, leaf.address, &unused);
 		i->module_state[leaf.module] = symbols_module_state(s, leaf.module);
 	}
+	for (uint32_t m = 0; !rc && m < f->module_count; m++)
+		i->module_state[m] = i->module_state[trace_module_in_stacks(i->trace, m)];
 	symbols_free(s);
 	return rc;
 }

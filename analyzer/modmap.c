@@ -64,7 +64,7 @@ struct loaded {
 	uint32_t index;
 };
 
-/* By the file that they are of; 0 = of the same. */
+/* By the file that they are of; 0 = of the same, which only a build-id tells for certain. */
 static int compare_files(const struct trace_module *x, const struct trace_module *y)
 {
 	int order = strcmp(x->path, y->path);
@@ -77,7 +77,7 @@ static int compare_files(const struct trace_module *x, const struct trace_module
 		return x->flags < y->flags ? -1 : 1;
 	if (x->end - x->start != y->end - y->start)
 		return x->end - x->start < y->end - y->start ? -1 : 1;
-	return x->build_id_size ? memcmp(x->build_id, y->build_id, x->build_id_size) : 0;
+	return memcmp(x->build_id, y->build_id, x->build_id_size);
 }
 
 static int by_file(const void *a, const void *b)
@@ -101,7 +101,7 @@ static int note_same(struct modmap *map, const struct trace_module *modules, uin
 		l[i] = (struct loaded){ &modules[i], i };
 	qsort(l, count, sizeof(*l), by_file);
 	for (uint32_t i = 0, first = 0; i < count; i++) {
-		if (compare_files(l[i].m, l[first].m))
+		if (!l[i].m->build_id_size || compare_files(l[i].m, l[first].m))
 			first = i;
 		map->same[l[i].index] =
 			(struct modmap_same){ l[first].index, l[first].m->bias - l[i].m->bias };

@@ -209,7 +209,9 @@ const char *text_target(const struct analysis *a, uint32_t id)
 	if (id == IO_OTHERS)
 		return "(others, of the time that the ring gave up)";
 	if (!id)
-		return "(no descriptor)";
+		return a->facts->header->lost[LAR_LOST_TARGET]
+			       ? "(no descriptor, or no room for its name)"
+			       : "(no descriptor)";
 	return t && *t->name ? t->name : "(unnamed)";
 }
 

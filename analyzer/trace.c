@@ -451,6 +451,11 @@ struct trace_frame trace_stack_leaf(const struct trace *t, uint32_t stack)
 	return (struct trace_frame){ n->address, n->module };
 }
 
+uint32_t trace_module_in_stacks(const struct trace *t, uint32_t module)
+{
+	return module < t->dictionary.module_count ? t->modmap.same[module].module : module;
+}
+
 const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count)
 {
 	*count = t->dictionary.thread_count;

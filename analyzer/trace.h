@@ -218,6 +218,9 @@ uint32_t trace_misuse_freed_stack(struct trace *t, const struct trace_misuse *m)
 /* The innermost frame alone, in constant time; of the empty stack address 0 in no module. */
 struct trace_frame trace_stack_leaf(const struct trace *t, uint32_t stack);
 
+/* The module that stands in stacks for one: that of the first time that its file was loaded. */
+uint32_t trace_module_in_stacks(const struct trace *t, uint32_t module);
+
 /* Threads seen so far, complete after trace_events(). Index = number; [0] is unused. */
 const struct trace_thread *trace_threads(const struct trace *t, uint32_t *count);
 

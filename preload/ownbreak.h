@@ -12,7 +12,8 @@ struct ownbreak {
 	uint64_t start, end;
 };
 
-#define OWNBREAKS 32 /* what is behind them belongs to the last */
+/* Behind so many, all that follows counts as the program's: no block is lost wrongly then. */
+#define OWNBREAKS 4096
 
 extern struct ownbreak ownbreak[OWNBREAKS]; /* by address */
 extern uint32_t ownbreaks;

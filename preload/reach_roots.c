@@ -69,7 +69,8 @@ static void exclude_heap(struct reach *r, const struct reach_region *g)
 	for (uint32_t i = 0; i < ownbreaks && !foreign(r); i++) {
 		const struct ownbreak *b = &ownbreak[i];
 
-		if (b->start < at || b->end > g->end)
+		/* protection and advice part the mapping */
+		if (b->end <= at || b->start >= g->end)
 			continue;
 		if (b->start > at)
 			reach_add_range(r, &r->excluded, at, b->start);

@@ -553,13 +553,25 @@ bool real_is_wrapped(const char *symbol)
 	       gnu_filter_passes(s.gnu_hash, gnu_hash_of(symbol));
 }
 
+/* Is malloc, as the recorder calls it, in the same object? */
+static bool is_beside_malloc(const void *function)
+{
+	struct dl_find_object heap, found;
+
+	return !_dl_find_object((void *)REAL(malloc), &heap) &&
+	       !_dl_find_object((void *)function, &found) &&
+	       heap.dlfo_link_map == found.dlfo_link_map;
+}
+
 void *real_wrapper(const char *symbol, const void *function)
 {
 	struct search own;
 	const struct search *search = search_at_start(&own);
 
-	/* what stands in front of the recorder, and has its own malloc, may want libc's for it */
-	if (malloc_in_front || search_for(search, symbol) != function)
+	/* an allocator that is not libc's, in front of the recorder or behind, may want libc's for
+	 * itself */
+	if (malloc_in_front || search_for(search, symbol) != function ||
+	    !is_beside_malloc(function))
 		return NULL;
 	return find_in_map(own_map(), symbol);
 }

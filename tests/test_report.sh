@@ -331,6 +331,7 @@ END
 gcc -g -O1 -shared -fPIC -o "$work/plug.so" "$work/plug.c" && gcc -g -O1 -w -o "$work/host" "$work/host.c" || exit 1
 record host "$work/host" "$work/plug.so"
 same "the library was elsewhere each time" 30 "$(cat "$work/host.out")"
+same "each time it has functions" 30 "$("$lariat" info "$(trace_of host)" | grep -c 'functions and lines.*plug\.so')"
 same "one site" '[[30,30000]]' "$("$lariat" report --format json "$(trace_of host)" |
 	jq -c '[.heap.sites[] | select(any(.stack[]; .function == "plugged")) | [.allocations, .allocated_bytes]]')"
 

@@ -69,7 +69,7 @@ enum lar_lost {
 	LAR_LOST_NESTED = 1,	 /* in a signal handler that interrupted two others' recording */
 	LAR_LOST_RING_BUSY = 2,	 /* a block found no room in time: its events */
 	LAR_LOST_EARLY = 3,	 /* before recording could start */
-	LAR_LOST_TARGET = 4,	 /* dictionary full: operations counted without a name */
+	LAR_LOST_TARGET = 4,	 /* times that a name found no room: operations without it */
 	LAR_LOST_MODULE = 5,	 /* dictionary full: modules without a name */
 	LAR_LOST_OFF = 6,	 /* recording had been switched off */
 	LAR_LOST_STACK_CUT = 7,	 /* stacks that lack frames in the middle */

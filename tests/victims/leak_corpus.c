@@ -709,7 +709,7 @@ static void mapped(void)
 /* Between what the allocator takes there; a part of it is given back. */
 static void by_break(void)
 {
-	void **first, **second;
+	void **first, **second, **third;
 
 	free(filled(100000));
 	first = sbrk(8192);
@@ -719,7 +719,11 @@ static void by_break(void)
 	second[7] = filled(1002);
 	if (sbrk(8192) != second + 512 || sbrk(-8192) == (void *)-1)
 		abort();
-	first = second = NULL;
+	/* a mapping in parts */
+	third = sbrk(65536);
+	third[7] = filled(1003);
+	mprotect((void *)(((uintptr_t)third + 16384) & ~4095ul), 4096, PROT_NONE);
+	first = second = third = NULL;
 	lose(52);
 }
 
