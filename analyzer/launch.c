@@ -124,6 +124,8 @@ static void wait_for_end(struct launch *l, const sigset_t *set)
 			continue;
 		if (info.si_signo == SIGCHLD)
 			continue;
+		if (info.si_signo == SIGINT || info.si_signo == SIGTERM || info.si_signo == SIGHUP)
+			l->asked = info.si_signo;
 		if (reap(&w))
 			return;
 		pass_on(&w, &info);

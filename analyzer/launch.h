@@ -13,6 +13,7 @@
 struct launch {
 	pid_t pid;
 	int wait_status;	/* as of waitpid(): exited or killed */
+	int asked;		/* SIGINT, SIGTERM or SIGHUP that came to us meanwhile; 0 = none */
 	uint64_t start_unix_ns; /* before the fork */
 	uint64_t end_tsc;	/* both clocks when its end was noticed */
 	uint64_t end_mono_ns;

@@ -77,7 +77,7 @@ static int compare_files(const struct trace_module *x, const struct trace_module
 		return x->flags < y->flags ? -1 : 1;
 	if (x->end - x->start != y->end - y->start)
 		return x->end - x->start < y->end - y->start ? -1 : 1;
-	return memcmp(x->build_id, y->build_id, x->build_id_size);
+	return x->build_id_size ? memcmp(x->build_id, y->build_id, x->build_id_size) : 0;
 }
 
 static int by_file(const void *a, const void *b)

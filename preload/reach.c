@@ -284,9 +284,11 @@ long reach_scan(const struct snapshot *s)
 	r->result.seq = s->seq;
 	r->result.ticks = s->ticks;
 	r->result.flags = s->flags;
-	r->result.threads = s->threads;
-	for (uint32_t i = 0; i < s->threads; i++)
+	for (uint32_t i = 0; i < s->threads; i++) {
+		/* one that ended before it could be stopped is none */
+		r->result.threads += s->thread[i].stopped || !s->thread[i].gone;
 		r->result.stopped += s->thread[i].stopped;
+	}
 	r->result.status = scan(r);
 	if (r->result.status == LAR_LEAKSCAN_DONE) {
 		r->result.flags |= LAR_LEAKSCAN_EQUALS;
