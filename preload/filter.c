@@ -131,6 +131,7 @@ static void try_process(void)
 	sys_call6(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)&mask, sizeof(mask), 0, 0);
 	sys_call6(SYS_rt_sigaction, SIGUSR1, 0, (long)action, sizeof(mask), 0, 0);
 	sys_call3(SYS_rt_sigpending, (long)&mask, sizeof(mask), 0);
+	sys_call3(SYS_sigaltstack, 0, 0, 0);
 	sys_call3(SYS_tgkill, sys_getpid(), sys_gettid(), 0);
 	sys_call6(SYS_futex, (long)&word, FUTEX_WAKE, 1, 0, 0, 0);
 	sys_call6(SYS_futex, (long)&word, FUTEX_WAIT, 1, 0, 0, 0);
@@ -142,7 +143,6 @@ static void try_process(void)
 
 static void try_cpu(void)
 {
-	sys_call3(SYS_sigaltstack, 0, 0, 0);
 	sys_call3(SYS_timer_create, -1, 0, 0);
 	sys_call6(SYS_timer_settime, -1, 0, 0, 0, 0, 0);
 	sys_call3(SYS_timer_delete, -1, 0, 0);

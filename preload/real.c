@@ -547,9 +547,10 @@ void *real_find_late(const char *symbol)
 
 bool real_is_wrapped(const char *symbol)
 {
+	const struct link_map *own = own_map();
 	struct symbols s;
 
-	return own_map() && symbols_of(own_map(), &s) && s.gnu_hash &&
+	return own && symbols_of(own, &s) && s.gnu_hash &&
 	       gnu_filter_passes(s.gnu_hash, gnu_hash_of(symbol));
 }
 
