@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KNOWN_INCOMPAT	0u /* incompatible flags that this reader understands */
+#define KNOWN_INCOMPAT	LAR_INCOMPAT_NARROW /* flags that this reader understands */
 #define MAX_SLOT_HEADER (1u << 20)
 #define MAX_TIME_SHIFT	32
 

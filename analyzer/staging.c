@@ -268,14 +268,13 @@ static bool good_size(const struct ringfile *rf, uint64_t size)
 int staging_init(struct staging *staging, const struct ringfile *rf)
 {
 	struct lar_section area = ringfile_section(rf, LAR_SECTION_STAGING);
-	struct lar_slot_sizes sizes = { rf->header.wide_slots, rf->header.wide_size,
-					area.unit_size };
+	struct lar_slot_sizes sizes = lar_slot_sizes(&rf->header, area.unit_size);
 	uint64_t total = 0, offset;
 
 	memset(staging, 0, sizeof(*staging));
 	if (!area.size)
 		return 0;
-	if (!good_size(rf, sizes.unit_size) ||
+	if (!good_size(rf, sizes.unit_size) || !good_size(rf, sizes.narrow_size) ||
 	    (sizes.wide_slots && !good_size(rf, sizes.wide_size))) {
 		staging->damaged++;
 		return 0;

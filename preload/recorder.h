@@ -108,6 +108,7 @@ struct recorder {
 	_Atomic(struct inuse *) inuse; /* NULL until a buffer is sealed */
 	bool inuse_failed;	       /* there is to be none, or none any more */
 	_Atomic uint32_t slots_used;   /* slots of single threads ever in use */
+	_Atomic uint32_t slot_hand;    /* of which it was asked last whether its owner is gone */
 
 	struct spin dict_lock, ring_lock, slot_lock, module_lock, rules_lock, seal_lock,
 		target_lock, misuse_lock, sight_lock;

@@ -33,6 +33,7 @@ extern void *__libc_stack_end;
 #define STACK_DEFAULT	(8ull << 20)
 #define STACK_MOST	(1ull << 32)
 #define SLOT_FIRST	(16u << 10)
+#define SLOTS_ASKED	8 /* that a new thread asks about before it takes one never used */
 #define NESTED_BIT	THREAD_NESTED
 #define SHARED_OWNER	THREAD_SHARED
 #define SHARED_PATIENCE 2000000 /* times to let others run */
@@ -51,7 +52,7 @@ static LAR_TLS struct {
 /* A thread that found no slot uses a shared one and looks again after so many events. */
 #define SLOTLESS_RETRY 4096
 static LAR_TLS struct {
-	uint32_t pid, events_to_try;
+	uint32_t pid, tid, events_to_try;
 } slotless;
 
 uint32_t thread_number_new(void)
@@ -146,20 +147,38 @@ static bool slot_begin(uint32_t index, uint32_t owner)
 	return true;
 }
 
+/* One of those in use that is free by now, or -1. ask: whether threads that have not given theirs
+ * back are gone, `ask` of them: each takes a system call. */
+static int32_t slot_free(uint32_t tid, uint32_t used, uint32_t ask)
+{
+	uint32_t from = ask ? atomic_fetch_add(&lar->slot_hand, ask) : 0;
+
+	for (uint32_t i = 0; i < used; i++) {
+		uint32_t owner = __atomic_load_n(&recorder_slot(i)->owner_tid, __ATOMIC_ACQUIRE);
+
+		if ((!owner || owner == tid) && slot_take(i, owner, tid))
+			return (int32_t)i;
+	}
+	for (uint32_t i = 0; i < ask && i < used; i++) {
+		uint32_t at = (from + i) % used;
+		uint32_t owner = __atomic_load_n(&recorder_slot(at)->owner_tid, __ATOMIC_ACQUIRE);
+
+		if (tid_dead(owner & ~NESTED_BIT) && slot_take(at, owner, tid))
+			return (int32_t)at;
+	}
+	return -1;
+}
+
 /* A slot for `tid`, or -1. Nested slots have the owner's tid with the top bit set. */
 static int32_t slot_find(uint32_t tid)
 {
 	struct lar_section *section = tracefile_section(LAR_SECTION_STAGING);
 	uint32_t used = atomic_load(&lar->slots_used);
-	int32_t found = -1;
+	bool full = used + slots_shared() >= lar->slot_count;
+	int32_t found = slot_free(tid, used, full ? used : SLOTS_ASKED);
 
-	for (uint32_t i = 0; i < used; i++) {
-		uint32_t owner = __atomic_load_n(&recorder_slot(i)->owner_tid, __ATOMIC_ACQUIRE);
-
-		if ((!owner || owner == tid || tid_dead(owner & ~NESTED_BIT)) &&
-		    slot_take(i, owner, tid))
-			return (int32_t)i;
-	}
+	if (found >= 0 || full)
+		return found;
 	if (!spin_lock(&lar->slot_lock))
 		return -1;
 	used = atomic_load(&lar->slots_used);
@@ -227,7 +246,7 @@ static struct thread *struct_of_slot(uint32_t index)
 	t->head = t->buffer;
 	t->ready = t->open = slot_first_bytes(index);
 	thread_set_limit(t);
-	lar->thread[index] = t;
+	__atomic_store_n(&lar->thread[index], t, __ATOMIC_RELEASE);
 	return t;
 }
 
@@ -313,8 +332,10 @@ static struct thread *shared_struct(uint32_t tid)
 {
 	struct lar_section *section = tracefile_section(LAR_SECTION_STAGING);
 	uint32_t index = lar->slot_count - 1 - tid % slots_shared();
-	struct thread *t;
+	struct thread *t = __atomic_load_n(&lar->thread[index], __ATOMIC_ACQUIRE);
 
+	if (t)
+		return t;
 	if (!spin_lock(&lar->slot_lock))
 		return NULL;
 	if (recorder_slot(index)->magic != LAR_SLOT_MAGIC && !slot_begin(index, SHARED_OWNER)) {
@@ -336,7 +357,7 @@ static struct thread *shared_struct(uint32_t tid)
  */
 static struct thread *shared_open(uint64_t frame)
 {
-	uint32_t tid = (uint32_t)sys_gettid(), number = thread_number();
+	uint32_t tid = slotless.tid, number = thread_number();
 	struct thread *t;
 	uint64_t mask;
 
@@ -349,7 +370,8 @@ static struct thread *shared_open(uint64_t frame)
 						__ATOMIC_RELAXED))
 			break;
 		/* a holder that has just come may not have said yet who it is */
-		if ((t->tid == tid && i > SHARED_SELF) || i > SHARED_PATIENCE)
+		if ((t->tid == tid && i > SHARED_SELF) || i > SHARED_PATIENCE ||
+		    (open == GATE_CLOSED && atomic_load(&lar->phase) != PHASE_ON))
 			t = NULL;
 		else
 			sys_yield();
@@ -461,6 +483,7 @@ struct thread *thread_slow(struct thread *t, uint64_t frame)
 		return own;
 	/* looking for a slot asks the system about every thread: not at each event */
 	slotless.pid = lar->pid;
+	slotless.tid = (uint32_t)sys_gettid();
 	slotless.events_to_try = SLOTLESS_RETRY;
 	return shared_open(frame);
 }

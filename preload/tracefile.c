@@ -181,27 +181,51 @@ static void section_set(struct lar_header *h, enum lar_section_type type, uint64
 	*at += s->size;
 }
 
+/*
+ * How staging is divided. The first threads have large slots. The second half of it is for the many
+ * that a server has: a slot that several threads share costs each of their events system calls.
+ */
+static void slots_plan(struct lar_header *h, uint64_t *at, uint64_t size)
+{
+	uint64_t slot = size >= 256u << 20  ? 512u << 10
+			: size >= 64u << 20 ? 256u << 10
+			: size >= 16u << 20 ? 64u << 10
+			: size >= 4u << 20  ? 32u << 10
+					    : 16u << 10;
+	uint64_t narrow = size >= 64u << 20 ? 64u << 10 : size >= 16u << 20 ? 32u << 10 : 0;
+	uint64_t wide = WIDE_SLOTS * (slot < WIDE_LEAST ? 1 : WIDE_UNITS), slots = size / 4 / slot;
+	uint64_t usual, bytes;
+
+	h->wide_slots = WIDE_SLOTS;
+	h->wide_size = (uint32_t)(wide / WIDE_SLOTS * slot);
+	usual = (narrow ? slots / 2 : slots) - wide;
+	if (usual > RECORDER_MAX_SLOTS / 2)
+		usual = RECORDER_MAX_SLOTS / 2;
+	bytes = (wide + usual) * slot;
+	if (narrow) {
+		uint64_t more = (size / 4 - bytes) / narrow;
+
+		if (more > RECORDER_MAX_SLOTS / 2 - WIDE_SLOTS)
+			more = RECORDER_MAX_SLOTS / 2 - WIDE_SLOTS;
+		h->incompat_flags |= LAR_INCOMPAT_NARROW;
+		h->narrow_from = (uint32_t)(WIDE_SLOTS + usual);
+		h->narrow_size = (uint32_t)narrow;
+		bytes += more * narrow;
+	}
+	section_set(h, LAR_SECTION_STAGING, at, bytes, (uint32_t)slot);
+}
+
 /* Shares of the bound: an eighth for the dictionary, a quarter for staging, a quarter for two
  * checkpoints, a thirty-second for leak scans, the rest is the ring, last in the file so that an
  * unused end can be cut off. A ring without bound gives nothing up. */
 static void sections_plan(struct lar_header *h, uint64_t size)
 {
 	uint64_t at = LAR_HEADER_SIZE;
-	uint64_t slot = size >= 256u << 20  ? 512u << 10
-			: size >= 64u << 20 ? 256u << 10
-			: size >= 16u << 20 ? 64u << 10
-			: size >= 4u << 20  ? 32u << 10
-					    : 16u << 10;
-	uint64_t wide = WIDE_SLOTS * (slot < WIDE_LEAST ? 1 : WIDE_UNITS), slots = size / 4 / slot;
 
-	h->wide_slots = WIDE_SLOTS;
-	h->wide_size = (uint32_t)(wide / WIDE_SLOTS * slot);
-	if (slots - wide + WIDE_SLOTS > RECORDER_MAX_SLOTS)
-		slots = RECORDER_MAX_SLOTS - WIDE_SLOTS + wide;
 	/* with the header, so that the slots are aligned and lie in few large pages of the cache */
 	section_set(h, LAR_SECTION_DICT, &at, (size / 8 < 1ull << 33 ? size / 8 : 1ull << 33) - at,
 		    0);
-	section_set(h, LAR_SECTION_STAGING, &at, slots * slot, (uint32_t)slot);
+	slots_plan(h, &at, size);
 	if (lar->config.size)
 		section_set(h, LAR_SECTION_ACCOUNTS, &at, size / 4, 0);
 	section_set(h, LAR_SECTION_LEAKS, &at, size / 32 < LEAKS_MOST ? size / 32 : LEAKS_MOST, 0);
@@ -219,8 +243,7 @@ static void sections_map(struct lar_header *h)
 			lar->dict_size = s->size;
 		} else if (s->type == LAR_SECTION_STAGING) {
 			lar->staging = p;
-			lar->slot_sizes = (struct lar_slot_sizes){ h->wide_slots, h->wide_size,
-								   s->unit_size };
+			lar->slot_sizes = lar_slot_sizes(h, s->unit_size);
 			lar->slot_most = h->wide_size;
 			lar->slot_count = lar_slot_count(&lar->slot_sizes, s->size);
 		} else if (s->type == LAR_SECTION_ACCOUNTS) {

@@ -66,7 +66,7 @@ class Trace:
     def read_header(self):
         if self.data[:8] != b"LARIAT\r\n" or len(self.data) < 4096:
             sys.exit("not a trace")
-        if self.u32(8) not in (2, 3) or self.u32(20):
+        if self.u32(8) not in (2, 3) or self.u32(20) & ~1:
             sys.exit("version %d, flags %#x: not for this reader" % (self.u32(8), self.u32(20)))
         self.slot_header, self.shift = self.u32(44), self.u32(484)
         self.sections = {}
@@ -94,10 +94,14 @@ class Trace:
     def read_slots(self):
         unit, offset, size, used = self.section(1)
         usual, wide_slots, wide_size = unit, self.u32(848), self.u32(852)
+        narrow_from, narrow_size = self.u32(856), self.u32(860)
+        if not self.u32(20) & 1:
+            narrow_from, narrow_size = 1 << 32, usual
+        behind = offset
         for i in range(used):
-            wide = min(i, wide_slots)
-            at = offset + wide * wide_size + (i - wide) * usual
-            unit = wide_size if i < wide_slots else usual
+            unit = wide_size if i < wide_slots else usual if i < narrow_from else narrow_size
+            at = behind
+            behind += unit
             if at + self.slot_header > offset + size:
                 break
             magic, index, head, seq, tid, thread = struct.unpack_from("<IIIIII", self.data, at)

@@ -22,6 +22,14 @@ record threads-nothing "$victims/heap_threads" nothing
 record threads "$victims/heap_threads"
 counts_right threads threads-nothing
 
+# As many threads as a server has: none need share a place to record in, which costs them more. A
+# shared one says whose the next events are at each turn of another thread.
+record throng-nothing "$victims/heap_threads" throng nothing
+record throng "$victims/heap_threads" throng
+counts_right throng throng-nothing
+same 'a throng: owners of places to record in' 401 \
+	"$("$lariat" info --format json "$(trace_of throng)" | jq .events.THREAD)"
+
 # What is asked for in libc's own handle is counted as well, and dlsym() answers as without us.
 native dlsym-plain "$victims/heap_dlsym"
 record dlsym-nothing "$victims/heap_dlsym" nothing

@@ -9,6 +9,7 @@
 #ifndef LARIAT_TRACE_FORMAT_H
 #define LARIAT_TRACE_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LAR_MAGIC	      "LARIAT\r\n" /* 8 bytes, no terminator; a text-mode copy breaks it */
@@ -16,6 +17,7 @@
 #define LAR_VERSION	      3 /* version a writer of this source writes */
 #define LAR_VERSION_OLDEST    2 /* oldest version a reader of this source reads */
 #define LAR_HEADER_SIZE	      4096
+#define LAR_INCOMPAT_NARROW   1u   /* the last slots are of a size of their own */
 #define LAR_SLOT_HEADER_SIZE  9216 /* that a writer of this source writes; before: 4096, 8192 */
 #define LAR_SLOT_MAGIC	      0x544f4c53u /* "SLOT" */
 #define LAR_BLOCK_MAGIC	      0x4b4c424cu /* "LBLK" */
@@ -157,34 +159,53 @@ struct lar_header {
 	uint64_t scan_entry;	/* where a thread that sleeps can be sent to scan; 0 = nowhere */
 	uint32_t wide_slots; /* the first so many slots are larger than the section's unit: ... */
 	uint32_t wide_size;  /* ... of so many bytes each */
+	/* with LAR_INCOMPAT_NARROW: from this slot on they are smaller, of so many bytes each */
+	uint32_t narrow_from, narrow_size;
 };
 _Static_assert(sizeof(struct lar_header) <= LAR_HEADER_SIZE, "header outgrew its page");
 
-/* Slots lie one behind another, the wide ones first. */
+/* Slots lie one behind another, the wide ones first, the narrow ones last. */
 struct lar_slot_sizes {
 	uint32_t wide_slots, wide_size, unit_size;
+	uint32_t narrow_from, narrow_size; /* UINT32_MAX: there are none */
 };
+
+static inline struct lar_slot_sizes lar_slot_sizes(const struct lar_header *h, uint32_t unit_size)
+{
+	bool narrow = h->incompat_flags & LAR_INCOMPAT_NARROW;
+
+	return (struct lar_slot_sizes){ h->wide_slots, h->wide_size, unit_size,
+					narrow ? h->narrow_from : UINT32_MAX,
+					narrow ? h->narrow_size : unit_size };
+}
 
 static inline uint64_t lar_slot_size(const struct lar_slot_sizes *s, uint32_t index)
 {
-	return index < s->wide_slots ? s->wide_size : s->unit_size;
-}
-
-/* How many fit into a section; none where the wide ones do not. */
-static inline uint32_t lar_slot_count(const struct lar_slot_sizes *s, uint64_t section_size)
-{
-	uint64_t wide = (uint64_t)s->wide_slots * s->wide_size;
-
-	return wide > section_size
-		       ? 0
-		       : s->wide_slots + (uint32_t)((section_size - wide) / s->unit_size);
+	return index < s->wide_slots	? s->wide_size
+	       : index < s->narrow_from ? s->unit_size
+					: s->narrow_size;
 }
 
 static inline uint64_t lar_slot_offset(const struct lar_slot_sizes *s, uint32_t index)
 {
 	uint64_t wide = index < s->wide_slots ? index : s->wide_slots;
+	uint64_t from = s->narrow_from > s->wide_slots ? s->narrow_from : s->wide_slots;
+	uint64_t narrow = index > from ? index - from : 0;
 
-	return wide * s->wide_size + (index - wide) * s->unit_size;
+	return wide * s->wide_size + (index - wide - narrow) * s->unit_size +
+	       narrow * s->narrow_size;
+}
+
+/* How many fit into a section; none where those before the narrow ones do not. */
+static inline uint32_t lar_slot_count(const struct lar_slot_sizes *s, uint64_t section_size)
+{
+	bool narrow = s->narrow_from != UINT32_MAX;
+	uint32_t first = narrow ? s->narrow_from : s->wide_slots;
+	uint64_t at = lar_slot_offset(s, first);
+
+	return at > section_size ? 0
+				 : first + (uint32_t)((section_size - at) /
+						      (narrow ? s->narrow_size : s->unit_size));
 }
 
 /*

@@ -179,6 +179,40 @@ static void test_wide_slots(void **state)
 	assert_int_equal(facts->events_kept, 0);
 }
 
+/* The last slots may be smaller, where a flag says so that a reader must know. */
+static void test_narrow_slots(void **state)
+{
+	struct fixture *f = *state;
+	struct lar_header *h = f->tb.header;
+	const struct trace_facts *facts;
+
+	h->incompat_flags = LAR_INCOMPAT_NARROW;
+	h->sections[1].unit_size = 2 * TB_SLOT_SIZE;
+	h->narrow_from = 1;
+	h->narrow_size = TB_SLOT_SIZE;
+	for (uint32_t i = 0; i < 3; i++) {
+		begin(f, 1000 * (i + 1), i + 1);
+		alloc(f, 1000 * (i + 1) + 100, i + 1);
+		tb_slot(&f->tb, i ? i + 1 : 0, 0, &f->r, 101 + i, i + 1)->index = i;
+	}
+	h->sections[1].used = 3;
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 0);
+	assert_int_equal(facts->events_kept, 3 * 2);
+
+	h->narrow_from = 2; /* then the second is as large as the first */
+	facts = open_trace(f);
+	assert_int_equal(facts->events_kept, 2 * 2);
+	h->narrow_size = 12;
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 1);
+	assert_int_equal(facts->events_kept, 0);
+	h->incompat_flags = 0; /* it says nothing then */
+	facts = open_trace(f);
+	assert_int_equal(facts->damage.records, 0);
+	assert_int_equal(facts->events_kept, 2 * 2);
+}
+
 /* Nodes that are not there, and PATHs of too many frames: what is in front of them counts. */
 static void test_damaged_nodes(void **state)
 {
@@ -339,15 +373,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_stacks),
-		TEST(test_nodes_of_each),
-		TEST(test_deepest),
-		TEST(test_damaged_slot),
-		TEST(test_wide_slots),
-		TEST(test_damaged_nodes),
-		TEST(test_unknown_kinds_in_slot),
-		TEST(test_frees),
-		TEST(test_time),
+		TEST(test_stacks),	  TEST(test_nodes_of_each),
+		TEST(test_deepest),	  TEST(test_damaged_slot),
+		TEST(test_wide_slots),	  TEST(test_narrow_slots),
+		TEST(test_damaged_nodes), TEST(test_unknown_kinds_in_slot),
+		TEST(test_frees),	  TEST(test_time),
 		TEST(test_lengths),
 	};
 

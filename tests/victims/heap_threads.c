@@ -4,7 +4,8 @@
  * Threads that hand blocks to each other: half of the frees are another thread's blocks, and
  * reallocs run against other threads' mallocs of the same addresses. Nothing is left at the end,
  * every count is known. "crowd": many more threads than
- * processors, which are held up in the middle of everything. "nothing" after that, or alone, only
+ * processors, which are held up in the middle of everything. "throng": as many as a server has, all
+ * of them there until the last one is done, and taking turns. "nothing" after that, or alone, only
  * starts the threads.
  */
 #include <pthread.h>
@@ -14,12 +15,16 @@
 
 #define THREADS 4
 #define CROWD	24
+#define THRONG	400
+#define TURNS	5
 #define ROUNDS	20000
 #define SHELF	64
 
 static void *shelf[SHELF];
 static int threads = THREADS, rounds = ROUNDS, sizes = 300;
-static long long allocations[CROWD], frees[CROWD], bytes[CROWD];
+static long long allocations[THRONG], frees[THRONG], bytes[THRONG];
+static pthread_barrier_t turn;
+static int turns;
 
 static void *work(void *arg)
 {
@@ -42,19 +47,29 @@ static void *work(void *arg)
 		q = __atomic_exchange_n(&shelf[random % SHELF], p, __ATOMIC_ACQ_REL);
 		frees[self] += q != NULL;
 		free(q);
+		if (turns && i % (rounds / turns) == 0)
+			pthread_barrier_wait(&turn);
 	}
+	if (turns)
+		pthread_barrier_wait(&turn);
 	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	pthread_t thread[CROWD];
+	pthread_t thread[THRONG];
 	pthread_attr_t attr;
 
 	if (argc > 1 && !strcmp(argv[1], "crowd")) {
 		threads = CROWD;
 		rounds = ROUNDS / 3;
 		sizes = 2;
+	}
+	if (argc > 1 && !strcmp(argv[1], "throng")) {
+		threads = THRONG;
+		turns = TURNS;
+		rounds = TURNS * 20;
+		pthread_barrier_init(&turn, NULL, THRONG);
 	}
 	if (argc > 1 && !strcmp(argv[argc - 1], "nothing"))
 		rounds = 0;
