@@ -277,6 +277,8 @@ def all_loads():
         threads(1), threads(2), threads(4, True), threads(8),
         Own("handover", "one thread frees what another has allocated", HEAP, 500000,
             ["load_heap", "handover", "COUNT"], True),
+        Own("throng", "300 threads, two of them at work at a time", HEAP, 3000000,
+            ["load_heap", "throng", "COUNT", "300"]),
         Own("grow", "realloc: buffers that grow", HEAP, 600000, ["load_heap", "grow", "COUNT"],
             True),
         Own("wander", "random recursion, 5 to 80 frames", HEAP, 600000,

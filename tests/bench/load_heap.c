@@ -3,13 +3,20 @@
  * Heap loads of the benchmark. The last line of output is `calls N`: how many calls of the malloc
  * family the load made.
  *
- *	load_heap depth COUNT DEPTH FRESH THREADS
- *		COUNT pairs of malloc and free in all, DEPTH frames below main or the thread's
- *start, of which the innermost FRESH are others from one pair to the next load_heap wander COUNT
- *a random recursion between depth 5 and 80 load_heap handover COUNT	one thread frees what
- *another has allocated load_heap grow COUNT		COUNT reallocs: buffers that grow
+ * load_heap depth COUNT DEPTH FRESH THREADS: COUNT pairs of malloc and free in all, DEPTH frames
+ * below main or the thread's start, of which the innermost FRESH are others from one pair to the
+ * next.
+ *
+ * load_heap wander COUNT: a random recursion between depth 5 and 80.
+ *
+ * load_heap handover COUNT: one thread frees what another has allocated.
+ *
+ * load_heap grow COUNT: reallocs; buffers that grow.
+ *
+ * load_heap throng COUNT THREADS: two at a time of THREADS threads take turns.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +246,56 @@ static void run_grow(long count)
 	}
 }
 
+/* A server's threads: all there, few at work. Each hands its turn to the next but one. */
+#define TURN 500 /* calls */
+#define HELD 64	 /* blocks of a thread */
+static sem_t *turns;
+static int thread_count;
+
+static void *take_turns(void *arg)
+{
+	long self = (long)arg;
+	uint32_t random = (uint32_t)self;
+	void *held[HELD] = { NULL };
+
+	for (long i = 0; i < pairs_per_thread; i++) {
+		uint32_t k;
+
+		if (i % (TURN / 2) == 0)
+			sem_wait(&turns[self]);
+		random = random * 1103515245 + 12345;
+		k = random >> 16 & (HELD - 1);
+		free(held[k]);
+		held[k] = block_new(16 + (random >> 20 & 255));
+		if ((i + 1) % (TURN / 2) == 0)
+			sem_post(&turns[(self + 2) % thread_count]);
+	}
+	for (int k = 0; k < HELD; k++)
+		free(held[k]);
+	return NULL;
+}
+
+static void run_throng(long count, int threads)
+{
+	pthread_t *id = calloc((size_t)threads, sizeof(*id));
+
+	if (!id)
+		exit(1);
+	thread_count = threads;
+	turns = calloc((size_t)threads, sizeof(*turns));
+	if (!turns)
+		exit(1);
+	pairs_per_thread = count / 2 / threads / (TURN / 2) * (TURN / 2);
+	for (int i = 0; i < threads; i++)
+		sem_init(&turns[i], 0, i < 2);
+	for (int i = 0; i < threads; i++)
+		if (pthread_create(&id[i], NULL, take_turns, (void *)(long)i))
+			exit(1);
+	for (int i = 0; i < threads; i++)
+		pthread_join(id[i], NULL);
+	calls = pairs_per_thread * 2 * threads;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -252,6 +309,8 @@ int main(int argc, char **argv)
 		run_handover(calls_wanted / 2);
 	else if (!strcmp(what, "grow"))
 		run_grow(calls_wanted);
+	else if (!strcmp(what, "throng") && argc > 3 && atoi(argv[3]) > 1)
+		run_throng(calls_wanted, atoi(argv[3]));
 	else
 		return 2;
 	printf("calls %ld\n", calls);
