@@ -21,7 +21,7 @@ void memo_save(struct stack *s, struct memo *to, uint64_t slot, uint64_t ra, uin
 
 	if (kept == s->count) /* the same stack again */
 		kept--;
-	if (!kept || s->usable != s->count)
+	if (!kept || s->usable != s->count || s->cut) /* cuts are counted by who walks */
 		return;
 	base = s->frame + kept - 1;
 	from = s->watch + base->watched;

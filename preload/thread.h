@@ -113,6 +113,9 @@ struct stack {
 	uint32_t count; /* frames in the array */
 	uint32_t
 		usable; /* outermost of them that the next walk may join; 0 after a foreign stack */
+	/* of a stack too deep to keep: the array's outermost frame behind the cut, 0 = it is whole;
+	 * the next further in where a cut may be; and how many frames are left out */
+	uint32_t cut, cut_next, cut_gap;
 	struct nodes nodes;
 	uint32_t generation;
 	uint64_t low, high; /* bounds of the thread's own stack */
@@ -132,7 +135,7 @@ static inline void stack_void_numbers(struct stack *s)
 /* Another thread's stack, or other code in the same place: nothing of before is to be relied on. */
 static inline void stack_forget(struct stack *s)
 {
-	s->count = s->usable = s->base_count = 0;
+	s->count = s->usable = s->base_count = s->cut = 0;
 	s->known = false;
 	s->last = 0;
 	s->era++;

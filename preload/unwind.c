@@ -88,7 +88,7 @@ static always_inline bool walk_plain(struct stack *s, uint64_t at, uint32_t *kep
 	uint64_t slot = at + 8, rbp = word_at(at);
 	int32_t rbp_from = -8;
 
-	if (unlikely(!table || s->capacity < PLAIN_MOST + 2 + s->usable))
+	if (unlikely(!table || s->cut || s->capacity < PLAIN_MOST + 2 + s->usable))
 		return false;
 	for (; to < full; to++) {
 		uint64_t ra = word_at(slot), rule, saved, mask;
@@ -167,21 +167,18 @@ lar_noinline void unwind_capture_walk(struct stack *s, uint64_t frame, struct me
 	if (unlikely(s->generation != generation))
 		forget(s, generation);
 	if (unlikely(c.foreign || !s->usable || !walk_plain(s, frame, &kept)))
-		if (unlikely(!unwind_walk(s, c, c.foreign ? 0 : s->usable, &kept))) {
-			c = cursor_at(s, frame);
-			unwind_walk(s, c, 0, &kept);
-		}
+		unwind_walk(s, c, c.foreign ? 0 : s->usable, &kept);
 	if (likely(!c.foreign))
 		memo_save(s, memo, frame + 8, word_at(frame + 8), kept);
 }
 
-bool unwind_fresh(struct stack *s, uint64_t frame)
+void unwind_fresh(struct stack *s, uint64_t frame)
 {
 	struct cursor c = cursor_at(s, frame);
 	uint32_t kept;
 
-	s->count = s->usable = s->base_count = 0;
-	return unwind_walk(s, c, 0, &kept);
+	s->count = s->usable = s->base_count = s->cut = 0;
+	unwind_walk(s, c, 0, &kept);
 }
 
 void unwind_capture_context(struct stack *s, const ucontext_t *u)
@@ -198,8 +195,7 @@ void unwind_capture_context(struct stack *s, const ucontext_t *u)
 
 	if (unlikely(s->generation != generation))
 		forget(s, generation);
-	if (!unwind_walk(s, start, start.foreign ? 0 : s->usable, &kept))
-		unwind_walk(s, start, 0, &kept);
+	unwind_walk(s, start, start.foreign ? 0 : s->usable, &kept);
 	if (s->count) {
 		s->frame[s->count - 1].ra++;
 		if (!frame_nodes(s, s->count - 1))

@@ -84,6 +84,6 @@ static inline uint32_t unwind_count(const struct stack *s)
 }
 
 /* The same from scratch, without use of the last stack; for the test build. */
-bool unwind_fresh(struct stack *s, uint64_t frame);
+void unwind_fresh(struct stack *s, uint64_t frame);
 
 #endif

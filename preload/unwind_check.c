@@ -88,6 +88,17 @@ static uint32_t our_stack(const struct stack *s)
 	return n;
 }
 
+/* Whether what is behind a cut is how the true stack ends. */
+static bool ends_alike(uint32_t from, uint32_t count, uint32_t n)
+{
+	if (n == CHECK_DEPTH || space->ours[count - 1] == LAR_RA_INCOMPLETE)
+		return true;
+	for (; count > from; count--, n--)
+		if (!n || space->truth[n - 1] != space->ours[count - 1])
+			return false;
+	return true;
+}
+
 /* Frame for frame from the innermost; where one of the two stops early, that is counted apart. */
 static bool agrees(uint32_t count, uint32_t n, bool *complete)
 {
@@ -100,7 +111,7 @@ static bool agrees(uint32_t count, uint32_t n, bool *complete)
 		uint64_t ra = space->ours[i];
 
 		if (ra == LAR_RA_CUT)
-			return true;
+			return ends_alike(i + 1, count, n);
 		if (ra == LAR_RA_INCOMPLETE) {
 			*complete = at >= n;
 			return true;
@@ -126,7 +137,8 @@ static bool same_as_fresh(const struct stack *s, uint64_t frame, uint32_t count)
 	fresh.place = space->place;
 	nodes_init(&fresh.nodes, space->nodes, NODES_FEW);
 	nodes_forget(&fresh.nodes);
-	if (!unwind_fresh(&fresh, frame) || fresh.count != count)
+	unwind_fresh(&fresh, frame);
+	if (fresh.count != count)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		if (fresh.frame[i].ra != space->ours[count - 1 - i])

@@ -15,6 +15,8 @@
 #define PAGE_OF(a)     ((a) & ~4095ull)
 #define DEEPEST_WALK   4000000u /* frames followed in search of the outermost ones */
 #define FOREIGN_GROWTH (1ull << 24)
+#define BASE_FAR       8192u /* frames that are not walked again at each look for the outermost */
+#define CUT_KNOWN      16u   /* frames behind a cut, the same in the same places: so is the rest */
 
 /* Whether the word may be read: inside the own stack at once, elsewhere by asking the kernel. */
 static bool may_read(const struct stack *s, struct cursor *c, uint64_t addr)
@@ -174,7 +176,7 @@ static void frame_mark(struct frame *f, uint64_t what)
 static void stack_put_foreign(struct stack *s, uint32_t n)
 {
 	stack_put(s, 0, n);
-	s->usable = 0;
+	s->usable = s->cut = 0;
 }
 
 static uint32_t base_most(const struct stack *s)
@@ -184,25 +186,35 @@ static uint32_t base_most(const struct stack *s)
 	return quarter < 1 ? 1 : quarter < STACK_BASE_FRAMES ? quarter : STACK_BASE_FRAMES;
 }
 
-/* Whether the outermost frames found for an earlier deep stack are still in their places. */
-static bool base_holds(const struct stack *s, const struct cursor *c)
+/*
+ * Whether the outermost frames found for an earlier deep stack are still in their places, further
+ * out than `slot`. Others may have left these words where they are: it counts where there is
+ * another sign of it, too.
+ */
+static bool base_holds(struct stack *s, uint64_t slot)
 {
-	if (s->base_count < base_most(s) || c->foreign || c->slot >= s->base[0].slot)
+	if (!s->base_count || slot >= s->base[0].slot)
 		return false;
 	for (uint32_t i = 0; i < s->base_count; i++)
 		if (word_at(s->base[i].slot) != s->base[i].ra)
 			return false;
+	for (struct frame *f = s->base; f < s->base + s->base_count; f++)
+		if (f->rbp_from)
+			f->rbp = word_at(f->slot + (uint64_t)(int64_t)f->rbp_from);
 	return true;
 }
 
-/* Walks on from c to the outermost frame, keeping the last few. */
-static void base_find(struct stack *s, struct cursor *c)
+/* Walks on from c, behind the last of s->fresh, to the outermost frame, keeping the last few.
+ * Returns how many frames the stack has. */
+static uint32_t base_find(struct stack *s, struct cursor *c)
 {
 	struct frame last[STACK_BASE_FRAMES];
-	uint32_t most = base_most(s), found, first;
+	uint32_t most = base_most(s), found;
 	enum step how = STEP_ON;
 
-	for (found = 0; how == STEP_ON && found < DEEPEST_WALK; found++) {
+	for (found = 0; found < most; found++)
+		last[found] = s->fresh[s->capacity - 2 - most + found];
+	for (; how == STEP_ON && found < DEEPEST_WALK; found++) {
 		uint64_t rule = rule_of(c);
 		uint32_t flags = 0;
 
@@ -210,28 +222,108 @@ static void base_find(struct stack *s, struct cursor *c)
 		how = step(s, c, rule, &flags);
 		last[found % most].flags |= flags;
 	}
-	s->base_count = found < most ? found : most;
-	first = found - s->base_count;
-	for (uint32_t i = 0; i < s->base_count; i++)
-		s->base[i] = last[(first + i) % most];
+	for (uint32_t i = 0; i < most; i++)
+		s->base[i] = last[(found + i) % most];
+	s->base_count = most;
 	s->base_complete = how == STEP_END;
+	return s->capacity - 2 - most + found;
 }
 
-/* The walk went beyond what is kept: the outermost frames stay, the middle is cut. */
-static void stack_cut(struct stack *s, struct cursor *c, uint32_t n)
+/* The outermost frames of the array, which is whole. */
+static bool base_take(struct stack *s)
 {
-	uint32_t room = s->capacity - base_most(s) - 2;
+	uint32_t most = base_most(s);
 
-	if (!base_holds(s, c))
-		base_find(s, c);
-	n = n < room ? n : room;
+	if (s->count < most || s->frame[0].ra == LAR_RA_INCOMPLETE)
+		return false;
+	for (uint32_t i = 0; i < most; i++)
+		s->base[i] = s->frame[most - 1 - i];
+	s->base_count = most;
+	s->base_complete = true;
+	return true;
+}
+
+/*
+ * Where a stack that is too deep is cut: at most `room` frames are kept behind the cut, and no less
+ * than two thirds as many. Of the frames with so many or more further in, the innermost at a place
+ * of the stack where cuts may be is the first behind it. So one stack is always cut in the same
+ * way, and as the program goes in and out, the cut mostly stays, and all frames behind it with it.
+ */
+static uint32_t cut_room(const struct stack *s)
+{
+	return s->capacity - base_most(s) - 2;
+}
+
+static uint32_t cut_least(const struct stack *s)
+{
+	return cut_room(s) - cut_room(s) / 3;
+}
+
+/* About every sixteenth place where the room is that of the default; by the stack's own end, which
+ * does not change from run to run as its address does. */
+static bool cut_may_be(const struct stack *s, const struct frame *f)
+{
+	uint32_t bits = 31 - (uint32_t)__builtin_clz(cut_room(s) / 12 | 1);
+
+	return !(((s->high - f->slot) * 0x9e3779b97f4a7c15ull) >> 32 & ((1u << bits) - 1));
+}
+
+/* The outermost frame of the array, from that one on inward, where a cut may be; or their count. */
+static uint32_t cut_find(const struct stack *s, uint32_t from)
+{
+	while (from < s->count && !cut_may_be(s, &s->frame[from]))
+		from++;
+	return from;
+}
+
+/* Frames of the array's stack, of which so many are behind its cut. */
+static uint32_t cut_total(const struct stack *s, uint32_t behind)
+{
+	return s->base_count + s->cut_gap + behind;
+}
+
+/* Whether the array's stack would be cut where it is. Counted as another one that is. */
+static bool cut_stays(struct stack *s)
+{
+	uint32_t behind = s->count - s->cut;
+
+	if (behind < cut_least(s) || s->count - s->cut_next >= cut_least(s) ||
+	    (behind < cut_room(s) && !cut_may_be(s, &s->frame[s->cut])) ||
+	    cut_total(s, behind) <= s->capacity - 2)
+		return false;
+	lar_lost_add(LAR_LOST_STACK_CUT, 1);
+	return true;
+}
+
+/*
+ * The walk has filled s->fresh and goes on: the outermost frames stay, the middle is cut. foreign:
+ * some of what it found cannot be watched. total: the frames of the stack where the outermost are
+ * those of before, 0 = that is not known.
+ */
+static void stack_cut(struct stack *s, struct cursor *c, bool foreign, uint32_t total)
+{
+	uint32_t n;
+
+	n = cut_least(s);
+	while (n < cut_room(s) && !cut_may_be(s, &s->fresh[n - 1]))
+		n++;
+	if (!total && s->cut_gap > BASE_FAR)
+		total = cut_total(s, n);
+	if (c->foreign || !total || !base_holds(s, s->fresh[n - 1].slot))
+		total = base_find(s, c);
+	s->cut_gap = total - s->base_count - n;
 	frame_mark(&s->fresh[n++], LAR_RA_CUT);
 	for (uint32_t i = 0; i < s->base_count; i++)
 		s->fresh[n++] = s->base[i];
 	if (!s->base_complete)
 		frame_mark(&s->fresh[n++], LAR_RA_INCOMPLETE);
 	lar_lost_add(LAR_LOST_STACK_CUT, 1);
-	stack_put_foreign(s, n);
+	stack_put(s, 0, n);
+	s->cut = s->base_count + !s->base_complete + 1;
+	s->cut_next = cut_find(s, s->cut + 1);
+	s->usable = s->count;
+	if (foreign || c->foreign)
+		s->usable = s->base_count = 0;
 }
 
 /* Whether the walk stands at this frame of the last stack. */
@@ -281,11 +373,44 @@ static bool walk_end(struct stack *s, enum step how, uint32_t n, bool foreign)
 	} else {
 		stack_put(s, 0, n);
 		s->usable = s->count;
+		s->cut = 0;
 	}
 	return true;
 }
 
-bool unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept)
+/*
+ * The walk of n frames has met the array, of which `kept` hold. False when the stack is to be cut,
+ * or elsewhere than the array's; *total then says how many frames it has where its outermost ones
+ * are s->base.
+ */
+static always_inline bool walk_join(struct stack *s, uint32_t kept, uint32_t n, uint32_t *total)
+{
+	bool behind_cut = s->cut && kept > s->cut;
+
+	if (likely(!behind_cut)) {
+		if (unlikely(kept + n > s->capacity - 2)) {
+			*total = !s->cut && base_take(s) ? kept + n : 0;
+			return false;
+		}
+		s->cut = 0;
+	} else {
+		uint32_t behind = kept - s->cut + n;
+
+		*total = kept - s->cut >= CUT_KNOWN ? cut_total(s, behind) : 0;
+		if (!*total || behind > cut_room(s))
+			return false;
+	}
+	stack_put(s, kept, n);
+	s->usable = s->count;
+	if (likely(!behind_cut))
+		return true;
+	if (s->cut_next >= kept)
+		s->cut_next = cut_find(s, kept);
+	return cut_stays(s);
+}
+
+/* False when the stack is to be cut: then with k = 0. */
+static bool walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept, uint32_t *total)
 {
 	struct rules_table *table = atomic_load_explicit(&lar->rules, memory_order_acquire);
 	const struct frame *f = s->frame + k - 1; /* the frame before the first ends the search */
@@ -306,19 +431,15 @@ bool unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kep
 
 			if (bad < 0) {
 				k = (uint32_t)(f - s->frame) + 1;
-				if (unlikely(k + (to - s->fresh) > s->capacity - 2))
-					return false;
-				stack_put(s, k, (uint32_t)(to - s->fresh));
-				s->usable = s->count;
 				*kept = k;
-				return true;
+				return walk_join(s, k, (uint32_t)(to - s->fresh), total);
 			}
 			/* not the same further out: walk on, past the frame that differs */
 			f = s->frame + bad - 1;
 		}
 		if (unlikely(to >= full)) {
 			slow = c;
-			stack_cut(s, &slow, (uint32_t)(to - s->fresh));
+			stack_cut(s, &slow, foreign, *total);
 			return true;
 		}
 		to->slot = c.slot;
@@ -338,4 +459,12 @@ bool unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kep
 		foreign |= c.foreign;
 	}
 	return walk_end(s, how, (uint32_t)(to - s->fresh), foreign);
+}
+
+void unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept)
+{
+	uint32_t total = 0;
+
+	if (unlikely(!walk(s, start, k, kept, &total)))
+		walk(s, start, 0, kept, &total);
 }

@@ -42,11 +42,8 @@ static inline struct cursor cursor_at(const struct stack *s, uint64_t frame)
  * `count` entries of the watch list tell, one of which does not hold. */
 int32_t unwind_differs(const struct stack *s, uint32_t from, uint32_t count);
 
-/*
- * Walks until the outermost frame, or a frame of the last stack, of whose outermost k frames it may
- * join one, with the rest unchanged: *kept says how many of those stay. False when it became too
- * deep for that: then with k = 0.
- */
-bool unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept);
+/* Walks until the outermost frame, or a frame of the last stack, of whose outermost k frames it may
+ * join one, with the rest unchanged: *kept says how many of those stay. */
+void unwind_walk(struct stack *s, struct cursor start, uint32_t k, uint32_t *kept);
 
 #endif

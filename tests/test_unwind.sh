@@ -74,6 +74,82 @@ END
 gcc -O1 many.c -o many || exit 1
 
 stacks many 10000 ./many
+
+# in and out of recursions that are deeper than what is kept of a stack, by frames of several sizes,
+# with rbp for the frame and for other things
+cat >deeper.c <<'END'
+#include <alloca.h>
+#include <stdlib.h>
+static unsigned state = 1;
+static volatile long sink;
+static unsigned chance(unsigned n)
+{
+	state = state * 1103515245 + 12345;
+	return (state >> 16) % n;
+}
+static void down(int depth);
+__attribute__((noinline)) static void small(int depth)
+{
+	down(depth);
+	sink++;
+}
+__attribute__((noinline)) static void large(int depth)
+{
+	volatile char pad[200];
+
+	pad[0] = (char)depth;
+	down(depth);
+	sink += pad[0];
+}
+__attribute__((noinline)) static void framed(int depth)
+{
+	char *p = alloca(16 + chance(64));
+
+	*(volatile char *)p = 1;
+	down(depth);
+	sink += *(volatile char *)p;
+}
+__attribute__((noinline)) static void busy(int depth)
+{
+	long a = sink, b = a * 3, c = b ^ 5, d = c + a, e = d * b;
+
+	down(depth);
+	sink += a ^ b ^ c ^ d ^ e;
+	down(depth / 2);
+	sink += a + b + c + d + e;
+}
+static int left;
+static void down(int depth)
+{
+	static void (*const next[])(int) = { small, large, framed, busy };
+
+	if (left <= 0)
+		return;
+	if (chance(8) == 0) {
+		left--;
+		free(malloc(16));
+	}
+	if (depth > 0 && chance(400))
+		next[chance(4)](depth - 1);
+}
+int main(int argc, char **argv)
+{
+	for (int round = 0; round < atoi(argv[1]); round++) {
+		left = 400;
+		while (left > 0)
+			(argc & 1 ? large : small)(900);
+	}
+	return 0;
+}
+END
+gcc -O2 -fno-builtin -w deeper.c -o deeper || exit 1
+for depth in 8 64 256; do
+	options=LARIAT_DEPTH=$depth stacks "deeper-$depth" 4000 ./deeper 10
+	checks=$((checks + 1))
+	[ "$("$lariat" info --format json "$(trace_of "deeper-$depth")" |
+		jq '[.lost[] | select(.reason == "stack_cut").count] | add // 0')" -ge 1500 ] ||
+		fail "deeper-$depth: too few stacks were cut"
+done
 stacks perl 5000 perl -e 'my %h; $h{$_ % 100} = [ map { $_ x 3 } 1 .. 5 ] for 1 .. 3000; print scalar keys %h'
 stacks sqlite3 5000 sqlite3 :memory: \
 	'create table t(a); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select hex(x) from c; create index i on t(a); select count(*) from t'
