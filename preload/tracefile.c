@@ -26,7 +26,9 @@
 
 #define PAGE	       4096ull
 #define UNBOUNDED_SIZE (1ull << 38) /* address space and apparent size of a trace without bound */
-#define MAX_SAME_NAME  10000
+#define SAME_NAME_FEW  4	    /* traces of one name, whose numbers are tried in turn */
+#define SAME_NAME_MOST 1000000000u  /* the last number */
+#define SAME_NAME_RACE 10000	    /* times that another process was faster */
 #define DISK_PLENTY    (64ull << 20)
 /* The threads that record first are most of it in most programs, and the larger a block, the less
  * of it is what other blocks hold as well. */
@@ -140,16 +142,53 @@ static void path_make(unsigned again)
 	name_make(lar->trace_path, sizeof(lar->trace_path), lar->config.output, again);
 }
 
+static int name_open(unsigned again, int flags)
+{
+	path_make(again);
+	return sys_openat(AT_FDCWD, lar->trace_path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static bool name_taken(unsigned again)
+{
+	int fd = name_open(again, O_PATH);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return fd >= 0;
+}
+
+/* A number behind one that is taken which is free, the next one where none between is: a build's
+ * thousands of processes do not each try all. */
+static unsigned name_free(unsigned taken)
+{
+	unsigned step = 1, free;
+
+	while (taken < SAME_NAME_MOST && name_taken(taken + step)) {
+		taken += step;
+		step *= 2;
+	}
+	for (free = taken + step; free - taken > 1;) {
+		unsigned middle = taken + (free - taken) / 2;
+
+		if (name_taken(middle))
+			taken = middle;
+		else
+			free = middle;
+	}
+	return free;
+}
+
 static int file_open(void)
 {
-	int fd = -EEXIST;
+	unsigned again = 0;
+	int fd;
 
-	for (unsigned again = 0; fd == -EEXIST && again < MAX_SAME_NAME; again++) {
-		path_make(again);
-		fd = sys_openat(AT_FDCWD, lar->trace_path,
-				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	for (unsigned tries = 0;; tries++) {
+		fd = name_open(again, O_RDWR | O_CREAT | O_EXCL);
+		if (fd != -EEXIST || tries > SAME_NAME_RACE)
+			return fd;
+		again = again < SAME_NAME_FEW ? again + 1 : name_free(again);
 	}
-	return fd;
 }
 
 /* The bound under the limits of this process: no file larger than it may be, and with a limited

@@ -309,6 +309,17 @@ contains 'no wildcards of ours' "$(cat "$work/err")" 'in [a-z]*?/x\.lariat ('
 launch -o twice.lariat ./fine
 launch -o twice.lariat ./fine
 contains 'a taken name' "$(cat "$work/err")" 'in twice.1.lariat ('
+
+# A build's processes, all with one name: none tries all that are taken, a link is none of them.
+mkdir build-of-many && cd build-of-many || exit 1
+seq -f one.%g.lariat 12000 | xargs touch one.lariat
+ln -s nowhere one.12001.lariat
+strace -f -e trace=openat -o tries env LD_PRELOAD="$lib" LARIAT_OUTPUT=one.lariat true
+same 'a name taken 12,000 times' one.12002.lariat \
+	"$(find . -size +1k -name '*.lariat' -printf '%f\n' | sort | xargs)"
+[ "$(grep -c 'one\.[0-9]*\.*lariat' tries)" -lt 100 ] ||
+	fail "a name taken 12,000 times: $(grep -c one tries) looks"
+cd .. && rm -r build-of-many
 mkdir elsewhere
 launch -o t2.%c.lariat -- sh -c 'cd elsewhere; exec ../fine'
 contains 'another folder: the newest image' "$(cat "$work/err")" 'in t2.fine.lariat ('
