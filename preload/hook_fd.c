@@ -20,14 +20,17 @@ static void record_open(struct io_call *io, int dir, const char *path, int fd)
 	/* signal handlers that interrupt the look-up of the name record elsewhere */
 	t = span_open(io->frame);
 	if (t) {
-		/* a folder, or a file without a name in it (O_TMPFILE) */
-		if (fd >= 0 && io->offset != IO_NO_OFFSET && io->offset & O_DIRECTORY) {
-			target_forget(fd);
+		bool folder = io->offset != IO_NO_OFFSET && io->offset & O_DIRECTORY;
+
+		if (fd < 0) {
+			target = target_of_path(dir, path, false, fd);
+		} else if (folder && (io->offset & O_TMPFILE) == O_TMPFILE) {
+			target_forget(fd); /* a file in it, without a name */
 			target = target_of_fd(fd);
 		} else {
-			target = target_of_path(dir, path, fd >= 0, fd);
-			if (fd >= 0)
-				target_set(fd, target);
+			target = folder ? target_of_folder(dir, path, io->offset & O_NOFOLLOW, fd)
+					: target_of_path(dir, path, true, fd);
+			target_set(fd, target);
 		}
 		span_close(t);
 	}
@@ -214,7 +217,7 @@ LAR_EXPORT int dup(int old)
 	int fd = REAL(dup)(old);
 
 	if (fd >= 0)
-		target_forget(fd);
+		target_copy(old, fd);
 	io_record(&io, fd, 0, fd);
 	return fd;
 }
@@ -225,7 +228,7 @@ LAR_EXPORT int dup2(int old, int fd)
 	int result = REAL(dup2)(old, fd);
 
 	if (result >= 0)
-		target_forget(fd);
+		target_copy(old, fd);
 	io_record(&io, result, 0, result);
 	return result;
 }
@@ -236,7 +239,7 @@ LAR_EXPORT int __dup2(int old, int fd)
 	int result = REAL(__dup2)(old, fd);
 
 	if (result >= 0)
-		target_forget(fd);
+		target_copy(old, fd);
 	io_record(&io, result, 0, result);
 	return result;
 }
@@ -247,7 +250,7 @@ LAR_EXPORT int dup3(int old, int fd, int flags)
 	int result = REAL(dup3)(old, fd, flags);
 
 	if (result >= 0)
-		target_forget(fd);
+		target_copy(old, fd);
 	io_record(&io, result, 0, result);
 	return result;
 }

@@ -169,7 +169,7 @@ static void control_record(struct io_call *io, int fd, int command, int result)
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {
 		io->call = LAR_CALL_fcntl_dupfd;
 		if (result >= 0)
-			target_forget(result);
+			target_copy(fd, result);
 		io_record(io, result, 0, result);
 		return;
 	}

@@ -178,15 +178,31 @@ LAR_EXPORT void rewind(FILE *f)
 
 /* ---- folders ---- */
 
+static void record_folder(const struct io_call *io, const char *path, int fd)
+{
+	int e = errno;
+	uint32_t target = 0;
+	struct thread *t;
+
+	if (!hook_wants(LAR_RECORD_IO))
+		return;
+	t = span_open(io->frame);
+	if (t) {
+		target = target_of_folder(AT_FDCWD, path, false, fd);
+		target_set(fd, target);
+		span_close(t);
+	}
+	errno = e;
+	io_record(io, fd, target, fd);
+}
+
 LAR_EXPORT DIR *opendir(const char *path)
 {
 	struct io_call io = IO_CALL(opendir);
 	DIR *d = REAL(opendir)(path);
 
 	if (d)
-		target_forget(dirfd(d));
-	if (d)
-		io_record(&io, dirfd(d), 0, dirfd(d));
+		record_folder(&io, path, dirfd(d));
 	else
 		io_record_path(&io, AT_FDCWD, path, -1);
 	return d;

@@ -23,7 +23,7 @@
 #define NAMES_MAX   114688u    /* distinct targets */
 #define SLOTS_MAX   131072u    /* 2 MiB */
 #define NAME_SLOTS  256u       /* of the first table: one page */
-#define NAME_SURE   (1u << 31) /* in an id: of what is a file, the system has said */
+#define NAME_SURE   (1u << 31) /* in an id: that it is a file, or a folder, the system has said */
 #define NAME_SIZE   1100
 #define NAME_BASES  8  /* names kept to compare a new one with */
 #define BASE_LEAST  16 /* bytes that must be the same to be worth a reference */
@@ -379,6 +379,24 @@ static void fd_seen(int fd)
 		;
 }
 
+/* The child of a vfork shares this memory, but has descriptors and a folder of its own. */
+static bool own_descriptors(void)
+{
+	pid_t pid = sys_getpid();
+
+	return pid < 0 || pid == (pid_t)lar->pid;
+}
+
+/* What is forgotten is asked anew: then it does not matter whose it was. */
+static void entry_set(uint32_t *entry, int fd, uint32_t target)
+{
+	if (target && !own_descriptors())
+		return;
+	if (target)
+		fd_seen(fd);
+	__atomic_store_n(entry, target ? target + 1 : 0, __ATOMIC_RELAXED);
+}
+
 uint32_t target_of_fd(int fd)
 {
 	uint32_t *entry = fd_entry(fd), target;
@@ -390,9 +408,7 @@ uint32_t target_of_fd(int fd)
 		return target - 1;
 	target = ask_system(fd);
 	if (target)
-		fd_seen(fd);
-	if (target)
-		__atomic_store_n(entry, target + 1, __ATOMIC_RELAXED);
+		entry_set(entry, fd, target);
 	return target;
 }
 
@@ -416,8 +432,7 @@ static size_t working_folder(char *out, size_t size)
 		return 0;
 	if (out[n - 1] != '/')
 		out[n++] = '/';
-	/* the child of a vfork shares this memory, but has a folder of its own */
-	if (own && (size_t)n <= sizeof(t->cwd) && sys_getpid() == (pid_t)lar->pid) {
+	if (own && (size_t)n <= sizeof(t->cwd) && own_descriptors()) {
 		t->cwd_generation = 0;
 		memcpy(t->cwd, out, (size_t)n);
 		t->cwd_size = (uint32_t)n;
@@ -465,45 +480,105 @@ static uint32_t intern_opened(char *name, size_t n, int fd)
 	return id;
 }
 
-uint32_t target_of_path(int dir, const char *path, bool readable, int fd)
+/* An open folder that a path is relative to, likewise; kept for its target. */
+static size_t open_folder(int fd, char *out, size_t size)
 {
-	char name[NAME_SIZE];
+	uint32_t generation = atomic_load_explicit(&lar->cwd_generation, memory_order_relaxed) + 1;
+	uint32_t target = target_of_fd(fd);
+	struct thread *t = lar_self;
+	struct thread_folder *kept = &t->folder[target % THREAD_FOLDERS];
+	bool own = target && t->gate == GATE_BUSY && t->slot;
+	char link[40];
+	ssize_t n;
+
+	if (own && kept->target == target && kept->generation == generation) {
+		memcpy(out, kept->name, kept->size);
+		return kept->size;
+	}
+	note_format(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = sys_readlink(link, out, size - 2);
+	if (n <= 0)
+		return 0;
+	if (out[n - 1] != '/')
+		out[n++] = '/';
+	if (own && (size_t)n <= sizeof(kept->name) && own_descriptors()) {
+		kept->target = 0;
+		__atomic_signal_fence(__ATOMIC_RELEASE);
+		memcpy(kept->name, out, (size_t)n);
+		kept->size = (uint32_t)n;
+		kept->generation = generation;
+		__atomic_signal_fence(__ATOMIC_RELEASE);
+		kept->target = target;
+	}
+	return (size_t)n;
+}
+
+/* What a path names, with the folder that it is relative to; its length, 0 = that is not known. */
+static size_t path_name(char *name, int dir, const char *path, bool readable)
+{
 	size_t n, at = 0;
 
 	/* the call may be about to fail because of a bad pointer: the kernel shall say so */
 	if (!path || (!readable && !sys_readable((const void *)((uint64_t)path & ~7ull))))
 		return 0;
-	if (*path != '/' && dir == AT_FDCWD) {
-		at = working_folder(name, sizeof(name));
-	} else if (*path != '/') {
-		char link[40];
-		ssize_t len;
-
-		note_format(link, sizeof(link), "/proc/self/fd/%d", dir);
-		len = sys_readlink(link, name, sizeof(name) - 2);
-		if (len > 0) {
-			at = (size_t)len;
-			if (name[at - 1] != '/')
-				name[at++] = '/';
-		}
-	}
+	if (*path != '/')
+		at = dir == AT_FDCWD ? working_folder(name, NAME_SIZE)
+				     : open_folder(dir, name, NAME_SIZE);
 	while (path[0] == '.' && path[1] == '/')
 		path += 2;
-	n = path_length(path, sizeof(name) - at - 1, readable);
+	n = path_length(path, NAME_SIZE - at - 1, readable);
 	if (!n && at > 1)
 		at--;
 	memcpy(name + at, path, n);
-	return intern_opened(name, at + n, fd);
+	name[at + n] = 0;
+	return at + n;
+}
+
+uint32_t target_of_path(int dir, const char *path, bool readable, int fd)
+{
+	char name[NAME_SIZE];
+	size_t n = path_name(name, dir, path, readable);
+
+	return n || (path && readable) ? intern_opened(name, n, fd) : 0;
+}
+
+/* One name and no more, which is neither of the two that mean another folder. */
+static bool is_component(const char *path)
+{
+	return *path && !strchr(path, '/') && strcmp(path, ".") != 0 && strcmp(path, "..") != 0;
+}
+
+uint32_t target_of_folder(int dir, const char *path, bool no_link, int fd)
+{
+	char name[NAME_SIZE];
+	size_t n = path_name(name, dir, path, true);
+	uint64_t hash = name_hash(LAR_TARGET_DIR, name, n);
+	struct name_slot *slot = names_look(hash);
+	uint32_t id = slot ? __atomic_load_n(&slot->id, __ATOMIC_RELAXED) : 0;
+
+	if (id & NAME_SURE)
+		return id & ~NAME_SURE;
+	if (no_link && name[0] == '/' && is_component(path))
+		return intern(LAR_TARGET_DIR, name, n);
+	id = ask_system(fd);
+	slot = names_look(hash);
+	if (slot && id && names_find(hash) == id)
+		__atomic_fetch_or(&slot->id, NAME_SURE, __ATOMIC_RELAXED);
+	return id;
 }
 
 void target_set(int fd, uint32_t target)
 {
 	uint32_t *entry = lar ? fd_entry(fd) : NULL;
 
-	if (entry && target)
-		fd_seen(fd);
 	if (entry)
-		__atomic_store_n(entry, target ? target + 1 : 0, __ATOMIC_RELAXED);
+		entry_set(entry, fd, target);
+}
+
+void target_copy(int from, int to)
+{
+	if (lar && lar->fd_target)
+		target_set(to, target_known(from));
 }
 
 void target_forget(int fd)

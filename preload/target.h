@@ -40,11 +40,20 @@ uint32_t target_of_address(int fd, const struct sockaddr_storage *a, size_t len)
  */
 uint32_t target_of_path(int dir, const char *path, bool readable, int fd);
 
+/*
+ * The same of a folder that has been opened as fd; no_link: its path ends in no symbolic link. The
+ * name is as the system would say it.
+ */
+uint32_t target_of_folder(int dir, const char *path, bool no_link, int fd);
+
 /* The working folder is another. */
 void target_folder_changed(void);
 
 /* A descriptor has just been opened: what it was before does not count. */
 void target_set(int fd, uint32_t target);
+
+/* One has been duplicated. */
+void target_copy(int from, int to);
 
 /* The beginning of a target has been read: remembers what it is (enum lar_holds). */
 void target_holds(uint32_t target, uint32_t what);

@@ -160,6 +160,8 @@ struct held {
 	uint32_t cramped;		     /* times that one of these was wanted, none free */
 };
 
+#define THREAD_FOLDERS 4
+
 struct thread {
 	uint32_t gate;
 	uint32_t index;		/* of its slot */
@@ -186,6 +188,12 @@ struct thread {
 	/* the working folder with a slash behind it, of that change of it + 1 */
 	uint32_t cwd_generation, cwd_size;
 	char cwd[256];
+
+	/* the same of open folders that paths were relative to, by their targets */
+	struct thread_folder {
+		uint32_t target, generation, size;
+		char name[244];
+	} folder[THREAD_FOLDERS];
 
 	/* the latest wait that has begun, for a lock and the like or in a join */
 	struct {

@@ -19,6 +19,14 @@ same 'many: files, least and most bytes written to one' '1500 2 2' "$("$lariat" 
 	map(length) | "\(length) \(min) \(max)"')"
 same 'many: names in the dictionary' 1500 \
 	"$("$lariat" info --format json "$(trace_of many)" | jq .targets)"
+# Files that are reached through open folders have the names that the system gives them.
+mkdir folders
+record folders "$victims/io_folders" "$PWD/folders"
+same 'folders: exit status' 0 "$(status_of folders)"
+same 'folders: names' "$(sort -k 2 "$work/folders.out")" "$("$lariat" dump "$(trace_of folders)" |
+	jq -r 'select(.call == "write" and .size < 100) | "\(.size) \(.target_name)"' |
+	grep "/folders/" | sort -k 2)"
+same 'folders: how many' 15 "$(wc -l <"$work/folders.out")"
 # Killed with all it wrote in a stream's buffer: what it asked for is told all the same.
 record unflushed "$victims/io_unflushed" "$PWD/unflushed" 2500
 same "unflushed: killed, with an empty file" '137 0' \
