@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../preload/format/addrhash.h"
+
 struct live_block {
 	uint64_t address; /* 0 = empty slot */
 	uint64_t size_bytes;
@@ -29,7 +31,7 @@ struct live_table {
 
 static inline uint64_t live_slot(const struct live_table *t, uint64_t address)
 {
-	return (address * 0x9e3779b97f4a7c15ull) >> t->shift;
+	return lar_address_hash(address) >> t->shift;
 }
 
 /* The block at an address (not 0), or NULL. Valid until the table changes. */

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "attr.h"
+#include "format/addrhash.h"
 #include "pool.h"
 #include "sys.h"
 
@@ -30,7 +31,7 @@ struct addrtable {
 /* The four highest bits may tell which of several tables has an address. */
 static always_inline uint64_t addrtable_hash(uint64_t address)
 {
-	return address * 0x9e3779b97f4a7c15ull;
+	return lar_address_hash(address);
 }
 
 /*

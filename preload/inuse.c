@@ -43,7 +43,7 @@ struct batch {
 	struct lar_net net[BATCH];
 };
 
-/* What a buffer has changed comes in the order of lar_encode_hash(): for one shard, and in each
+/* What a buffer has changed comes in the order of lar_address_hash(): for one shard, and in each
  * from one end of the table to the other. */
 static unsigned shard_of(uint64_t address)
 {

@@ -17,7 +17,7 @@
 
 static uint64_t place_of(const struct live *l, uint64_t address)
 {
-	return (address * 0x9e3779b97f4a7c15ull) >> 20 & l->mask;
+	return lar_address_hash(address) >> 20 & l->mask;
 }
 
 /* Its places are hashed into all over. */

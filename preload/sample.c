@@ -2,6 +2,7 @@
 /* Sampling of allocations; see sample.h. */
 #include "sample.h"
 
+#include "format/addrhash.h"
 #include "pool.h"
 #include "recorder.h"
 
@@ -83,7 +84,7 @@ static uint64_t *set_get(bool make)
 
 static uint32_t set_place(const void *p)
 {
-	return (uint32_t)(((uint64_t)p * 0x9e3779b97f4a7c15ull) >> 40) & (SET_SIZE - 1);
+	return (uint32_t)(lar_address_hash((uint64_t)p) >> 40) & (SET_SIZE - 1);
 }
 
 /* A counter that reached its top stays there: its blocks are always looked up. */

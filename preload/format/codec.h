@@ -120,11 +120,6 @@ struct lar_enc_form {
 	uint64_t size; /* the usual one: that of the last such record */
 };
 
-static inline uint64_t lar_encode_hash(uint64_t address)
-{
-	return address * 0x9e3779b97f4a7c15ull;
-}
-
 /* What was last seen at an address. */
 struct lar_enc_address {
 	uint64_t address;
@@ -267,7 +262,7 @@ struct lar_net_at {
 /*
  * The same as lar_decode_net() tells, below, of the block that enc has just encoded, but for the
  * balance, of which there are 8 bits, and the size of what is freed, which means nothing. Those of
- * one address are in order; all that are the last of theirs are in the order of lar_encode_hash().
+ * one address are in order; all that are the last of theirs are in the order of lar_address_hash().
  * `records`: what it was made of, and a word. Fills `net`, which has `room`, and returns how many
  * there are: fewer than that at the end. lar_encode_net_begin() comes first, once for a block.
  */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "addrhash.h"
 #include "codec.h"
 #include "encode_put.h"
 
@@ -41,7 +42,7 @@ struct hot {
 
 static inline struct lar_enc_address *bucket_of(struct lar_encoder *enc, uint64_t addr)
 {
-	return enc->address[lar_encode_hash(addr) >> 53];
+	return enc->address[lar_address_hash(addr) >> 53];
 }
 _Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
 
