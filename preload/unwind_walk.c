@@ -205,8 +205,8 @@ static bool base_holds(struct stack *s, uint64_t slot)
 }
 
 /* Walks on from c, behind the last of s->fresh, to the outermost frame, keeping the last few.
- * Returns how many frames the stack has. */
-static uint32_t base_find(struct stack *s, struct cursor *c)
+ * Returns how many frames the stack has; *foreign: some of them cannot be watched. */
+static uint32_t base_find(struct stack *s, struct cursor *c, bool *foreign)
 {
 	struct frame last[STACK_BASE_FRAMES];
 	uint32_t most = base_most(s), found;
@@ -221,6 +221,7 @@ static uint32_t base_find(struct stack *s, struct cursor *c)
 		frame_save(&last[found % most], c, 0);
 		how = step(s, c, rule, &flags);
 		last[found % most].flags |= flags;
+		*foreign |= c->foreign;
 	}
 	for (uint32_t i = 0; i < most; i++)
 		s->base[i] = last[(found + i) % most];
@@ -309,8 +310,8 @@ static void stack_cut(struct stack *s, struct cursor *c, bool foreign, uint32_t 
 		n++;
 	if (!total && s->cut_gap > BASE_FAR)
 		total = cut_total(s, n);
-	if (c->foreign || !total || !base_holds(s, s->fresh[n - 1].slot))
-		total = base_find(s, c);
+	if (foreign || !total || !base_holds(s, s->fresh[n - 1].slot))
+		total = base_find(s, c, &foreign);
 	s->cut_gap = total - s->base_count - n;
 	frame_mark(&s->fresh[n++], LAR_RA_CUT);
 	for (uint32_t i = 0; i < s->base_count; i++)
@@ -322,7 +323,7 @@ static void stack_cut(struct stack *s, struct cursor *c, bool foreign, uint32_t 
 	s->cut = s->base_count + !s->base_complete + 1;
 	s->cut_next = cut_find(s, s->cut + 1);
 	s->usable = s->count;
-	if (foreign || c->foreign)
+	if (foreign)
 		s->usable = s->base_count = 0;
 }
 
