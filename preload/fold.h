@@ -75,9 +75,6 @@ unsigned fold_left_out(const struct fold_out *o);
 
 /* The parts. Each has its own state, made by its first event: *state starts as NULL. */
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e);
-
-/* A raw record that comes soon, of any kind. */
-void fold_heap_expect(const void *state, const uint64_t *record);
 void fold_heap_write(struct fold_out *o, void *state);
 void fold_io_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_io_write(struct fold_out *o, void *state);

@@ -308,27 +308,6 @@ static void take_realloc(struct fold *f, struct heap *h, const struct fold_event
 		last_set(f, h, e->thread, 0);
 }
 
-void fold_heap_expect(const void *state, const uint64_t *record)
-{
-	const struct heap *h = state;
-
-	if (!h)
-		return;
-	switch (lar_word0_kind(*record)) {
-	case LAR_EV_ALLOC:
-	case LAR_EV_FREE:
-	case LAR_EV_FREE_SIZED:
-		fold_live_expect(&h->live, record[2]);
-		break;
-	case LAR_EV_REALLOC:
-		fold_live_expect(&h->live, record[3]);
-		fold_live_expect(&h->live, record[4]);
-		break;
-	default:
-		break;
-	}
-}
-
 static void map_site_add(struct fold *f, struct heap *h, const struct fold_event *e)
 {
 	uint32_t n = fold_map_number(f, &h->map_sites, e->node + 1ull);

@@ -39,7 +39,6 @@ struct fold_source {
 	uint32_t from_slot_words; /* that the last copy of the slot had */
 	uint64_t *words;
 	size_t at, count;
-	size_t ahead;	/* what the records before it need is on its way into the cache */
 	uint32_t *node; /* the fill's nodes as nodes of the tree */
 	uint32_t nodes;
 	uint32_t thread, tid, creator;

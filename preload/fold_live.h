@@ -30,15 +30,6 @@ struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t addre
 /* A place for a block at an address that is not there; NULL and f->failed without memory. */
 struct fold_block_live *fold_live_add(struct fold *f, struct fold_live *t, uint64_t address);
 
-/* The block at an address, or its absence, is going to be looked up. */
-static inline void fold_live_expect(const struct fold_live *t, uint64_t address)
-{
-	if (t->table.entry)
-		__builtin_prefetch(addrtable_at(&t->table, sizeof(struct fold_block_live),
-						addrtable_place(&t->table, address)),
-				   1);
-}
-
 /* Takes out a block that fold_live_find() returned. */
 void fold_live_remove(struct fold_live *t, struct fold_block_live *b);
 

@@ -14,7 +14,6 @@
 
 #define QUEUE_FIRST 4096u
 #define NO_LIMIT    UINT64_MAX
-#define AHEAD_WORDS 64u /* about 16 events */
 
 static size_t fill_words(void)
 {
@@ -195,7 +194,7 @@ static void source_begin(struct fold_source *s, uint32_t fill)
 	if (fill != s->fill)
 		s->taken = s->from_slot_words = 0;
 	s->fill = fill;
-	s->at = s->ahead = s->nodes = 0;
+	s->at = s->nodes = 0;
 	s->node[0] = 0;
 	s->open = true;
 }
@@ -264,17 +263,6 @@ static bool source_open(struct fold *f, uint32_t slot)
 	return true;
 }
 
-/* Asks for what the next events will look at: blocks in use are all over the memory. */
-static void look_ahead(struct fold *f, struct fold_source *s)
-{
-	if (s->ahead < s->at)
-		s->ahead = s->at;
-	for (int i = 0; i < 2 && s->ahead < s->count && s->ahead - s->at < AHEAD_WORDS; i++) {
-		fold_heap_expect(f->heap_state, s->words + s->ahead);
-		s->ahead += lar_record_words(s->words[s->ahead]);
-	}
-}
-
 static void take_event(struct fold *f, struct fold_source *s)
 {
 	const uint64_t *w = s->words + s->at;
@@ -284,7 +272,6 @@ static void take_event(struct fold *f, struct fold_source *s)
 				.ticks = s->key,
 				.field = w + 1 };
 
-	look_ahead(f, s);
 	thread_of(s);
 	e.node = s->node[lar_word0_node(*w)];
 	e.thread = s->thread;
