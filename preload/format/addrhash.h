@@ -5,9 +5,9 @@
  * Blocks that a program makes in turns lie at even distances. A product alone, with whatever factor
  * (Knuth, The Art of Computer Programming, volume 3, 6.4), makes even distances of them again, and
  * some of those are so small that thousands of blocks come to lie side by side in a table. With the
- * higher bits mixed in first there are no such distances: of 1,500 patterns of blocks in a table 70
- * % full, the worst has 9.5 places looked at for each block on the average, with the product alone
- * 379.
+ * higher bits mixed in first there are no such distances. Of 1,500 patterns of blocks in a table
+ * that is seven tenths full, the worst has 9.5 places looked at for each block, on the average;
+ * with the product alone 379.
  */
 #ifndef LARIAT_FORMAT_ADDRHASH_H
 #define LARIAT_FORMAT_ADDRHASH_H
