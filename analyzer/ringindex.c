@@ -3,6 +3,7 @@
 #include "ringindex.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define MIN_RECORD 16u	       /* a record is at least two words */
 #define MAX_RAW	   (64u << 20) /* no encoded byte makes more than 8 raw ones */
 #define MAX_SHIFT  32
+#define MAX_TRIES  8 /* to see the ring of a running process without a gap */
 /* zstd adds less than a 128th to what it cannot compress */
 #define MAX_TOTAL (LAR_BLOCK_MAX_ENCODED + (LAR_BLOCK_MAX_ENCODED >> 7) + 4096)
 
@@ -191,23 +193,53 @@ static int order_by_slot(struct ringindex *index)
 	return 0;
 }
 
+static int scan_once(struct ringindex *index, const struct ringfile *rf, struct lar_section ring,
+		     uint8_t *window)
+{
+	struct scan s = { rf, index, ring.offset, ring.offset + ring.size, window };
+	int rc;
+
+	memset(index, 0, sizeof(*index));
+	rc = scan_ring(&s);
+	if (index->count > 1)
+		qsort(index->blocks, index->count, sizeof(*index->blocks), by_seq);
+	count_gaps(index);
+	return rc;
+}
+
+/* Blocks ever sealed, as the writer says by now. */
+static uint64_t sealed_now(const struct ringfile *rf)
+{
+	uint64_t blocks = 0;
+
+	ringfile_read(rf, offsetof(struct lar_header, ring_blocks), &blocks, sizeof(blocks));
+	return blocks;
+}
+
 int ringindex_init(struct ringindex *index, const struct ringfile *rf)
 {
 	struct lar_section ring = ringfile_section(rf, LAR_SECTION_RING);
-	struct scan s = { rf, index, ring.offset, ring.offset + ring.size, NULL };
+	uint8_t *window;
+	uint64_t before;
 	int rc;
 
 	memset(index, 0, sizeof(*index));
 	if (!ring.size)
 		return 0;
-	s.window = malloc(WINDOW_MAX);
-	if (!s.window)
+	window = malloc(WINDOW_MAX);
+	if (!window)
 		return -ENOMEM;
-	rc = scan_ring(&s);
-	free(s.window);
-	if (index->count > 1)
-		qsort(index->blocks, index->count, sizeof(*index->blocks), by_seq);
-	count_gaps(index);
+	/* a writer that comes round once while a small ring is looked through leaves a gap in what
+	 * was seen, which there is not in the ring */
+	for (int try = 0;; try++) {
+		before = sealed_now(rf);
+		rc = scan_once(index, rf, ring, window);
+		if (rc || !(index->gap_blocks || index->refused) || try == MAX_TRIES ||
+		    sealed_now(rf) == before)
+			break;
+		ringindex_fini(index);
+	}
+	free(window);
 	return rc ? rc : order_by_slot(index);
 }
 

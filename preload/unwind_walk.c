@@ -209,7 +209,7 @@ static bool base_holds(struct stack *s, uint64_t slot)
 static uint32_t base_find(struct stack *s, struct cursor *c, bool *foreign)
 {
 	struct frame last[STACK_BASE_FRAMES];
-	uint32_t most = base_most(s), found;
+	uint32_t most = base_most(s), found, at = 0; /* at: the innermost of them */
 	enum step how = STEP_ON;
 
 	for (found = 0; found < most; found++)
@@ -218,13 +218,14 @@ static uint32_t base_find(struct stack *s, struct cursor *c, bool *foreign)
 		uint64_t rule = rule_of(c);
 		uint32_t flags = 0;
 
-		frame_save(&last[found % most], c, 0);
+		frame_save(&last[at], c, 0);
 		how = step(s, c, rule, &flags);
-		last[found % most].flags |= flags;
+		last[at].flags |= flags;
+		at = at + 1 < most ? at + 1 : 0;
 		*foreign |= c->foreign;
 	}
 	for (uint32_t i = 0; i < most; i++)
-		s->base[i] = last[(found + i) % most];
+		s->base[i] = last[at + i < most ? at + i : at + i - most];
 	s->base_count = most;
 	s->base_complete = how == STEP_END;
 	return s->capacity - 2 - most + found;

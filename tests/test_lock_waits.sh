@@ -39,9 +39,11 @@ same "injected: sums" '[0,0]' "$(field injected '.locks | [
 # none that is not told. They agree because each was seen asleep and is woken once; what spins never
 # comes to the kernel. The main thread is left out: its joins may find the thread over.
 if have strace; then
-	strace -ff -e trace=futex -o "$work/futex" "$victims/lock_injected" >"$work/strace.out"
-	(cd "$work" && find . -name 'futex.*' | sort -t . -k 3 -n | tail -n +2 |
-		while read -r thread; do grep -cE 'FUTEX_(WAIT|LOCK_PI)' "$thread"; done) |
+	strace -ff -e trace=futex,execve -o "$work/futex" "$victims/lock_injected" >"$work/strace.out"
+	# numbers of threads that have begun anew from the lowest are of the last ones
+	(cd "$work" && main=$(grep -l 'execve(' futex.*) && printf '%s\n' futex.* |
+		awk -F . -v main="${main#futex.}" '$2 != main { print ($2 < main), $2 }' | sort -n -k 1,1 -k 2,2 |
+		while read -r _ thread; do grep -cE 'FUTEX_(WAIT|LOCK_PI)' "futex.$thread"; done) |
 		paste -sd , >"$work/kernel"
 	"$lariat" dump "$(trace_of injected)" | jq -nr '[inputs] as $all |
 		[$all[] | select(.kind == "lockwait" or .kind == "thread_join") |

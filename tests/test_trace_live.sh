@@ -4,7 +4,7 @@
 # Traces of a process that still runs, and of one that was killed: every event that was committed is
 # in the trace, once, with a ring that is never full and with one that has wrapped.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
-need "$lariat" "$lib" "$victims/trace_live" python3
+need "$lariat" "$lib" "$victims/trace_live" python3 jq strace
 threads=3
 blocks=20000
 size=777 # asked for by nobody else
@@ -91,4 +91,23 @@ for round in 1 2 3 4 5; do
 done
 same "both readers of a killed trace" "$("$lariat" dump "$trace" | md5sum)" \
 	"$(python3 "$top/tests/format_reader.py" "$trace" | md5sum)"
+# The program fills the ring several times over while a reader is held up on its way through it.
+yes '' | LARIAT_SIZE=1M LARIAT_OUTPUT=$work/laps.lariat LARIAT_QUIET=1 LD_PRELOAD=$lib \
+	exec "$victims/trace_live" "$threads" "$blocks" "$size" >/dev/null 2>&1 &
+laps=$!
+for _ in $(seq 200); do
+	sleep 0.05
+	[ "$("$lariat" info --format json "$work/laps.lariat" 2>/dev/null | jq .trace.events_folded)" -gt 100000 ] 2>/dev/null && break
+done
+strace -c -o "$work/reads" -e trace=pread64 "$lariat" info "$work/laps.lariat" >/dev/null
+reads=$(awk '$NF == "pread64" { print $4 }' "$work/reads")
+for part in 1 2 3 4 5 6 7; do
+	strace -o /dev/null -e trace=pread64 \
+		-e "inject=pread64:delay_enter=300000:when=$((reads * part / 8))" \
+		"$lariat" info --format json "$work/laps.lariat" >"$work/held-up.json"
+	same "held up after $part eighths: damage" '[0,0,0]' \
+		"$(jq -c '.trace | [.blocks_damaged, .records_damaged, .events_damaged]' "$work/held-up.json")"
+done
+kill -KILL "$laps"
+wait "$laps" 2>/dev/null
 finish
