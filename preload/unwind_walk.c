@@ -176,7 +176,7 @@ static void frame_mark(struct frame *f, uint64_t what)
 static void stack_put_foreign(struct stack *s, uint32_t n)
 {
 	stack_put(s, 0, n);
-	s->usable = s->cut = 0;
+	s->usable = s->cut = s->cut_gap = 0;
 }
 
 static uint32_t base_most(const struct stack *s)
@@ -231,12 +231,12 @@ static uint32_t base_find(struct stack *s, struct cursor *c, bool *foreign)
 	return s->capacity - 2 - most + found;
 }
 
-/* The outermost frames of the array, which is whole. */
-static bool base_take(struct stack *s)
+/* The outermost frames of the array, which is whole, and of which `kept` hold. */
+static bool base_take(struct stack *s, uint32_t kept)
 {
 	uint32_t most = base_most(s);
 
-	if (s->count < most || s->frame[0].ra == LAR_RA_INCOMPLETE)
+	if (kept < most || s->frame[0].ra == LAR_RA_INCOMPLETE)
 		return false;
 	for (uint32_t i = 0; i < most; i++)
 		s->base[i] = s->frame[most - 1 - i];
@@ -297,6 +297,14 @@ static bool cut_stays(struct stack *s)
 	return true;
 }
 
+/* Whether the frames left out were too many to walk again at each event, and may be so again: what
+ * lies between `slot` and the outermost ones has room for them. */
+static bool is_far(const struct stack *s, uint64_t slot)
+{
+	return s->cut_gap > BASE_FAR && s->base_count && slot < s->base[0].slot &&
+	       s->base[0].slot - slot > 16ull * BASE_FAR;
+}
+
 /*
  * The walk has filled s->fresh and goes on: the outermost frames stay, the middle is cut. foreign:
  * some of what it found cannot be watched. total: the frames of the stack where the outermost are
@@ -309,7 +317,7 @@ static void stack_cut(struct stack *s, struct cursor *c, bool foreign, uint32_t 
 	n = cut_least(s);
 	while (n < cut_room(s) && !cut_may_be(s, &s->fresh[n - 1]))
 		n++;
-	if (!total && s->cut_gap > BASE_FAR)
+	if (!total && is_far(s, s->fresh[n - 1].slot))
 		total = cut_total(s, n);
 	if (foreign || !total || !base_holds(s, s->fresh[n - 1].slot))
 		total = base_find(s, c, &foreign);
@@ -375,7 +383,7 @@ static bool walk_end(struct stack *s, enum step how, uint32_t n, bool foreign)
 	} else {
 		stack_put(s, 0, n);
 		s->usable = s->count;
-		s->cut = 0;
+		s->cut = s->cut_gap = 0;
 	}
 	return true;
 }
@@ -391,10 +399,10 @@ static always_inline bool walk_join(struct stack *s, uint32_t kept, uint32_t n, 
 
 	if (likely(!behind_cut)) {
 		if (unlikely(kept + n > s->capacity - 2)) {
-			*total = !s->cut && base_take(s) ? kept + n : 0;
+			*total = !s->cut && base_take(s, kept) ? kept + n : 0;
 			return false;
 		}
-		s->cut = 0;
+		s->cut = s->cut_gap = 0;
 	} else {
 		uint32_t behind = kept - s->cut + n;
 

@@ -150,6 +150,47 @@ for depth in 8 64 256; do
 		jq '[.lost[] | select(.reason == "stack_cut").count] | add // 0')" -ge 1500 ] ||
 		fail "deeper-$depth: too few stacks were cut"
 done
+# a stack just too deep, with what is left of a shallow one below its outermost frames
+cat >stale.c <<'END'
+#include <stdlib.h>
+static volatile int sink;
+__attribute__((noinline)) static void in(int depth)
+{
+	if (depth)
+		in(depth - 1);
+	else
+		free(malloc(8));
+	sink++;
+}
+__attribute__((noinline)) static void deep(int depth)
+{
+	if (depth)
+		deep(depth - 1);
+	else
+		free(malloc(16));
+	sink++;
+}
+/* its frame lies where those of in() were, and leaves alone what they left */
+__attribute__((noinline)) static void over(int depth)
+{
+	volatile char large[8192];
+
+	large[0] = 1;
+	deep(depth);
+	sink += large[0];
+}
+int main(void)
+{
+	static void (*const calls[])(int) = { in, over };
+
+	for (int i = 0; i < 2000; i++)
+		calls[i & 1](i & 1 ? 249 : 60);
+	return 0;
+}
+END
+gcc -O1 -fno-builtin -w stale.c -o stale || exit 1
+stacks stale 1500 ./stale
+
 stacks perl 5000 perl -e 'my %h; $h{$_ % 100} = [ map { $_ x 3 } 1 .. 5 ] for 1 .. 3000; print scalar keys %h'
 stacks sqlite3 5000 sqlite3 :memory: \
 	'create table t(a); with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select hex(x) from c; create index i on t(a); select count(*) from t'
