@@ -8,8 +8,8 @@ static int fd_of(const FILE *f)
 	return f ? stdio_fd(f) : -1;
 }
 
-/* The new stream's descriptor is known by the path that it was opened by. */
-static void record_opened(struct io_call *io, const char *path, const FILE *f)
+/* The new stream's or folder's descriptor is known by the path that it was opened by. */
+static void record_opened(struct io_call *io, const char *path, int fd, bool folder)
 {
 	int e = errno;
 	uint32_t target = 0;
@@ -19,13 +19,16 @@ static void record_opened(struct io_call *io, const char *path, const FILE *f)
 		return;
 	t = span_open(io->frame);
 	if (t) {
-		target = path ? target_of_path(AT_FDCWD, path, f != NULL, fd_of(f)) : 0;
-		if (fd_of(f) >= 0)
-			target_set(fd_of(f), target);
+		if (path && folder && fd >= 0)
+			target = target_of_folder(AT_FDCWD, path, false, fd);
+		else if (path)
+			target = target_of_path(AT_FDCWD, path, fd >= 0, fd);
+		if (fd >= 0)
+			target_set(fd, target);
 		span_close(t);
 	}
 	errno = e;
-	io_record(io, fd_of(f), target, f ? fd_of(f) : -1);
+	io_record(io, fd, target, fd);
 }
 
 /* As open() would have been told. */
@@ -41,7 +44,7 @@ static uint64_t flags_of(const char *mode)
 		FILE *f = REAL(symbol) arguments;                                                  \
                                                                                                    \
 		io.offset = flags_of(mode);                                                        \
-		record_opened(&io, path, f);                                                       \
+		record_opened(&io, path, fd_of(f), false);                                         \
 		return f;                                                                          \
 	}
 
@@ -80,7 +83,7 @@ static void leave(FILE *f, uint64_t frame)
 		leave(old, io.frame);                                                              \
 		f = REAL(symbol)(path, mode, old);                                                 \
 		io.offset = flags_of(mode);                                                        \
-		record_opened(&io, path, f);                                                       \
+		record_opened(&io, path, fd_of(f), false);                                         \
 		return f;                                                                          \
 	}
 
@@ -178,33 +181,12 @@ LAR_EXPORT void rewind(FILE *f)
 
 /* ---- folders ---- */
 
-static void record_folder(const struct io_call *io, const char *path, int fd)
-{
-	int e = errno;
-	uint32_t target = 0;
-	struct thread *t;
-
-	if (!hook_wants(LAR_RECORD_IO))
-		return;
-	t = span_open(io->frame);
-	if (t) {
-		target = target_of_folder(AT_FDCWD, path, false, fd);
-		target_set(fd, target);
-		span_close(t);
-	}
-	errno = e;
-	io_record(io, fd, target, fd);
-}
-
 LAR_EXPORT DIR *opendir(const char *path)
 {
 	struct io_call io = IO_CALL(opendir);
 	DIR *d = REAL(opendir)(path);
 
-	if (d)
-		record_folder(&io, path, dirfd(d));
-	else
-		io_record_path(&io, AT_FDCWD, path, -1);
+	record_opened(&io, path, d ? dirfd(d) : -1, true);
 	return d;
 }
 

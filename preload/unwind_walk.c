@@ -319,7 +319,8 @@ static void stack_cut(struct stack *s, struct cursor *c, bool foreign, uint32_t 
 		n++;
 	if (!total && is_far(s, s->fresh[n - 1].slot))
 		total = cut_total(s, n);
-	if (foreign || !total || !base_holds(s, s->fresh[n - 1].slot))
+	/* the walk has seen more frames than fit: a lower number is of another stack */
+	if (foreign || total <= s->capacity - 2 || !base_holds(s, s->fresh[n - 1].slot))
 		total = base_find(s, c, &foreign);
 	s->cut_gap = total - s->base_count - n;
 	frame_mark(&s->fresh[n++], LAR_RA_CUT);
