@@ -95,9 +95,11 @@ same "both readers of a killed trace" "$("$lariat" dump "$trace" | md5sum)" \
 yes '' | LARIAT_SIZE=1M LARIAT_OUTPUT=$work/laps.lariat LARIAT_QUIET=1 LD_PRELOAD=$lib \
 	exec "$victims/trace_live" "$threads" "$blocks" "$size" >/dev/null 2>&1 &
 laps=$!
+folded() { "$lariat" info --format json "$work/laps.lariat" 2>/dev/null | jq .trace.events_folded; }
 for _ in $(seq 200); do
 	sleep 0.05
-	[ "$("$lariat" info --format json "$work/laps.lariat" 2>/dev/null | jq .trace.events_folded)" -gt 100000 ] 2>/dev/null && break
+	before=$(folded)
+	[ "${before:-0}" -gt 100000 ] && break
 done
 strace -c -o "$work/reads" -e trace=pread64 "$lariat" info "$work/laps.lariat" >/dev/null
 reads=$(awk '$NF == "pread64" { print $4 }' "$work/reads")
@@ -108,6 +110,8 @@ for part in 1 2 3 4 5 6 7; do
 	same "held up after $part eighths: damage" '[0,0,0]' \
 		"$(jq -c '.trace | [.blocks_damaged, .records_damaged, .events_damaged]' "$work/held-up.json")"
 done
-kill -KILL "$laps"
+# and it was at work all the while
+[ $(($(folded) - before)) -gt 700000 ] || fail "held up: the program was not at work"
+kill -KILL "$laps" || fail "held up: the program had ended"
 wait "$laps" 2>/dev/null
 finish
