@@ -124,12 +124,16 @@ static int take_lock(struct lock_model *m, const struct event *e)
 
 static void sum_add(struct lock_figures *f, const struct event *e)
 {
+	uint32_t bucket = lar_hold_bucket(e->field[3]);
+
 	f->acquisitions += e->field[2];
 	f->failed_try += (uint32_t)e->field[5]; /* those that made no event */
 	f->owner_changes += e->field[5] >> 32;
 	f->hold_ticks += e->field[3];
 	if (e->field[4] > f->hold_max_ticks)
 		f->hold_max_ticks = e->field[4];
+	if (e->flags & LAR_LOCKSUM_ONE && bucket < LAR_HOLD_BUCKETS)
+		histogram_add(&f->held, lar_hold_middle(bucket));
 }
 
 static void holds_add(struct lock_figures *f, const struct event *e)

@@ -26,6 +26,7 @@
 struct addrtable {
 	void *entry;
 	uint64_t room, count; /* places, those taken */
+	uint64_t roomy;	      /* with up to so many places it is at most half full */
 };
 
 /* The four highest bits may tell which of several tables has an address. */
@@ -38,7 +39,7 @@ static always_inline uint64_t addrtable_hash(uint64_t address)
  * Places are in the order of the hashes but for these bits, whatever the size of the table: one
  * that grows by three eighths can be moved from front to back, its old pages given back on the way,
  * so that with at most 13 of 16 places taken an entry never takes more than 1.7 times its size, but
- * in a small one.
+ * in a small one, or one that is roomy.
  */
 static always_inline uint64_t addrtable_place(const struct addrtable *t, uint64_t address)
 {
@@ -95,14 +96,20 @@ static always_inline uint64_t *addrtable_free_place(const struct addrtable *t, u
 	return addrtable_at(t, each, at);
 }
 
+/* So many entries it may have: nearly full, searches are long, but memory is bounded. */
+static always_inline uint64_t addrtable_most(const struct addrtable *t)
+{
+	return t->room <= t->roomy ? t->room / 2 : t->room / 16 * 13;
+}
+
 static always_inline bool addrtable_is_full(const struct addrtable *t)
 {
-	return !t->entry || t->count >= t->room / 16 * 13;
+	return !t->entry || t->count >= addrtable_most(t);
 }
 
 static always_inline uint64_t addrtable_wider(const struct addrtable *t)
 {
-	return t->room < ADDRTABLE_SMALL ? 2 * t->room : t->room / 8 * 11;
+	return t->room < ADDRTABLE_SMALL || t->room < t->roomy ? 2 * t->room : t->room / 8 * 11;
 }
 
 /* Of another size, with the entries that keep(entry, arg) wants. False without memory: it is as it
@@ -115,7 +122,7 @@ static always_inline bool addrtable_rebuild(struct addrtable *t, uint64_t each, 
 	struct addrtable old = *t;
 	uint64_t given_back = 0;
 
-	*t = (struct addrtable){ pool_map(room * each), room, 0 };
+	*t = (struct addrtable){ pool_map(room * each), room, 0, old.roomy };
 	if (!t->entry) {
 		*t = old;
 		return false;

@@ -29,6 +29,13 @@ struct fold_event {
 	const uint64_t *field; /* as in the raw record; [0] is the time */
 };
 
+/* Allocations and frees, as nearly all events are. */
+static inline bool fold_is_of_heap(unsigned kind)
+{
+	return kind == LAR_EV_ALLOC || kind == LAR_EV_FREE || kind == LAR_EV_FREE_SIZED ||
+	       kind == LAR_EV_REALLOC;
+}
+
 struct fold;
 
 /* Memory that stays until the process ends, zeroed; NULL and f->failed when there is none. */
@@ -45,9 +52,27 @@ struct fold_histogram {
 	uint16_t first, length;
 	uint8_t bits;
 };
-void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value);
 void fold_histogram_add_many(struct fold *f, struct fold_histogram *h, uint64_t value,
 			     uint64_t count);
+
+static inline void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value)
+{
+	uint32_t at = lar_histogram_bucket(value, h->bits) - h->first;
+	uint64_t sum = h->sum + value;
+
+	if (__builtin_expect(
+		    at >= h->length || sum < value || h->high || h->bucket[at] == UINT32_MAX, 0)) {
+		fold_histogram_add_many(f, h, value, 1);
+		return;
+	}
+	if (value < h->min)
+		h->min = value;
+	if (value > h->max)
+		h->max = value;
+	h->count++;
+	h->sum = sum;
+	h->bucket[at]++;
+}
 
 /* Of bucket first + i. */
 uint64_t fold_histogram_count(const struct fold_histogram *h, uint32_t i);
@@ -75,6 +100,11 @@ unsigned fold_left_out(const struct fold_out *o);
 
 /* The parts. Each has its own state, made by its first event: *state starts as NULL. */
 void fold_heap_event(struct fold *f, void **state, const struct fold_event *e);
+
+/* Are there so many blocks in use that they are in no cache? Then it is worth while to ask for what
+ * an event about the block at an address will need from memory. */
+bool fold_heap_is_large(const void *state);
+void fold_heap_fetch(const void *state, uint64_t address);
 void fold_heap_write(struct fold_out *o, void *state);
 void fold_io_event(struct fold *f, void **state, const struct fold_event *e);
 void fold_io_write(struct fold_out *o, void *state);

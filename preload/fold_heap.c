@@ -14,31 +14,31 @@
 #define LIFETIME_BITS 2
 #define THREADS_MOST  (1u << 20)
 
-static struct lar_weight weigh(uint64_t size)
+static struct lar_weight weigh(const struct heap *h, uint64_t size)
 {
-	return lar_weight(lar->config.sample_bytes, size);
+	return lar_weight(h->period, size);
 }
 
 /* Estimates are in units of theirs; a timeline is in bytes. */
-static uint64_t whole(uint64_t sum)
+static uint64_t whole(const struct heap *h, uint64_t sum)
 {
-	return lar_weight_whole(lar->config.sample_bytes, sum);
+	return lar_weight_whole(h->period, sum);
 }
 
 /* What the process and a site hold changes. */
-static void line_note(struct fold *f, struct heap *h, struct site *s)
+static always_inline void line_note(struct fold *f, struct heap *h, struct site *s)
 {
-	fold_series_note(f, &s->line, &h->line, whole(s->live_bytes));
-	fold_timeline_live(&h->line, whole(h->live_bytes));
+	fold_series_note(f, &s->line, &h->line, whole(h, s->live_bytes));
+	fold_timeline_live(&h->line, whole(h, h->live_bytes));
 }
 
 void fold_heap_advance(struct heap *h, uint64_t now)
 {
-	struct fold_sample last = { .live = whole(h->live_bytes),
-				    .allocations = whole(h->allocations),
-				    .allocated_bytes = whole(h->allocated_bytes),
-				    .frees = whole(h->frees),
-				    .freed_bytes = whole(h->freed_bytes),
+	struct fold_sample last = { .live = whole(h, h->live_bytes),
+				    .allocations = whole(h, h->allocations),
+				    .allocated_bytes = whole(h, h->allocated_bytes),
+				    .frees = whole(h, h->frees),
+				    .freed_bytes = whole(h, h->freed_bytes),
 				    .unpaired_frees = h->unpaired,
 				    .mapped_bytes = h->mapped_now,
 				    .rss_bytes = h->rss_bytes,
@@ -50,57 +50,71 @@ void fold_heap_advance(struct heap *h, uint64_t now)
 	fold_timeline_advance(&h->line, now, &last);
 }
 
-static struct site *site_of(struct fold *f, struct heap *h, uint32_t node, uint32_t *number)
+/* Room for what is at `index` of an array; it may move. */
+static bool reserve(struct fold *f, void *array, uint32_t *room, uint32_t index, size_t each)
 {
-	uint32_t n = fold_map_number(f, &h->sites, node + 1ull);
+	uint32_t wanted = *room ? 2 * *room : 256;
+	void *old, *grown;
+
+	while (wanted <= index)
+		wanted *= 2;
+	memcpy(&old, array, sizeof(old));
+	grown = fold_grow(f, old, *room * each, wanted * each);
+	if (!grown)
+		return false;
+	memcpy(array, &grown, sizeof(grown));
+	*room = wanted;
+	return true;
+}
+
+static lar_noinline struct site *site_new(struct fold *f, struct heap *h, uint32_t node,
+					  uint32_t *number)
+{
 	struct site *s;
 
-	if (n == FOLD_NONE)
+	if (node >= h->node_room && !reserve(f, &h->of_node, &h->node_room, node, sizeof(uint32_t)))
 		return NULL;
-	if (n >= h->site_room) {
-		uint32_t room = h->site_room ? 2 * h->site_room : 256;
-
-		s = fold_grow(f, h->site, h->site_room * sizeof(*s), room * sizeof(*s));
-		if (!s)
-			return NULL;
-		h->site = s;
-		h->site_room = room;
+	if (h->of_node[node]) {
+		*number = h->of_node[node] - 1;
+		return &h->site[*number];
 	}
-	s = &h->site[n];
-	if (!s->lifetime.bits) {
-		s->node = node;
-		s->lifetime.bits = LIFETIME_BITS;
-		s->size_min = UINT64_MAX;
-	}
-	*number = n;
+	if (h->sites == h->site_room && !reserve(f, &h->site, &h->site_room, h->sites, sizeof(*s)))
+		return NULL;
+	*number = h->sites++;
+	h->of_node[node] = *number + 1;
+	s = &h->site[*number];
+	s->node = node;
+	s->lifetime.bits = LIFETIME_BITS;
+	s->size_min = UINT64_MAX;
 	return s;
+}
+
+static always_inline struct site *site_of(struct fold *f, struct heap *h, uint32_t node,
+					  uint32_t *number)
+{
+	uint32_t known = node < h->node_room ? h->of_node[node] : 0;
+
+	if (unlikely(!known))
+		return site_new(f, h, node, number);
+	*number = known - 1;
+	return &h->site[known - 1];
 }
 
 /* ---- the rules ---- */
 
 static void last_set(struct fold *f, struct heap *h, uint32_t thread, uint64_t address)
 {
-	if (thread >= THREADS_MOST)
+	if (unlikely(thread >= h->last_room) &&
+	    (thread >= THREADS_MOST ||
+	     !reserve(f, &h->last, &h->last_room, thread, sizeof(*h->last))))
 		return;
-	if (thread >= h->last_room) {
-		uint32_t room = h->last_room ? 2 * h->last_room : 64;
-		uint64_t *p;
-
-		while (room <= thread)
-			room *= 2;
-		p = fold_grow(f, h->last, h->last_room * sizeof(*p), room * sizeof(*p));
-		if (!p)
-			return;
-		h->last = p;
-		h->last_room = room;
-	}
 	h->last[thread] = address;
 }
 
 static void count_death(struct fold *f, struct heap *h, const struct fold_block_live *b,
 			uint64_t ticks)
 {
-	struct lar_weight w = weigh(b->size);
+	struct lar_weight w = weigh(h, b->size);
 	struct site *s = &h->site[b->site];
 
 	keep_peak(h, s);
@@ -110,7 +124,11 @@ static void count_death(struct fold *f, struct heap *h, const struct fold_block_
 	s->frees += w.blocks;
 	s->freed_bytes += w.bytes;
 	s->live_bytes -= w.bytes;
-	fold_histogram_add_many(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0, w.blocks);
+	if (likely(w.blocks == 1))
+		fold_histogram_add(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0);
+	else
+		fold_histogram_add_many(f, &s->lifetime, ticks > b->born ? ticks - b->born : 0,
+					w.blocks);
 	line_note(f, h, s);
 }
 
@@ -118,7 +136,7 @@ static void count_death(struct fold *f, struct heap *h, const struct fold_block_
 static void given_out_again(struct fold *f, struct heap *h, struct fold_block_live *b,
 			    uint64_t ticks, uint32_t thread)
 {
-	struct lar_weight w = weigh(b->size);
+	struct lar_weight w = weigh(h, b->size);
 	struct early *e = &h->early[0];
 
 	if (h->stray.count && (fold_moment_take(&h->stray, ticks, b->address, thread, false) ||
@@ -146,8 +164,8 @@ static void given_out_again(struct fold *f, struct heap *h, struct fold_block_li
 static void count_temporary(struct heap *h, const struct fold_event *e, uint64_t address,
 			    uint32_t site, uint32_t thread)
 {
-	if (lar->config.sample_bytes || e->thread >= h->last_room ||
-	    h->last[e->thread] != address || thread != e->thread)
+	if (h->period || e->thread >= h->last_room || h->last[e->thread] != address ||
+	    thread != e->thread)
 		return;
 	h->site[site].temporary++;
 	h->temporary++;
@@ -168,7 +186,7 @@ static bool death_was_early(struct heap *h, const struct fold_event *e, uint64_t
 	}
 	if (!own)
 		return false;
-	w = weigh(own->size);
+	w = weigh(h, own->size);
 	h->frees += w.blocks;
 	h->freed_bytes += w.bytes;
 	h->implied -= w.blocks;
@@ -194,17 +212,19 @@ static bool freed_before_born(struct heap *h, const struct fold_event *e, uint64
 static void born(struct fold *f, struct heap *h, const struct fold_event *e, uint64_t address,
 		 uint64_t size)
 {
-	struct fold_block_live *b = fold_live_find(&h->live, address);
-	struct lar_weight w = weigh(size);
+	struct fold_block_live *b = fold_live_place(f, &h->live, address);
+	struct lar_weight w = weigh(h, size);
 	uint32_t number;
 	struct site *s;
 
-	if (b)
+	if (unlikely(b && b->address)) {
 		given_out_again(f, h, b, e->ticks, e->thread);
+		b = fold_live_place(f, &h->live, address);
+	}
 	s = site_of(f, h, e->node, &number);
-	b = s ? fold_live_add(f, &h->live, address) : NULL;
-	if (!b)
+	if (unlikely(!s || !b))
 		return;
+	fold_live_enter(&h->live, b, address);
 	b->size = size;
 	b->born = e->ticks;
 	b->site = number;
@@ -273,7 +293,7 @@ static void failure(struct fold *f, struct heap *h, const struct fold_event *e)
  * or a free. */
 static void count_realloc(struct heap *h, uint64_t old, uint64_t size)
 {
-	uint64_t period = lar->config.sample_bytes;
+	uint64_t period = h->period;
 	const struct fold_block_live *b = period ? fold_live_find(&h->live, old) : NULL;
 
 	h->reallocations += lar_weight_pair(period, b ? b->size : 0, size);
@@ -314,16 +334,9 @@ static void map_site_add(struct fold *f, struct heap *h, const struct fold_event
 
 	if (n == FOLD_NONE)
 		return;
-	if (n >= h->map_site_room) {
-		uint32_t room = h->map_site_room ? 2 * h->map_site_room : 64;
-		struct map_site *p =
-			fold_grow(f, h->map_site, h->map_site_room * sizeof(*p), room * sizeof(*p));
-
-		if (!p)
-			return;
-		h->map_site = p;
-		h->map_site_room = room;
-	}
+	if (n >= h->map_site_room &&
+	    !reserve(f, &h->map_site, &h->map_site_room, n, sizeof(*h->map_site)))
+		return;
 	h->map_site[n].node = e->node;
 	h->map_site[n].maps++;
 	h->map_site[n].bytes += e->field[3];
@@ -374,18 +387,41 @@ static bool moves(unsigned call)
 	return op != LAR_OP_WAIT && !lar_io_is_stdio(op);
 }
 
-void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
+bool fold_heap_is_large(const void *state)
 {
-	uint64_t now = e->ticks - lar->header->clock_start.ticks;
-	struct heap *h = *state;
+	const struct heap *h = state;
 
-	if (!h) {
-		h = *state = fold_alloc(f, sizeof(*h));
-		if (!h)
-			return;
+	return h && h->live.table.room > h->live.table.roomy;
+}
+
+void fold_heap_fetch(const void *state, uint64_t address)
+{
+	const struct addrtable *t = &((const struct heap *)state)->live.table;
+
+	__builtin_prefetch(addrtable_at(t, FOLD_LIVE_EACH, addrtable_place(t, address)), 1);
+}
+
+static lar_noinline struct heap *heap_new(struct fold *f)
+{
+	struct heap *h = fold_alloc(f, sizeof(*h));
+
+	if (h) {
+		h->period = lar->config.sample_bytes;
+		h->start = lar->header->clock_start.ticks;
 		fold_timeline_start(&h->line);
 	}
-	if (now >= h->line.end && (int64_t)now >= 0)
+	return h;
+}
+
+void fold_heap_event(struct fold *f, void **state, const struct fold_event *e)
+{
+	struct heap *h = *state;
+	uint64_t now;
+
+	if (unlikely(!h) && !(h = *state = heap_new(f)))
+		return;
+	now = e->ticks - h->start;
+	if (unlikely(now >= h->line.end && (int64_t)now >= 0))
 		fold_heap_advance(h, now);
 	switch (e->kind) {
 	case LAR_EV_ALLOC:

@@ -37,9 +37,12 @@ struct early {
 };
 
 struct heap {
-	struct site *site;
-	uint32_t site_room;
-	struct fold_map sites; /* by node + 1 */
+	uint64_t period;   /* of sampling; 0 = all was recorded */
+	uint64_t start;	   /* ticks, when the recording began */
+	struct site *site; /* in the order in which they were met */
+	uint32_t site_room, sites;
+	uint32_t *of_node; /* site + 1, 0 = none yet */
+	uint32_t node_room;
 	struct map_site *map_site;
 	uint32_t map_site_room;
 	struct fold_map map_sites;

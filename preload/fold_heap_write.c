@@ -32,8 +32,8 @@ static void write_sites(struct fold_out *o, const struct heap *h)
 {
 	uint32_t last = 0;
 
-	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites.count, 12);
-	for (uint32_t i = 0; i < h->sites.count; i++) {
+	fold_table(o, LAR_TABLE_HEAP_SITES, h->sites, 12);
+	for (uint32_t i = 0; i < h->sites; i++) {
 		struct site *s = &h->site[i];
 
 		keep_peak(h, s);
@@ -102,10 +102,10 @@ static void write_lines(struct fold_out *o, struct heap *h)
 	fold_timeline_write(o, &h->line);
 	if (fold_left_out(o) >= FOLD_LEFT_SERIES)
 		return;
-	for (uint32_t i = 0; i < h->sites.count; i++)
+	for (uint32_t i = 0; i < h->sites; i++)
 		rows += h->site[i].line.slot != NULL;
 	fold_table(o, LAR_TABLE_SERIES, rows, 2 + 2 * FOLD_SLOTS);
-	for (uint32_t i = 0; i < h->sites.count; i++) {
+	for (uint32_t i = 0; i < h->sites; i++) {
 		struct fold_series *s = &h->site[i].line;
 
 		if (!s->slot)

@@ -39,6 +39,7 @@ struct fold_source {
 	uint32_t from_slot_words; /* that the last copy of the slot had */
 	uint64_t *words;
 	size_t at, count;
+	size_t ahead;	/* record whose block is asked for next, before its turn comes */
 	uint32_t *node; /* the fill's nodes as nodes of the tree */
 	uint32_t nodes;
 	uint32_t thread, tid, creator;

@@ -9,30 +9,18 @@
 #include "pool.h"
 #include "sys.h"
 
-#define EACH	   sizeof(struct fold_block_live)
-#define ALL_BITS   ~0ull
 #define LIVE_FIRST 4096u
+#define LIVE_ROOMY (1u << 16) /* 2 MiB */
 
-struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t address)
-{
-	return addrtable_find(&t->table, EACH, ALL_BITS, address);
-}
-
-struct fold_block_live *fold_live_add(struct fold *f, struct fold_live *t, uint64_t address)
+bool fold_live_widen(struct fold *f, struct fold_live *t)
 {
 	uint64_t room = t->table.entry ? addrtable_wider(&t->table) : LIVE_FIRST;
 
-	if (addrtable_is_full(&t->table) &&
-	    !addrtable_rebuild(&t->table, EACH, ALL_BITS, room, NULL, 0)) {
-		f->failed = true;
-		return NULL;
-	}
-	return addrtable_add(&t->table, EACH, address);
-}
-
-void fold_live_remove(struct fold_live *t, struct fold_block_live *b)
-{
-	addrtable_remove(&t->table, EACH, ALL_BITS, b);
+	t->table.roomy = LIVE_ROOMY;
+	if (addrtable_rebuild(&t->table, FOLD_LIVE_EACH, FOLD_LIVE_BITS, room, NULL, 0))
+		return true;
+	f->failed = true;
+	return false;
 }
 
 #define RADIX_BITS 11

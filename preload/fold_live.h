@@ -24,14 +24,41 @@ static inline const struct fold_block_live *fold_live_at(const struct fold_live 
 	return &((const struct fold_block_live *)t->table.entry)[place];
 }
 
-/* The block at an address, or NULL; valid until the table changes. */
-struct fold_block_live *fold_live_find(const struct fold_live *t, uint64_t address);
+#define FOLD_LIVE_EACH sizeof(struct fold_block_live)
+#define FOLD_LIVE_BITS ~0ull
 
-/* A place for a block at an address that is not there; NULL and f->failed without memory. */
-struct fold_block_live *fold_live_add(struct fold *f, struct fold_live *t, uint64_t address);
+/* The block at an address, or NULL; valid until the table changes. */
+static always_inline struct fold_block_live *fold_live_find(const struct fold_live *t,
+							    uint64_t address)
+{
+	return addrtable_find(&t->table, FOLD_LIVE_EACH, FOLD_LIVE_BITS, address);
+}
+
+/* Makes room for more blocks; false and f->failed without memory. */
+bool fold_live_widen(struct fold *f, struct fold_live *t);
+
+/* The block at an address, or a place for one where its address is 0 as yet: fold_live_enter().
+ * NULL and f->failed without memory. */
+static always_inline struct fold_block_live *fold_live_place(struct fold *f, struct fold_live *t,
+							     uint64_t address)
+{
+	if (unlikely(addrtable_is_full(&t->table)) && !fold_live_widen(f, t))
+		return NULL;
+	return addrtable_place_of(&t->table, FOLD_LIVE_EACH, FOLD_LIVE_BITS, address);
+}
+
+static always_inline void fold_live_enter(struct fold_live *t, struct fold_block_live *b,
+					  uint64_t address)
+{
+	b->address = address;
+	t->table.count++;
+}
 
 /* Takes out a block that fold_live_find() returned. */
-void fold_live_remove(struct fold_live *t, struct fold_block_live *b);
+static always_inline void fold_live_remove(struct fold_live *t, struct fold_block_live *b)
+{
+	addrtable_remove(&t->table, FOLD_LIVE_EACH, FOLD_LIVE_BITS, b);
+}
 
 /*
  * The places of all blocks in about the order of their addresses, which takes half the space: a

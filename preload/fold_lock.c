@@ -245,14 +245,20 @@ static void take_lock(struct fold *f, struct locks *l, const struct fold_event *
 	figures_add(f, &site_at(l, site)->f, e, acquired);
 }
 
-static void sum_add(struct lock_figures *g, const struct fold_event *e)
+static void sum_add(struct fold *f, struct lock_figures *g, const struct fold_event *e)
 {
+	uint32_t bucket = lar_hold_bucket(e->field[3]);
+
 	g->acquisitions += e->field[2];
 	g->failed_try += (uint32_t)e->field[5]; /* those that made no event */
 	g->owner_changes += e->field[5] >> 32;
 	g->hold += e->field[3];
 	if (e->field[4] > g->hold_max)
 		g->hold_max = e->field[4];
+	if (!(e->flags & LAR_LOCKSUM_ONE) || bucket >= LAR_HOLD_BUCKETS)
+		return;
+	g->held.bits = LOCK_WAIT_BITS;
+	fold_histogram_add_many(f, &g->held, lar_hold_middle(bucket), 1);
 }
 
 static void holds_add(struct fold *f, struct lock_figures *g, const struct fold_event *e)
@@ -324,8 +330,8 @@ static void take_sum(struct fold *f, struct locks *l, const struct fold_event *e
 		} else {
 			if (fold_operation(e->call) == LAR_OP_RDLOCK)
 				lock_at(l, number)->shared += e->field[2];
-			sum_add(&lock_at(l, number)->f, e);
-			sum_add(&site->f, e);
+			sum_add(f, &lock_at(l, number)->f, e);
+			sum_add(f, &site->f, e);
 		}
 	}
 	if (pair && !holds)

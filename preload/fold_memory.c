@@ -107,11 +107,6 @@ void fold_histogram_add_many(struct fold *f, struct fold_histogram *h, uint64_t 
 		h->high[bucket] = (uint32_t)(count >> 32);
 }
 
-void fold_histogram_add(struct fold *f, struct fold_histogram *h, uint64_t value)
-{
-	fold_histogram_add_many(f, h, value, 1);
-}
-
 static uint32_t map_place(const struct fold_map *m, uint64_t key)
 {
 	return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> 32) & m->mask;

@@ -13,6 +13,7 @@
 #include "tracefile.h"
 
 #define QUEUE_FIRST 4096u
+#define AHEAD	    64 /* words, about */
 #define NO_LIMIT    UINT64_MAX
 
 static size_t fill_words(void)
@@ -164,7 +165,7 @@ static bool decode(struct fold *f, struct fold_source *s, const struct lar_block
 }
 
 /* Passes PATH records; false at the end. */
-static bool settle(struct fold *f, struct fold_source *s)
+static lar_noinline bool settle_paths(struct fold *f, struct fold_source *s)
 {
 	size_t end = s->at;
 	uint64_t ticks;
@@ -188,13 +189,21 @@ static bool settle(struct fold *f, struct fold_source *s)
 	return true;
 }
 
+static always_inline bool settle(struct fold *f, struct fold_source *s)
+{
+	if (unlikely(s->at >= s->count || lar_word0_kind(s->words[s->at]) == LAR_EV_PATH))
+		return settle_paths(f, s);
+	s->key = s->words[s->at + 1] >> lar->time_shift << lar->time_shift;
+	return true;
+}
+
 static void source_begin(struct fold_source *s, uint32_t fill)
 {
 	s->skip = fill == s->fill ? s->taken : 0;
 	if (fill != s->fill)
 		s->taken = s->from_slot_words = 0;
 	s->fill = fill;
-	s->at = s->nodes = 0;
+	s->at = s->ahead = s->nodes = 0;
 	s->node[0] = 0;
 	s->open = true;
 }
@@ -277,11 +286,17 @@ static void take_event(struct fold *f, struct fold_source *s)
 	e.thread = s->thread;
 	e.tid = s->tid;
 	e.creator = s->creator;
+	f->events++;
+	f->last_ticks = e.ticks;
+	s->taken++;
+	s->at += lar_record_words(*w);
+	f->failed |= w == s->words + s->at; /* a slot that was written over */
+	if (likely(fold_is_of_heap(e.kind))) {
+		fold_heap_event(f, &f->heap_state, &e);
+		fold_thread_event(f, &f->thread_state, &e);
+		return;
+	}
 	switch (e.kind) {
-	case LAR_EV_ALLOC:
-	case LAR_EV_FREE:
-	case LAR_EV_FREE_SIZED:
-	case LAR_EV_REALLOC:
 	case LAR_EV_MAP:
 	case LAR_EV_TICK:
 		fold_heap_event(f, &f->heap_state, &e);
@@ -305,10 +320,31 @@ static void take_event(struct fold *f, struct fold_source *s)
 		break;
 	}
 	fold_thread_event(f, &f->thread_state, &e);
-	f->events++;
-	f->last_ticks = e.ticks;
-	s->taken++;
-	s->at += lar_record_words(*w);
+}
+
+/* The record behind one; where it makes no sense, in a slot that was written over, the next word.
+ */
+static size_t behind(const struct fold_source *s, size_t at)
+{
+	uint32_t words = lar_record_words(s->words[at]);
+
+	return at + (words ? words : 1);
+}
+
+/* Of the records some way behind the one whose turn it is, the next one. */
+static lar_noinline void look_ahead(const struct fold *f, struct fold_source *s)
+{
+	const uint64_t *w;
+
+	if (s->ahead <= s->at)
+		for (s->ahead = s->at; s->ahead < s->count && s->ahead < s->at + AHEAD;)
+			s->ahead = behind(s, s->ahead);
+	if (s->ahead >= s->count)
+		return;
+	w = s->words + s->ahead;
+	if (fold_is_of_heap(lar_word0_kind(*w)))
+		fold_heap_fetch(f->heap_state, w[lar_word0_kind(*w) == LAR_EV_REALLOC ? 3 : 2]);
+	s->ahead = behind(s, s->ahead);
 }
 
 /* ---- how far events may be taken ---- */
@@ -349,12 +385,25 @@ static uint64_t watermark(const struct fold *f, uint32_t *limiting)
 	return least >> lar->time_shift << lar->time_shift;
 }
 
+/* Up to which time the source on top of the heap stays there, whatever comes at that time. */
+static uint64_t on_top_until(const struct fold *f)
+{
+	uint64_t until = NO_LIMIT;
+
+	for (uint32_t child = 1; child <= 2 && child < f->heap_count; child++)
+		if (f->source[f->heap[child]].key < until)
+			until = f->source[f->heap[child]].key;
+	return until;
+}
+
 /* Folds events before `limit`; false when the memory or a block fails. */
 static bool advance(struct fold *f, uint64_t limit, uint32_t budget)
 {
 	while (f->heap_count && budget && !f->failed) {
 		uint32_t slot = f->heap[0];
 		struct fold_source *s = &f->source[slot];
+		uint64_t until;
+		bool more, large = fold_heap_is_large(f->heap_state);
 
 		if (s->key >= limit)
 			break;
@@ -362,9 +411,17 @@ static bool advance(struct fold *f, uint64_t limit, uint32_t budget)
 			f->failed |= !source_open(f, slot);
 			continue;
 		}
-		take_event(f, s);
-		budget--;
-		if (settle(f, s))
+		until = on_top_until(f);
+		if (limit < until)
+			until = limit;
+		do {
+			if (unlikely(large))
+				look_ahead(f, s);
+			take_event(f, s);
+			budget--;
+			more = settle(f, s);
+		} while (more && s->key < until && budget && !f->failed);
+		if (more)
 			sink(f, 0);
 		else
 			source_end(f, slot);

@@ -31,6 +31,9 @@ struct figures {
 
 struct threads {
 	uint32_t most, last; /* row of the last event's thread */
+	uint64_t period;     /* of sampling; 0 = all was recorded */
+	/* the same where no event but those of the heap has come since, and it has started */
+	struct figures *again;
 	uint64_t created, create_failures, running, peak, peak_ticks;
 	struct figures *row;
 	struct fold_index rows;
@@ -223,13 +226,14 @@ static void take_life(struct fold *f, struct threads *m, const struct fold_event
 	}
 }
 
-static void count_allocation(struct figures *t, uint64_t address, uint64_t size)
+static void count_allocation(const struct threads *m, struct figures *t, uint64_t address,
+			     uint64_t size)
 {
 	struct lar_weight w;
 
 	if (!address)
 		return;
-	w = lar_weight(lar->config.sample_bytes, size);
+	w = lar_weight(m->period, size);
 	t->allocations += w.blocks;
 	t->allocated_bytes += w.bytes;
 }
@@ -262,16 +266,16 @@ static void count_idle(struct figures *t, const struct fold_event *e)
 	lar_idle_add(&t->idle, e->node, e->call, 1, e->field[1]);
 }
 
-static void count_work(struct figures *t, const struct fold_event *e)
+static void count_work(const struct threads *m, struct figures *t, const struct fold_event *e)
 {
 	unsigned op;
 
 	switch (e->kind) {
 	case LAR_EV_ALLOC:
-		count_allocation(t, e->field[1], e->field[2]);
+		count_allocation(m, t, e->field[1], e->field[2]);
 		break;
 	case LAR_EV_REALLOC:
-		count_allocation(t, e->field[3], e->field[4]);
+		count_allocation(m, t, e->field[3], e->field[4]);
 		break;
 	case LAR_EV_IO:
 		op = fold_operation(e->call);
@@ -318,7 +322,7 @@ static void take_event(struct fold *f, struct threads *m, const struct fold_even
 	struct figures *t = e->thread ? thread_get(f, m, e->thread) : NULL;
 
 	if (t)
-		count_work(t, e);
+		count_work(m, t, e);
 	if (t == &m->others)
 		lar_recent_forget(&t->recent); /* of many threads */
 	if (t && t != &m->others) {
@@ -345,7 +349,27 @@ static void take_event(struct fold *f, struct threads *m, const struct fold_even
 	}
 }
 
-void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
+/* The same of an event of the heap, of the thread that the last event was of: nearly all are. */
+static inline bool take_again(const struct threads *m, const struct fold_event *e)
+{
+	struct figures *t = m->again;
+
+	if (unlikely(!t || t->number != e->thread))
+		return false;
+	if (e->kind == LAR_EV_ALLOC)
+		count_allocation(m, t, e->field[1], e->field[2]);
+	else if (e->kind == LAR_EV_REALLOC)
+		count_allocation(m, t, e->field[3], e->field[4]);
+	lar_recent_forget(&t->recent);
+	t->tid = e->tid;
+	if (!t->creator)
+		t->creator = e->creator;
+	if (!(t->flags & ENDED) && e->ticks > t->end)
+		t->end = e->ticks;
+	return true;
+}
+
+static lar_noinline void take_any(struct fold *f, void **state, const struct fold_event *e)
 {
 	struct threads *m = *state;
 
@@ -354,11 +378,22 @@ void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
 		return;
 	if (!m) {
 		m = *state = fold_alloc(f, sizeof(*m));
-		if (m)
-			m->most = fold_rows_most();
+		if (!m)
+			return;
+		m->most = fold_rows_most();
+		m->period = lar->config.sample_bytes;
 	}
-	if (m)
-		take_event(f, m, e);
+	m->again = NULL; /* rows may move */
+	take_event(f, m, e);
+	if (fold_is_of_heap(e->kind) && e->thread && m->row && m->last < m->rows.count &&
+	    m->row[m->last].number == e->thread && m->row[m->last].flags & STARTED)
+		m->again = &m->row[m->last];
+}
+
+void fold_thread_event(struct fold *f, void **state, const struct fold_event *e)
+{
+	if (unlikely(!*state || !fold_is_of_heap(e->kind) || !take_again(*state, e)))
+		take_any(f, state, e);
 }
 
 /* ---- writing ---- */

@@ -60,7 +60,7 @@ static lar_noinline void sampled_free(void *p)
 		return;
 	}
 	was = shadow_free(p, LAR_BLOCK_FREED, HOOK_CALLER(HOOK_FRAME));
-	if (unlikely(!shadow_right(was, p, LAR_BLOCK_MALLOC) || sample_may_know(p)))
+	if (unlikely(!shadow_right(was, p, LAR_BLOCK_MALLOC))) /* nor one that was sampled */
 		sampled_record_free(p, was, HOOK_FRAME);
 	else
 		real.free(p);
@@ -234,13 +234,15 @@ static always_inline uint64_t realloc_begin(unsigned call, const void *old, uint
 
 static always_inline void realloc_end(uint64_t was, const void *old, const void *p, size_t size)
 {
-	if (likely(p != NULL))
+	if (unlikely(p == old && shadow_is_sampled(was, p)))
+		__atomic_store_n(shadow_place((uint64_t)p), was, __ATOMIC_RELAXED);
+	else if (likely(p != NULL))
 		shadow_alloc(p, LAR_BLOCK_MALLOC, size);
 	else if (size && old)
 		__atomic_store_n(shadow_place((uint64_t)old), was, __ATOMIC_RELAXED);
 }
 
-LAR_EXPORT void *realloc(void *old, size_t size)
+static always_inline void *realloc_whole(void *old, size_t size, uint64_t frame)
 {
 	struct unwind_ahead ahead;
 	uint64_t before, was;
@@ -248,26 +250,63 @@ LAR_EXPORT void *realloc(void *old, size_t size)
 
 	if (EARLY)
 		return EARLY_REAL(realloc)(old, size);
-	ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
-	was = realloc_begin(LAR_CALL_realloc, old, HOOK_FRAME);
+	ahead = unwind_look_ahead(&lar_self->stack, frame);
+	was = realloc_begin(LAR_CALL_realloc, old, frame);
 	before = ticks_before_realloc();
 	p = REAL(realloc)(old, size);
 	realloc_end(was, old, p, size);
-	record_realloc(LAR_CALL_realloc, before, old, p, size, HOOK_FRAME, ahead);
+	record_realloc(LAR_CALL_realloc, before, old, p, size, frame, ahead);
 	return p;
+}
+
+static lar_noinline void *recorded_realloc(void *old, size_t size)
+{
+	return realloc_whole(old, size, HOOK_FRAME);
+}
+
+/* Nearly always neither the old block was sampled nor the new one is to be. */
+static lar_noinline void *passed_realloc(void *old, size_t size)
+{
+	uint64_t was;
+	void *p;
+
+	if (unlikely(!old || !size || (uint64_t)lar_self->sample_left < size || !real.realloc))
+		return realloc_whole(old, size, HOOK_FRAME);
+	was = shadow_free(old, LAR_BLOCK_REALLOCATED, HOOK_CALLER(HOOK_FRAME));
+	if (unlikely(!shadow_right(was, old, LAR_BLOCK_MALLOC))) {
+		__atomic_store_n(shadow_place((uint64_t)old), was, __ATOMIC_RELAXED);
+		return realloc_whole(old, size, HOOK_FRAME);
+	}
+	p = real.realloc(old, size);
+	realloc_end(was, old, p, size);
+	if (unlikely(!p)) {
+		record_realloc(LAR_CALL_realloc, 0, old, p, size, HOOK_FRAME, UNWIND_NOT_AHEAD);
+		return p;
+	}
+	lar_self->sample_left -= (int64_t)size;
+	return p;
+}
+
+LAR_EXPORT void *realloc(void *old, size_t size)
+{
+	return unlikely(sample_period) ? passed_realloc(old, size) : recorded_realloc(old, size);
 }
 
 LAR_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 {
 	struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);
+	__typeof__(reallocarray) *whole = REAL(reallocarray);
 	uint64_t before, was;
 	size_t total;
 	void *p;
 
+	/* it calls what the program knows by the name of realloc, whose block it is */
+	if (unlikely(real_malloc_in_front()))
+		return whole(old, n, size);
 	/* glibc's reallocarray is realloc with a check, and reaches our realloc through it */
 	if (__builtin_mul_overflow(n, size, &total)) {
 		before = ticks_before_realloc();
-		p = REAL(reallocarray)(old, n, size);
+		p = whole(old, n, size);
 		record_realloc(LAR_CALL_reallocarray, before, old, p, SIZE_MAX, HOOK_FRAME, ahead);
 		return p;
 	}

@@ -14,8 +14,9 @@
 #endif
 
 #define EACH	    sizeof(struct inuse_block)
-#define FIRST	    128u /* places of a table */
-#define BATCH	    32	 /* on the stack of a thread of the program */
+#define FIRST	    128u  /* places of a table */
+#define ROOMY	    4096u /* places of a table: 1.5 MiB in all */
+#define BATCH	    32	  /* on the stack of a thread of the program */
 #define YIELDS	    200000u
 #define WHILE	    (1ull << 32) /* ticks, some seconds */
 #define RECENT_MOST (16u << 10)	 /* entries, in all tables */
@@ -86,7 +87,7 @@ static bool make_room(struct addrtable *t)
 		since = UINT64_MAX;
 	else
 		needed += recent;
-	if (t->entry && needed <= t->room / 16 * 9) {
+	if (t->entry && needed <= addrtable_most(t) / 13 * 9) {
 		addrtable_thin(t, EACH, INUSE_ADDRESS, is_wanted, since);
 		return true;
 	}
@@ -156,6 +157,8 @@ static struct inuse *tables(void)
 		lar->inuse_failed = true;
 		return NULL;
 	}
+	for (unsigned i = 0; i < INUSE_SHARDS; i++)
+		u->shard[i].table.roomy = ROOMY;
 	atomic_store(&u->state, STATE_ON);
 	if (atomic_compare_exchange_strong(&lar->inuse, &none, u))
 		return u;

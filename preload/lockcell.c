@@ -45,6 +45,19 @@ static uint64_t holds_word(const struct lar_lock_holds *h, unsigned word)
 
 #define HOLD_WORDS (LAR_HOLD_BUCKETS / 4)
 
+/* Whether a sum says it all: most locks of many are held once until another one takes the cell. */
+static bool is_one_hold(const struct lar_lock_cell *c, const struct lar_lock_holds *h)
+{
+	uint32_t bucket = lar_hold_bucket(c->hold_ticks);
+	uint64_t other = c->waiters;
+
+	if (bucket >= LAR_HOLD_BUCKETS)
+		return false;
+	for (unsigned i = 0; i < HOLD_WORDS; i++)
+		other |= holds_word(h, i) ^ (i == bucket / 4 ? 1ull << 16 * (bucket % 4) : 0);
+	return !other;
+}
+
 static void put_holds(struct thread *t, const struct lar_lock_cell *c,
 		      const struct lar_lock_holds *h)
 {
@@ -72,14 +85,17 @@ static void put_holds(struct thread *t, const struct lar_lock_cell *c,
 static void put_sum(struct thread *t, uint32_t cell)
 {
 	const struct lar_lock_cell *c = lockcell_at(t, cell);
+	const struct lar_lock_holds *h = lockcell_holds(lockcell_at(t, cell));
+	unsigned flags = is_one_hold(c, h) ? LAR_LOCKSUM_ONE : 0;
 	uint64_t *r;
 
 	/* all of them with one commit */
 	if (t->head + SUM_EVENTS * SUM_WORDS > t->limit &&
 	    !seal_make_room(t, SUM_EVENTS * SUM_WORDS))
 		return;
-	put_holds(t, c, lockcell_holds(lockcell_at(t, cell)));
-	r = span_record(t, LAR_EV_LOCKSUM, 0, c->call, 7);
+	if (!flags)
+		put_holds(t, c, h);
+	r = span_record(t, LAR_EV_LOCKSUM, flags, c->call, 7);
 	if (!r)
 		return;
 	r[0] = lar_ticks();
@@ -219,21 +235,43 @@ void lockcell_destroy(struct thread *t, uint64_t addr)
 	locklife_end(addr);
 }
 
-static uint32_t place_for(const struct thread *t, uint64_t addr)
+/*
+ * A cell that is to make room: one that was not used since it was in the way last (second chance;
+ * Corbato 1968), else the one that was used least. What is locked often keeps its cell.
+ */
+struct victim {
+	uint32_t cell, uses;
+};
+
+static void victim_look(struct thread *t, struct victim *v, uint32_t cell)
 {
-	uint32_t other = LOCKCELL_NONE, same = LOCKCELL_NONE;
+	uint32_t acquisitions = lockcell_at(t, cell)->acquisitions;
+	uint32_t uses = acquisitions - t->held.looked[cell];
+
+	t->held.looked[cell] = acquisitions;
+	if (v->cell == LOCKCELL_NONE || uses < v->uses)
+		*v = (struct victim){ cell, uses };
+}
+
+static uint32_t place_for(struct thread *t, uint64_t addr)
+{
+	struct victim other = { LOCKCELL_NONE, 0 };
+	uint32_t same = LOCKCELL_NONE;
 
 	for (uint32_t n = 0; n < LOCKCELL_PROBES; n++) {
-		uint32_t i = lockcell_place(addr, n), *found;
+		uint32_t i = lockcell_place(addr, n);
 		const struct lar_lock_cell *c = lockcell_at(t, i);
 
 		if (!c->addr)
 			return i;
-		found = c->addr == addr ? &same : &other;
-		if (!c->depth && *found == LOCKCELL_NONE)
-			*found = i;
+		if (c->depth)
+			continue;
+		if (c->addr != addr)
+			victim_look(t, &other, i);
+		else if (same == LOCKCELL_NONE)
+			same = i;
 	}
-	return other != LOCKCELL_NONE ? other : same;
+	return other.cell != LOCKCELL_NONE ? other.cell : same;
 }
 
 uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsigned call, bool *made)
@@ -273,6 +311,7 @@ uint32_t lockcell_make(struct thread *t, uint64_t addr, uint64_t *caller, unsign
 	FAULT_POINT(cell_zeroed);
 	__atomic_store_n(&c->addr, addr, __ATOMIC_RELEASE);
 	FAULT_POINT(cell_made);
+	t->held.looked[cell] = 0;
 	t->held.life[cell] = locklife_of(addr, t->number);
 	*made = true;
 	return cell;

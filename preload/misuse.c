@@ -176,6 +176,11 @@ void misuse_look(unsigned call, const void *p, uint64_t was, uint64_t frame)
 
 	if (!is_recording())
 		return;
+	if (unlikely(shadow_is_sampled(was, p))) {
+		was = shadow_word((uint64_t)p, LAR_BLOCK_MALLOC);
+		if (shadow_right(was, p, shadow_made_by(call)))
+			return;
+	}
 	kind = judge(call, (uint64_t)p, was, frame);
 	if (unlikely(kind != LAR_MISUSE_NONE))
 		record(kind, call, (uint64_t)p, was, 0, frame);

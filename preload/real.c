@@ -511,6 +511,11 @@ void *real_find_early(const char *symbol)
 	return search_for(&search, symbol);
 }
 
+bool real_malloc_in_front(void)
+{
+	return malloc_in_front;
+}
+
 const struct link_map *real_malloc_instead(void)
 {
 	return real.malloc ? NULL : malloc_in_front;

@@ -109,6 +109,10 @@ struct real_objects {
 };
 struct real_objects real_loaded(void);
 
+/* Whether the program, or what was loaded before the recorder, has a malloc: what is called by name
+ * is that one's. Once a row of the heap has been asked for. */
+bool real_malloc_in_front(void);
+
 /* The program, or what was loaded before the recorder, if it has a malloc, and that has never
  * called the recorder's, nor has anything else; or NULL. */
 const struct link_map *real_malloc_instead(void);

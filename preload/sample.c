@@ -5,6 +5,7 @@
 #include "format/addrhash.h"
 #include "pool.h"
 #include "recorder.h"
+#include "shadow.h"
 
 #define SET_SIZE  (1u << 20) /* addresses; 8 MiB of address space, used as far as needed */
 #define SET_PROBE 64
@@ -115,6 +116,7 @@ bool sample_enter(const void *p)
 						 __ATOMIC_RELAXED))
 			continue;
 		filter_add(p, 1);
+		shadow_sample(p);
 		return true;
 	}
 	return false;

@@ -3,7 +3,8 @@
  * Sampling of allocations: each requested byte is a sample point with probability 1 / --sample,
  * independently (a Poisson process over bytes), and an allocation is recorded when it holds one. An
  * allocation of n bytes is therefore recorded with probability 1 - exp(-n / period), by which the
- * reader divides. Frees of blocks that were not recorded are recognised by one look into a filter.
+ * reader divides. Frees of blocks that were not recorded are recognised by one look: of malloc's
+ * into the table that finds wrong frees (shadow.h), of others into a filter.
  *
  * The filter counts recorded live blocks by hash; the set behind it holds their addresses. Any
  * thread; no lock, no system call but for the set's memory at the first sample.

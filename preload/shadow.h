@@ -21,6 +21,10 @@
 #define SHADOW_ADDRESS	(1ull << 47) /* what is above is in nobody's user space */
 #define SHADOW_RETURNED 0xffffffffull
 
+/* One more enum lar_block_state, LAR_BLOCK_MALLOC of a block that was sampled: where that is not
+ * the state of one in use, its free need not be looked for among those that were. */
+#define SHADOW_SAMPLED 6
+
 /*
  * The low half is the return address of a free, or a block's size, without their high bits. Above:
  * 3 bits enum lar_block_state, bit 3 of the block's address, and from bit 36 on its bits from 19
@@ -96,6 +100,21 @@ static always_inline bool shadow_right(uint64_t was, const void *p, enum lar_blo
 	if (made == LAR_BLOCK_MALLOC)
 		return was == (shadow_word((uint64_t)p, made) | ((uint64_t)p & 7));
 	return !((was ^ shadow_word((uint64_t)p, made)) >> 32 | ((uint64_t)p & 7));
+}
+
+/* The block that malloc has made is one that was sampled. */
+static inline void shadow_sample(const void *p)
+{
+	uint64_t *place = shadow_place((uint64_t)p),
+		 word = shadow_word((uint64_t)p, LAR_BLOCK_MALLOC);
+
+	if (__atomic_load_n(place, __ATOMIC_RELAXED) == word)
+		__atomic_store_n(place, shadow_word((uint64_t)p, SHADOW_SAMPLED), __ATOMIC_RELAXED);
+}
+
+static inline bool shadow_is_sampled(uint64_t was, const void *p)
+{
+	return was == shadow_word((uint64_t)p, SHADOW_SAMPLED);
 }
 
 /* Is `size` what such a block was asked for with? */

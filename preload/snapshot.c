@@ -242,6 +242,28 @@ static void say(const struct snapshot *s, enum lar_leakscan_status status, uint6
 	reach_write_status(lar->base, &result);
 }
 
+/* Where there is not even memory to begin with. */
+static void say_no_memory(void)
+{
+	struct lar_leakscan result = { .seq = reach_last_seq(lar->base) + 1,
+				       .ticks = lar_ticks(),
+				       .status = LAR_LEAKSCAN_MEMORY,
+				       .flags = LAR_LEAKSCAN_AT_EXIT };
+
+	reach_write_status(lar->base, &result);
+}
+
+/* Why the threads were not stopped. */
+static void say_not_stopped(const struct snapshot *s, uint32_t threads)
+{
+	if (s->debugger)
+		say(s, LAR_LEAKSCAN_DEBUGGED, s->debugger);
+	else if (!snapshot_count()) /* there may be one alone */
+		say(s, LAR_LEAKSCAN_PROC, ENOENT);
+	else
+		say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
+}
+
 /* A fork that the program's handlers do not see. The child's end sends no signal. */
 static long fork_quietly(void)
 {
@@ -295,6 +317,9 @@ static int stop_others(struct snapshot *s, struct inuse **closed)
 {
 	int result = snapshot_stop(s);
 
+	s->debugger = result && result != -ETIMEDOUT ? snapshot_debugger() : 0;
+	if (s->debugger)
+		return result;
 	/* one that could be asked and did not come, in a vfork() perhaps, comes for no signal
 	 * either */
 	if (!result || result == -ETIMEDOUT)
@@ -312,7 +337,7 @@ static uint32_t take(struct snapshot *s, uint32_t threads)
 	if (threads > 1 && stop_others(s, &closed)) {
 		open_again(&closed);
 		atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);
-		say(s, LAR_LEAKSCAN_THREADS, s->refused ? s->refused : threads - 1);
+		say_not_stopped(s, threads);
 		return 0;
 	}
 	pid = copy(s, u);
@@ -516,6 +541,8 @@ static bool try_at_exit(enum lar_leakscan_status status, bool inplace, uint64_t 
 	struct snapshot *s = begin(LAR_LEAKSCAN_AT_EXIT, frame, registers, 6, inplace, &threads);
 	bool done = true;
 
+	if (!s && !inplace)
+		say_no_memory();
 	if (!s)
 		return !inplace;
 	leave_libc(s, frame);

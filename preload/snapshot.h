@@ -76,8 +76,9 @@ struct snapshot {
 	uint64_t argument[SNAPSHOT_ARGUMENTS]; /* of threads that are not running yet */
 	/* between the asking thread and whoever stops the others */
 	_Atomic uint32_t phase;
-	uint32_t refused; /* threads that could not be stopped */
-	bool late;	  /* ... in time */
+	uint32_t refused;  /* threads that could not be stopped */
+	uint32_t debugger; /* who has them */
+	bool late;	   /* ... in time */
 	uint32_t pid, tid;
 	uint32_t tracer; /* the process that stops threads; 0 = none */
 	bool restricted; /* it needs a permission */

@@ -35,6 +35,12 @@ int snapshot_stop(struct snapshot *s);
  * The same by a signal that the program does not use, where tracing is not allowed. Calls that
  * signals interrupt and that are not made anew (restart.h) return early in the threads it stops.
  */
+/*
+ * The process that traces this one, or 0: one that stops it for each signal and asks a person, as
+ * debuggers do. strace lets them pass.
+ */
+uint32_t snapshot_debugger(void);
+
 int snapshot_stop_by_signal(struct snapshot *s);
 void snapshot_resume_by_signal(struct snapshot *s);
 

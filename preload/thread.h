@@ -154,6 +154,8 @@ struct held {
 		uint64_t mine;		     /* what is there when this thread has taken it last */
 	} life[LAR_SLOT_LOCK_CELLS];	     /* by cell; see locklife.h */
 	uint32_t order[LAR_SLOT_LOCK_CELLS]; /* by cell: what was held when it was taken last */
+	uint32_t
+		looked[LAR_SLOT_LOCK_CELLS]; /* by cell: acquisitions when it was in the way last */
 	uint32_t seen[ORDER_SEEN];	     /* of which an event tells */
 	uint32_t cells;			     /* in use */
 	uint32_t far;			     /* cells behind the first places of their lock */

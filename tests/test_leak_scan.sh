@@ -5,7 +5,7 @@
 # as themselves and, where LeakSanitizer can be had, compiled with it and run without us.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
-need jq python3
+need jq python3 gdb gcc
 corpus=$victims/leak_corpus
 
 classes() { # TRACE -> "DEFINITE/BLOCKS INDIRECT/BLOCKS"
@@ -273,6 +273,56 @@ same "off: why" "it was off, or the process ended by _exit" "$(why "$(trace_of o
 same "exec: why" "the process became another program " "$(why "$(trace_of execs)")"
 same "sampled" 'no scan: allocations were sampled: not all blocks are known' \
 	"$(classes "$(trace_of sampled)")"
+
+# Who is debugged is stopped by no signal: the debugger would show it, and wait for a word.
+cat >debugged.c <<'END'
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *wait_on(void *arg)
+{
+	free(malloc(10));
+	pause();
+	return arg;
+}
+int main(void)
+{
+	pthread_t id;
+	for (int i = 0; i < 3; i++)
+		pthread_create(&id, NULL, wait_on, NULL);
+	usleep(100000);
+	return 3;
+}
+END
+gcc -g -w -pthread -o debugged debugged.c
+for recorded in no yes; do
+	set -- -ex "set env LARIAT_OUTPUT $work/debugged.lariat" -ex 'set env LARIAT_QUIET 1'
+	[ $recorded = no ] || set -- "$@" -ex "set env LD_PRELOAD $lib"
+	gdb -q -nx -batch "$@" -ex 'set startup-with-shell off' -ex run ./debugged >gdb.out 2>&1
+	same "debugged, recorded: $recorded" '1 0' "$(grep -c 'exited with code 03' gdb.out) $(
+		grep -c 'received signal' gdb.out)"
+done
+same "debugged" 'no scan: a debugger had the threads (process N)' \
+	"$(classes "$work/debugged.lariat" | sed 's/process [0-9]*/process N/')"
+# A process with as many mappings as it may have cannot be looked through, and says so.
+cat >maps.c <<'END'
+#include <stdlib.h>
+#include <sys/mman.h>
+int main(void)
+{
+	void *volatile lost = malloc(10);
+	int i = 0;
+	while (mmap(NULL, 4096, i++ % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	       MAP_FAILED)
+		;
+	return lost ? 3 : 4;
+}
+END
+gcc -g -w -O1 -o maps maps.c
+options=
+record maps ./maps
+same "no mapping left: exit status" 3 "$(status_of maps)"
+same "no mapping left" 'no scan: there was no memory for it' "$(classes "$(trace_of maps)")"
 same "off: the gate cannot tell" 4 "$("$lariat" gate "$(trace_of off)" >gate.out 2>&1; echo $?)"
 
 finish

@@ -4,6 +4,8 @@
 # Locks that a thread takes from more places than have their figures side by side: each place keeps
 # its own, as long as there is room for that; where there is none the sums are right, and places
 # that are used now come to have theirs.
+# And of more locks than there is room for, all figures of each are right, and those that are taken
+# often keep their place.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
@@ -27,4 +29,27 @@ for how in "" wrap; do
 		select(.lock == $two and (.function | startswith("place")))] |
 		[length, (map(.acquisitions) | add) > 7000] | tojson')"
 done
+
+for how in "" wrap; do
+	options=${how:+LARIAT_SIZE=1M}
+	name=many$how
+	record "$name" "$victims/lock_many" $how
+	same "$name: exit status" 0 "$(status_of "$name")"
+	same "$name: as many holds as acquisitions, of each lock and of all" '[100000,0]' \
+		"$(field "$name" '[(.locks.locks | map(.acquisitions) | add),
+		([.locks.locks[] | select(.acquisitions != .hold_ns.count)] | length)] | tojson')"
+	same "$name: those that are taken often" 8 \
+		"$(field "$name" '[.locks.locks[] | select(.acquisitions == 10000)] | length')"
+done
+same "each lock that is taken in turns" '[400,50,50]' "$(field many '[.locks.locks[] |
+	select(.acquisitions != 10000).acquisitions] | [length, min, max] | tojson')"
+
+# what is made room for tells its sum: those of a place that is kept are few
+"$lariat" dump "$(trace_of many)" | jq -c 'select(.kind == "locksum") | .address' >sums
+field many '.locks.locks[] | select(.acquisitions == 10000).lock' | sort >often
+same "locks that are taken often" 8 "$(grep -c 0x often)"
+printf '%s\n' "$(jq -r . sums)" | awk '{ printf "0x%x\n", $1 }' | sort >sums.hex
+same "their sums are few" true \
+	"$([ "$(join sums.hex often | grep -c .)" -lt 400 ] && echo true)"
+same "the others' are many" true "$([ "$(grep -c . sums.hex)" -gt 10000 ] && echo true)"
 finish

@@ -285,6 +285,10 @@ LARIAT_SAMPLE=1M record sampled ./long twice
 same "sampled: found" '1 0 0 0' "$(counts sampled)"
 LARIAT_SAMPLE=1K record sampled1 "$victim" right
 same "sampled: no alarm" '0 0 0 0' "$(counts sampled1)"
+LARIAT_SAMPLE=1 record sampled2 ./long twice
+same "all sampled: found" '1 0 0 0' "$(counts sampled2)"
+LARIAT_SAMPLE=1 record sampled3 "$victim" right
+same "all sampled: no alarm" '0 0 0 0' "$(counts sampled3)"
 
 ### at the top of a report
 same "the report begins with them" '! Wrong frees: 1 block freed twice. See below.' \

@@ -41,6 +41,42 @@ near() {
 	done < <(truth "$1")
 }
 
+### Of blocks that are all sampled each free is seen, however often they change.
+cat >each.c <<'END'
+#include <stdlib.h>
+static void *kept[4000];
+int main(void)
+{
+	unsigned r = 1;
+
+	for (int i = 0; i < 200000; i++) {
+		void **p = &kept[(r = r * 1103515245 + 12345) >> 8 & 2047], *aligned;
+		size_t size = 64 + (r >> 12) % 400;
+
+		if (r >> 30 == 0 && *p) {
+			free(*p);
+			*p = NULL;
+		} else if (r >> 30 == 1 && !*p) {
+			*p = calloc(1, size);
+		} else {
+			*p = realloc(*p, size);
+		}
+		if (i % 100 == 0 && !posix_memalign(&aligned, 64, size))
+			free(aligned);
+	}
+	for (int i = 0; i < 1000; i++)
+		free(kept[i]);
+	return 0;
+}
+END
+gcc -g -O1 -w -o each each.c
+figures='.heap | [.allocations, .allocated_bytes, .frees, .freed_bytes, .live_blocks, .live_bytes,
+	.unpaired_frees, .implied_frees]'
+LARIAT_SAMPLE=0 record each0 ./each
+LARIAT_SAMPLE=1 record each1 ./each
+same "all sampled: as all recorded" "$(field each0 "$figures")" "$(field each1 "$figures")"
+same "all sampled: some are left" true "$(field each1 '.heap.live_blocks > 500')"
+
 options="LARIAT_SAMPLE=64K LARIAT_RECORD=heap"
 # shellcheck disable=SC2086 # words
 for run in one two three; do

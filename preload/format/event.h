@@ -158,6 +158,8 @@ enum {
 	LAR_LOCK_UNOWNED = 8,  /* an unlock by a thread that does not hold it */
 	LAR_LOCK_NO_CELL = 16, /* an acquisition that no LOCKSUM counts */
 	LAR_LOCK_HELD = 32,    /* a long hold that is over */
+	/* LOCKSUM */
+	LAR_LOCKSUM_ONE = 1, /* one hold alone, of the ticks held: no LOCKHOLDS tells of it */
 	/* LOCKORDER, in its last field */
 	LAR_ORDER_SHARED = 1,	   /* it is to be shared with others */
 	LAR_ORDER_HELD_SHARED = 2, /* the held one is */

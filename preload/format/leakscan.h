@@ -32,6 +32,7 @@ enum lar_leakscan_status {
 	LAR_LEAKSCAN_SIGNAL = 13,   /* a signal came that ends the process: detail is its number */
 	LAR_LEAKSCAN_FORKED = 14,   /* not wanted in a fork of a recorded process */
 	LAR_LEAKSCAN_LARGE = 15,    /* too much memory is mapped: detail is how many GiB */
+	LAR_LEAKSCAN_DEBUGGED = 16, /* a debugger, process detail, has the threads */
 };
 
 enum lar_leakscan_flags {

@@ -93,8 +93,9 @@ static inline void add_first(uint32_t thread, uint32_t lock)
 static inline void add_sum(uint32_t thread, uint32_t lock)
 {
 	struct ft_event *e;
+	unsigned holds = any(4);
 
-	if (any(3)) {
+	if (holds > 1) {
 		e = add(LAR_EV_LOCKHOLDS, 0, lock_call(lock), thread);
 		e->field[1] = 0x1000 + lock;
 		e->field[2] = cell[thread][lock].caller;
@@ -102,7 +103,7 @@ static inline void add_sum(uint32_t thread, uint32_t lock)
 		e->field[4 + any(3)] = 7 | (uint64_t)any(500) << 16;
 		e->field[5] = (uint64_t)any(9) << 48;
 	}
-	e = add(LAR_EV_LOCKSUM, 0, lock_call(lock), thread);
+	e = add(LAR_EV_LOCKSUM, holds ? 0 : LAR_LOCKSUM_ONE, lock_call(lock), thread);
 	e->field[1] = 0x1000 + lock;
 	e->field[2] = cell[thread][lock].acquisitions;
 	e->field[3] = any(10000);

@@ -4,6 +4,7 @@
  * A program with a malloc and free of its own, which the operators of libstdc++ reach: they count,
  * and end the program when they are given what is not theirs.
  */
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -66,6 +67,16 @@ int main()
 	for (int i = 0; i < 200; i++) {
 		std::vector<std::string> list;
 		char *text = strdup("what libc allocates");
+		void *volatile grown = malloc(100);
+		volatile std::size_t most = SIZE_MAX / 2;
+
+		memset(grown, i, 100);
+		grown = reallocarray(grown, 50, 8); /* libc's, of our realloc */
+		if (!grown || static_cast<char *>(grown)[99] != static_cast<char>(i))
+			return 1;
+		free(grown);
+		if (reallocarray(text, most, 4))
+			return 1;
 
 		list.push_back(std::string(static_cast<std::size_t>(i) + 20, 'x'));
 		list.push_back("another one, which is too long for the object");
