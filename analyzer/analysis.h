@@ -130,7 +130,7 @@ const char *analysis_end_name(const struct analysis *a);
 struct ranking {
 	uint32_t *index;
 	uint32_t count; /* entries that match --filter and are worth listing */
-	uint32_t shown; /* of which the first --limit */
+	uint32_t shown; /* of which `index` has the first --limit */
 };
 
 /* An array of figures to rank. */
@@ -141,7 +141,6 @@ struct rankable {
 	const struct sort_key *keys; /* for --sort; the first is used when it names none of them */
 	const struct sites *sites;   /* of the array's elements, for --filter; NULL = no filter */
 	size_t site_of;		     /* offset of a uint32_t: an element's site; 0 = its index */
-	const bool *left_out;	     /* elements that are not to be listed; NULL = none */
 	size_t needed;		     /* offset of a uint64_t; elements with 0 there are left out */
 };
 #define RANK_ALL SIZE_MAX

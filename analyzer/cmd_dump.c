@@ -170,6 +170,7 @@ static void put_flags(struct dump *d, const struct event *e)
 		{ LAR_EV_LOCK, LAR_LOCK_UNOWNED, "unowned" },
 		{ LAR_EV_LOCK, LAR_LOCK_NO_CELL, "no_cell" },
 		{ LAR_EV_LOCK, LAR_LOCK_HELD, "held" },
+		{ LAR_EV_LOCKSUM, LAR_LOCKSUM_ONE, "one_hold" },
 		{ LAR_EV_IO, LAR_IO_NO_TARGET, "no_target" },
 		{ LAR_EV_TICK, LAR_TICK_MOST, "most" },
 		{ LAR_EV_THREAD_CREATE, LAR_THREAD_DETACHED, "detached" },

@@ -159,7 +159,7 @@ static void replay(const struct lines *l, struct heap_model *m, const struct tra
 	}
 	if (until_ns >= m->line->end_ns)
 		timeline_advance(m->line, until_ns, &last);
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+	for (uint32_t i = 0; i < m->sites_ready; i++)
 		series_note(&m->site[i].line, m->line, m->site[i].live_bytes);
 }
 

@@ -146,7 +146,7 @@ static int load_block(struct heap_model *m, const struct checkpoint *c, const ui
 /* Where there was no room for the blocks themselves, their sums are known. */
 static void add_unlisted(struct heap_model *m)
 {
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++) {
+	for (uint32_t i = 0; i < m->sites_ready; i++) {
 		struct heap_site *s = &m->site[i];
 		uint64_t blocks = s->allocations - s->frees;
 		uint64_t bytes = s->allocated_bytes - s->freed_bytes;

@@ -15,6 +15,7 @@ void heap_model_init(struct heap_model *m, const struct site_rule *rule, uint64_
 	memset(m, 0, sizeof(*m));
 	sites_init(&m->sites, rule);
 	sites_init(&m->map_sites, rule);
+	m->map_sites.few = true;
 	m->since_ns = since_ns;
 }
 
@@ -26,7 +27,7 @@ static void site_fini(struct heap_site *s)
 
 void heap_model_fini(struct heap_model *m)
 {
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++)
+	for (uint32_t i = 0; i < m->sites_ready; i++)
 		site_fini(&m->site[i]);
 	free(m->site);
 	free(m->map_site);
@@ -100,11 +101,14 @@ void heap_model_last(struct heap_model *m, uint32_t thread, uint64_t address)
 static __attribute__((noinline)) int sites_set_up(struct heap_model *m, uint32_t last)
 {
 	if (last == SITE_NONE ||
-	    array_reserve((void **)&m->site, &m->site_size, last, sizeof(*m->site)))
+	    (last >= m->site_size &&
+	     array_grow_raw((void **)&m->site, &m->site_size, last, sizeof(*m->site))))
 		return -ENOMEM;
 	for (; m->sites_ready <= last; m->sites_ready++) {
-		histogram_init(&m->site[m->sites_ready].lifetime, HISTOGRAM_COARSE);
-		m->site[m->sites_ready].size_min = UINT64_MAX;
+		struct heap_site *s = &m->site[m->sites_ready];
+
+		*s = (struct heap_site){ .size_min = UINT64_MAX };
+		histogram_init(&s->lifetime, HISTOGRAM_COARSE);
 	}
 	return 0;
 }
@@ -431,7 +435,7 @@ void heap_model_finish(struct heap_model *m)
 	ROUND_ALL(m, &m->total);
 	sampling_round(&m->sampling, &m->total.implied_frees);
 	sampling_round(&m->sampling, &m->total.reallocations);
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++) {
+	for (uint32_t i = 0; i < m->sites_ready; i++) {
 		struct heap_site *s = &m->site[i];
 
 		site_keep_peak(m, s);

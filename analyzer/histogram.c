@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEW	    16u /* values of one bucket that are counted without an array */
+#define FEW_BUCKETS 32u /* with fewer, a histogram grows by a few */
+
 void histogram_init(struct histogram *h, unsigned bits)
 {
 	memset(h, 0, sizeof(*h));
@@ -13,8 +16,9 @@ void histogram_init(struct histogram *h, unsigned bits)
 
 void histogram_fini(struct histogram *h)
 {
-	free(h->bucket);
-	h->bucket = NULL;
+	if (h->length)
+		free(h->bucket);
+	h->only = 0;
 	h->length = 0;
 }
 
@@ -30,27 +34,26 @@ static uint64_t bucket_middle(unsigned bucket, unsigned bits)
 	return low + (((uint64_t)1 << exponent) >> 1);
 }
 
-/* Makes room for `bucket`, with some to spare on the side that grew. */
+/* Makes room for `bucket`, with some to spare on the side that grew. There is room for one already.
+ */
 static bool window_grow(struct histogram *h, unsigned bucket)
 {
-	unsigned spare = 2u << h->bits;
-	unsigned first = h->first, end = h->first + h->length;
+	unsigned length = h->length ? h->length : 1;
+	unsigned spare = length < FEW_BUCKETS ? (1u << h->bits) / 2 : 2u << h->bits;
+	unsigned first = h->first, end = h->first + length;
 	uint64_t *grown;
 
-	if (!h->length) {
+	if (bucket < first)
 		first = bucket > spare ? bucket - spare : 0;
+	else if (bucket >= end)
 		end = bucket + spare;
-	} else if (bucket < first) {
-		first = bucket > spare ? bucket - spare : 0;
-	} else {
-		end = bucket + spare;
-	}
 	grown = calloc(end - first, sizeof(*grown));
 	if (!grown)
 		return false;
+	memcpy(grown + (h->first - first), h->length ? h->bucket : &h->only,
+	       length * sizeof(*grown));
 	if (h->length)
-		memcpy(grown + (h->first - first), h->bucket, h->length * sizeof(*grown));
-	free(h->bucket);
+		free(h->bucket);
 	h->bucket = grown;
 	h->first = (uint16_t)first;
 	h->length = (uint16_t)(end - first);
@@ -59,6 +62,11 @@ static bool window_grow(struct histogram *h, unsigned bucket)
 
 static void bucket_add(struct histogram *h, unsigned bucket, uint64_t count)
 {
+	if (!h->length && (!h->only || (bucket == h->first && h->only + count <= FEW))) {
+		h->first = (uint16_t)bucket;
+		h->only += count;
+		return;
+	}
 	/* below `first` wraps around and is too large as well */
 	if (bucket - h->first >= h->length && !window_grow(h, bucket)) {
 		h->truncated = 1;
@@ -110,11 +118,22 @@ void histogram_add_bucket(struct histogram *h, unsigned bucket, uint64_t count)
 		bucket_add(h, bucket, count);
 }
 
+/* What is in bucket first + i, of as many as has buckets_of(). */
+static uint64_t in_bucket(const struct histogram *h, unsigned i)
+{
+	return h->length ? h->bucket[i] : h->only;
+}
+
+static unsigned buckets_of(const struct histogram *h)
+{
+	return h->length ? h->length : h->only != 0;
+}
+
 void histogram_merge(struct histogram *h, const struct histogram *from)
 {
 	histogram_add_sums(h, from, 1);
-	for (unsigned i = 0; i < from->length; i++)
-		histogram_add_bucket(h, from->first + i, from->bucket[i]);
+	for (unsigned i = 0; i < buckets_of(from); i++)
+		histogram_add_bucket(h, from->first + i, in_bucket(from, i));
 }
 
 uint64_t histogram_quantile(const struct histogram *h, unsigned parts_per_thousand)
@@ -130,8 +149,8 @@ uint64_t histogram_quantile(const struct histogram *h, unsigned parts_per_thousa
 		return h->min;
 	if (rank >= h->count)
 		return h->max;
-	for (unsigned i = 0; i < h->length; i++) {
-		seen += h->bucket[i];
+	for (unsigned i = 0; i < buckets_of(h); i++) {
+		seen += in_bucket(h, i);
 		if (seen < rank)
 			continue;
 		middle = bucket_middle(h->first + i, h->bits);

@@ -2,7 +2,8 @@
 /*
  * Log-linear histogram of 64-bit values: exact count, sum, least and most; quantiles within one
  * part in 2^(bits + 1). Zeroed memory and histogram_init() make one; only the range of buckets in
- * use takes memory. One thread at a time.
+ * use takes memory, and a few values of one bucket take none: many histograms have no more. One
+ * thread at a time.
  */
 #ifndef LARIAT_HISTOGRAM_H
 #define LARIAT_HISTOGRAM_H
@@ -12,7 +13,10 @@
 
 struct histogram {
 	uint64_t count, sum, min, max; /* the sum stops at UINT64_MAX */
-	uint64_t *bucket;	       /* buckets first .. first + length - 1 */
+	union {
+		uint64_t *bucket; /* buckets first .. first + length - 1 */
+		uint64_t only;	  /* without a length: values in bucket `first`, all there are */
+	};
 	uint16_t first, length;
 	uint8_t bits;	   /* each power of two is cut into 2^bits buckets */
 	uint8_t truncated; /* memory ran out: quantiles leave values out, all else is exact */

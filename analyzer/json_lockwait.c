@@ -2,6 +2,7 @@
 /* Who waited for whom, who waits, and the order of locks, of a JSON report. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lock_findings.h"
 #include "report_json.h"
@@ -28,23 +29,36 @@ static json_t *holder_json(struct analysis *a, const struct lock_blame *b)
 	return o;
 }
 
+/* Enters one into the list of those that were waited for longest; returns how many are in it. */
+static unsigned blame_enter(const struct lock_blame *all, uint32_t *best, unsigned count,
+			    uint32_t i)
+{
+	unsigned at = count < BLAMED_MOST ? count : BLAMED_MOST;
+
+	while (at && all[best[at - 1]].ticks < all[i].ticks)
+		at--;
+	if (at == BLAMED_MOST)
+		return count;
+	count += count < BLAMED_MOST;
+	memmove(&best[at + 1], &best[at], (count - 1 - at) * sizeof(*best));
+	best[at] = i;
+	return count;
+}
+
 json_t *json_blamed(struct analysis *a, uint32_t site)
 {
+	const struct lock_waits *w = &a->locks->waits;
+	uint32_t best[BLAMED_MOST];
 	json_t *list = json_array();
-	struct ranking r;
-	unsigned shown = 0;
+	unsigned count = 0;
 
-	if (!a->locks->site[site].f.contended || lock_rank_blame(a, &r))
+	if (!a->locks->site[site].f.contended)
 		return list;
-	for (uint32_t i = 0; i < r.count && shown < BLAMED_MOST; i++) {
-		const struct lock_blame *b = &a->locks->waits.blame[r.index[i]];
-
-		if (b->waits != site)
-			continue;
-		json_array_append_new(list, holder_json(a, b));
-		shown++;
-	}
-	ranking_fini(&r);
+	for (uint32_t i = 0; i < w->blame_map.count; i++)
+		if (w->blame[i].waits == site)
+			count = blame_enter(w->blame, best, count, i);
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, holder_json(a, &w->blame[best[i]]));
 	return list;
 }
 

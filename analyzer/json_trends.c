@@ -24,7 +24,7 @@ static json_t *site_trend_json(struct analysis *a, uint32_t i)
 {
 	json_t *o = json_object();
 
-	json_set_site(a, o, &a->heap->sites, i);
+	json_set_site(a, o, &a->heap->sites, a->trends.site[i].site);
 	set_trend(o, &a->trends.site[i]);
 	return o;
 }

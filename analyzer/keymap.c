@@ -62,10 +62,10 @@ void keymap_fini(struct keymap *m)
 	memset(m, 0, sizeof(*m));
 }
 
-int array_grow(void **array, uint32_t *size, uint32_t index, uint32_t element_size)
+int array_grow_raw(void **array, uint32_t *size, uint32_t index, uint32_t element_size)
 {
 	uint64_t wanted = *size ? *size : 16;
-	char *grown;
+	void *grown;
 
 	while (wanted <= index)
 		wanted *= 2;
@@ -74,8 +74,18 @@ int array_grow(void **array, uint32_t *size, uint32_t index, uint32_t element_si
 	grown = reallocarray(*array, wanted, element_size);
 	if (!grown)
 		return -ENOMEM;
-	memset(grown + (size_t)*size * element_size, 0, (wanted - *size) * element_size);
 	*array = grown;
 	*size = (uint32_t)wanted;
 	return 0;
+}
+
+int array_grow(void **array, uint32_t *size, uint32_t index, uint32_t element_size)
+{
+	uint32_t before = *size;
+	int err = array_grow_raw(array, size, index, element_size);
+
+	if (!err)
+		memset((char *)*array + (size_t)before * element_size, 0,
+		       (size_t)(*size - before) * element_size);
+	return err;
 }

@@ -54,6 +54,9 @@ void keymap_fini(struct keymap *m);
 /* The slow path of array_reserve(). */
 int array_grow(void **array, uint32_t *size, uint32_t index, uint32_t element_size);
 
+/* The same with new elements that hold anything: memory that is not needed yet is not touched. */
+int array_grow_raw(void **array, uint32_t *size, uint32_t index, uint32_t element_size);
+
 /*
  * Room for element `index` in an array that grows by doubling, new elements zeroed. *array may
  * move; *size counts elements. Returns 0 or -ENOMEM.

@@ -23,9 +23,9 @@ static struct suppression *match_site(struct analysis *a, struct suppressions *s
 
 static void take_out_trend(struct trends *t, uint32_t site)
 {
-	struct site_trend *st = &t->site[site];
+	struct site_trend *st = trends_of_site(t, site);
 
-	if (!st->listed)
+	if (!st || !st->listed)
 		return;
 	st->listed = 0;
 	t->verdicts[st->t.verdict]--;
@@ -40,10 +40,11 @@ int analysis_suppress(struct analysis *a, struct suppressions *s)
 	a->suppressed = calloc((size_t)m->sites.count + 1, sizeof(*a->suppressed));
 	if (!a->suppressed)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size; i++) {
+	for (uint32_t i = 0; i < m->sites_ready; i++) {
+		const struct site_trend *st = trends_of_site(&a->trends, i);
 		struct suppression *found;
 
-		if (!m->site[i].live_blocks && !a->trends.site[i].listed)
+		if (!m->site[i].live_blocks && !(st && st->listed))
 			continue;
 		found = match_site(a, s, i);
 		if (!found)

@@ -32,7 +32,7 @@ int heap_rank_sites(struct analysis *a, struct ranking *r)
 	const struct heap_model *m = a->heap;
 	struct rankable what = { .array = m->site,
 				 .stride = sizeof(*m->site),
-				 .count = m->sites.count,
+				 .count = m->sites_ready,
 				 .keys = heap_sort_keys,
 				 .sites = &m->sites,
 				 .needed = RANK_ALL };
@@ -67,7 +67,7 @@ int trend_rank_sites(struct analysis *a, struct ranking *r)
 				 .count = a->trends.count,
 				 .keys = trend_sort_keys,
 				 .sites = &a->heap->sites,
-				 .left_out = a->suppressed,
+				 .site_of = offsetof(struct site_trend, site),
 				 .needed = offsetof(struct site_trend, listed) };
 
 	return analysis_rank(a, &what, r);

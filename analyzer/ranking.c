@@ -81,34 +81,62 @@ static const struct sort_key *key_of(const struct cmd_context *c, const struct s
 	return keys;
 }
 
+/* The best so far: of long lists hardly anything is shown. */
+struct best {
+	struct ranked *list;
+	uint32_t count, room, wanted;
+	bool cut; /* the list was full: those behind the last of it were worse */
+};
+
+static void best_cut(struct best *b)
+{
+	qsort(b->list, b->count, sizeof(*b->list), by_key);
+	if (b->count > b->wanted)
+		b->count = b->wanted;
+	b->cut = true;
+}
+
+/* There is at least one place more than are wanted. */
+static void best_add(struct best *b, struct ranked one)
+{
+	if (b->cut && (!b->wanted || by_key(&one, &b->list[b->wanted - 1]) > 0))
+		return;
+	if (b->count == b->room)
+		best_cut(b);
+	b->list[b->count++] = one;
+}
+
+static int best_init(struct best *b, uint64_t wanted, uint32_t of)
+{
+	*b = (struct best){ .wanted = wanted < of ? (uint32_t)wanted : of };
+	b->room = b->wanted < of / 2 ? 2 * b->wanted + 1 : of + 1;
+	b->list = calloc(b->room, sizeof(*b->list));
+	return b->list ? 0 : -ENOMEM;
+}
+
 int analysis_rank(struct analysis *a, const struct rankable *what, struct ranking *out)
 {
 	const struct sort_key *key = key_of(a->context, what->keys);
-	struct ranked *list = calloc((size_t)what->count + 1, sizeof(*list));
-	uint32_t n = 0;
+	struct best best;
 
-	out->index = calloc((size_t)what->count + 1, sizeof(*out->index));
-	if (!list || !out->index) {
-		free(list);
-		free(out->index);
+	if (best_init(&best, a->context->limit, what->count))
 		return -ENOMEM;
-	}
+	out->count = 0;
 	for (uint32_t i = 0; i < what->count; i++) {
 		if (what->needed != RANK_ALL && !field_at(what, i, what->needed))
 			continue;
-		if (what->left_out && what->left_out[i])
-			continue;
 		if (what->sites && !analysis_site_matches(a, what->sites, site_of(what, i)))
 			continue;
-		list[n++] = (struct ranked){ field_at(what, i, key->offset), i };
+		out->count++;
+		best_add(&best, (struct ranked){ field_at(what, i, key->offset), i });
 	}
-	qsort(list, n, sizeof(*list), by_key);
-	for (uint32_t i = 0; i < n; i++)
-		out->index[i] = list[i].index;
-	free(list);
-	out->count = n;
-	out->shown = n < a->context->limit ? n : (uint32_t)a->context->limit;
-	return 0;
+	best_cut(&best);
+	out->shown = best.count;
+	out->index = calloc((size_t)out->shown + 1, sizeof(*out->index));
+	for (uint32_t i = 0; out->index && i < out->shown; i++)
+		out->index[i] = best.list[i].index;
+	free(best.list);
+	return out->index ? 0 : -ENOMEM;
 }
 
 void ranking_fini(struct ranking *r)

@@ -49,6 +49,8 @@ uint32_t sites_number_new(struct sites *s, uint32_t stack, uint32_t thread)
 
 	if (s->rule.by_thread)
 		return site_of_key(s, thread, stack, thread);
+	if (s->few && !s->rule.group)
+		return site_of_key(s, stack, stack, thread);
 	if (array_reserve((void **)&s->of_stack, &s->stack_size, stack, sizeof(*s->of_stack)))
 		return SITE_NONE;
 	if (s->of_stack[stack])

@@ -33,16 +33,18 @@ struct site_rule {
 
 struct sites {
 	struct site_rule rule;
+	bool few;	      /* so that the stack is a key, too, where it is no group */
 	uint32_t *of_stack;   /* site + 1, 0 = not met yet */
 	uint32_t stack_size;  /* elements of of_stack */
-	struct keymap groups; /* group or thread -> site */
+	struct keymap groups; /* group, thread or stack -> site */
 	uint32_t *stack;      /* per site: a stack of it, the first met */
 	uint32_t *thread;     /* per site: the thread that met it first */
 	uint32_t size, thread_size;
 	uint32_t count;
 };
 
-/* `rule` NULL = by stack. */
+/* `rule` NULL = by stack. Afterwards `few` may be set: it then takes no memory for the stacks that
+ * are no sites. */
 void sites_init(struct sites *s, const struct site_rule *rule);
 void sites_fini(struct sites *s);
 

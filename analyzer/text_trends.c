@@ -91,7 +91,7 @@ static void print_trends(struct analysis *a, const struct ranking *r, bool brief
 			table_cell(t, "-");
 		cell_bytes(t, st->growth_bytes);
 		cell_bytes(t, st->live_bytes);
-		text_site(a, t, &a->heap->sites, r->index[i], brief || !growing ? 1 : TEXT_CALLERS);
+		text_site(a, t, &a->heap->sites, st->site, brief || !growing ? 1 : TEXT_CALLERS);
 		if (growing && !brief) {
 			trend_detail(a, st, text, sizeof(text));
 			table_words(t, text);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOTS_SIZE  (2 * SERIES_SLOTS * sizeof(uint64_t))
 #define FIRST_SHIFT 12 /* 4 us: finer than any trend, and 50 halvings are 150 years */
 #define LAST_SHIFT  55
 
@@ -113,11 +114,11 @@ static void series_fold(struct series *s, unsigned halvings)
 	s->shift = (uint8_t)(s->shift + halvings);
 }
 
-/* The present slot is over, and `slots` more passed with the same value. */
-static void series_close(struct series *s, uint32_t to)
+/* The present slot is over, and those up to `to` passed with the same value. */
+static void series_close(struct series *s, uint32_t to, uint64_t *room)
 {
 	if (!s->slot && (s->min || s->value) && !s->truncated) {
-		s->slot = calloc((size_t)2 * SERIES_SLOTS, sizeof(*s->slot));
+		s->slot = room ? memset(room, 0, SLOTS_SIZE) : calloc(1, SLOTS_SIZE);
 		s->truncated = !s->slot;
 	}
 	if (s->slot) {
@@ -130,13 +131,15 @@ static void series_close(struct series *s, uint32_t to)
 	s->min = s->max = s->value;
 }
 
-void series_catch_up(struct series *s, const struct timeline *t)
+/* Its slots are in `room`, or in memory of its own where that is NULL. */
+static void catch_up(struct series *s, const struct timeline *t, uint64_t *room)
 {
 	uint32_t at = (t->count - 1) / TIMELINE_PER_SLOT;
 
 	if (s->epoch != t->epoch) {
 		/* the timeline was started again: only the value stays */
-		free(s->slot);
+		if (!room)
+			free(s->slot);
 		*s = (struct series){ .value = s->value, .min = s->value, .max = s->value };
 		s->epoch = t->epoch;
 		s->shift = FIRST_SHIFT;
@@ -144,21 +147,50 @@ void series_catch_up(struct series *s, const struct timeline *t)
 	if (s->shift < t->shift)
 		series_fold(s, t->shift - s->shift);
 	if (at > s->at)
-		series_close(s, at);
+		series_close(s, at, room);
 	s->stamp = t->stamp;
 }
 
-uint32_t series_read(struct series *s, const struct timeline *t, uint64_t *low, uint64_t *high)
+void series_catch_up(struct series *s, const struct timeline *t)
 {
+	catch_up(s, t, NULL);
+}
+
+/* As it would be if it had caught up. Most have nothing behind them: to read all of many takes no
+ * memory. */
+static struct series caught_up(const struct series *s, const struct timeline *t, uint64_t *room)
+{
+	struct series now = *s;
+
+	if (s->slot)
+		now.slot = memcpy(room, s->slot, SLOTS_SIZE);
 	if (s->stamp != t->stamp)
-		series_catch_up(s, t);
-	for (uint32_t i = 0; i < s->at; i++) {
-		low[i] = s->slot ? s->slot[i] : 0;
-		high[i] = s->slot ? s->slot[SERIES_SLOTS + i] : 0;
+		catch_up(&now, t, room);
+	return now;
+}
+
+uint32_t series_read(const struct series *s, const struct timeline *t, uint64_t *low,
+		     uint64_t *high)
+{
+	uint64_t room[2 * SERIES_SLOTS];
+	struct series now = caught_up(s, t, room);
+
+	for (uint32_t i = 0; i < now.at; i++) {
+		low[i] = now.slot ? now.slot[i] : 0;
+		high[i] = now.slot ? now.slot[SERIES_SLOTS + i] : 0;
 	}
-	low[s->at] = s->min;
-	high[s->at] = s->max;
-	return s->at + 1;
+	low[now.at] = now.min;
+	high[now.at] = now.max;
+	return now.at + 1;
+}
+
+bool series_held(const struct series *s, const struct timeline *t)
+{
+	uint64_t room[2 * SERIES_SLOTS];
+
+	if (s->slot || !s->value || s->stamp == t->stamp)
+		return s->slot != NULL;
+	return caught_up(s, t, room).slot != NULL;
 }
 
 void series_fini(struct series *s)

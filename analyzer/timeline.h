@@ -113,7 +113,11 @@ static inline void series_rose(struct series *s, const struct timeline *t, uint6
  * Least and most of each slot up to now, into arrays of SERIES_SLOTS; returns how many there are.
  * The last one is as yet incomplete.
  */
-uint32_t series_read(struct series *s, const struct timeline *t, uint64_t *low, uint64_t *high);
+uint32_t series_read(const struct series *s, const struct timeline *t, uint64_t *low,
+		     uint64_t *high);
+
+/* Was it ever not 0 where one slot ends and the next begins? */
+bool series_held(const struct series *s, const struct timeline *t);
 
 void series_fini(struct series *s);
 

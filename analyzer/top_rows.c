@@ -170,7 +170,7 @@ static int update_heap(struct top_rows *rows, struct top_process *p)
 	const struct heap_model *m = p->a->heap;
 	int err = 0;
 
-	for (uint32_t i = 0; i < m->sites.count && i < m->site_size && !err; i++) {
+	for (uint32_t i = 0; i < m->sites_ready && !err; i++) {
 		const struct heap_site *s = &m->site[i];
 		uint64_t v[TOP_VALUES] = { s->live_bytes, s->live_blocks, s->allocations,
 					   s->allocated_bytes };

@@ -115,7 +115,7 @@ static void set_order(struct site_trend *st, uint64_t limit, uint64_t held)
 /* Some of the sites; what is in common is only looked at. */
 struct part {
 	const struct trends *t;
-	struct heap_model *m;
+	const struct heap_model *m;
 	const struct trends_options *o;
 	uint64_t unknown;
 	uint32_t from, to;
@@ -128,13 +128,10 @@ static void judge_site(struct part *p, uint32_t i)
 	uint64_t low[SERIES_SLOTS], high[SERIES_SLOTS];
 	struct trend_input in = { low, high, t->slots, (double)t->slot_ns / 1e9, 0, 0 };
 	struct site_trend *st = &t->site[i];
-	struct heap_site *s = &p->m->site[i];
+	const struct heap_site *s = &p->m->site[st->site];
 	uint32_t n = series_read(&s->line, p->m->line, low, high);
 
 	st->live_bytes = s->live_bytes;
-	st->eta_s = -1;
-	if (!s->line.slot)
-		return;
 	in.count = n < t->slots ? n : t->slots;
 	in.grain = grain_of(p->m->sampling.period, s->allocated_bytes, s->allocations);
 	in.gone = (double)(s->allocated_bytes - s->live_bytes);
@@ -160,15 +157,14 @@ static void *judge_part(void *arg)
 }
 
 /* Every site by itself, on two processors where there are many; then what they come to. */
-static void judge_sites(struct trends *t, struct heap_model *m, uint64_t unknown,
+static void judge_sites(struct trends *t, const struct heap_model *m, uint64_t unknown,
 			const struct trends_options *o)
 {
-	uint32_t count = t->count < m->site_size ? t->count : m->site_size;
-	struct part first = { t, m, o, unknown, 0, count, 0 }, second = first;
+	struct part first = { t, m, o, unknown, 0, t->count, 0 }, second = first;
 	pthread_t thread;
 
-	second.from = count / 2;
-	if (count >= MANY_SITES && processors_several() &&
+	second.from = t->count / 2;
+	if (t->count >= MANY_SITES && processors_several() &&
 	    !pthread_create(&thread, NULL, judge_part, &second)) {
 		first.to = second.from;
 		judge_part(&first);
@@ -177,11 +173,9 @@ static void judge_sites(struct trends *t, struct heap_model *m, uint64_t unknown
 		judge_part(&first);
 	}
 	t->doubtful = first.doubtful + second.doubtful;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < t->count; i++) {
 		const struct site_trend *st = &t->site[i];
 
-		if (!m->site[i].line.slot)
-			continue;
 		t->verdicts[st->t.verdict]++;
 		if (st->t.verdict == TREND_GROWING)
 			t->growing_per_s += st->t.slope_per_s;
@@ -216,25 +210,51 @@ static void judge_process(struct trends *t, const struct heap_model *m, uint64_t
 	set_order(&t->process, o->limit_bytes, t->held_bytes);
 }
 
-int trends_make(struct trends *t, struct heap_model *m, const struct trends_options *o)
+/* A trace may have millions, nearly all of which let go of what they get. */
+static int list_sites(struct trends *t, const struct heap_model *m)
+{
+	uint32_t sites = m->sites_ready, n = 0;
+
+	for (uint32_t i = 0; i < sites; i++)
+		n += series_held(&m->site[i].line, m->line);
+	t->site = calloc((size_t)n + 1, sizeof(*t->site));
+	if (!t->site)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < sites && t->count < n; i++)
+		if (series_held(&m->site[i].line, m->line))
+			t->site[t->count++].site = i;
+	return 0;
+}
+
+int trends_make(struct trends *t, const struct heap_model *m, const struct trends_options *o)
 {
 	uint64_t unknown;
 
 	memset(t, 0, sizeof(*t));
-	t->site = calloc((size_t)m->sites.count + 1, sizeof(*t->site));
-	if (!t->site)
-		return -ENOMEM;
-	t->count = m->sites.count;
 	t->process.eta_s = -1;
 	t->held_bytes = m->tick.rss_bytes ? m->tick.rss_bytes : m->total.live_bytes + m->mapped_now;
 	if (!m->line)
 		return 0;
+	if (list_sites(t, m))
+		return -ENOMEM;
 	t->slots = slots_of_life(m->line, o->ended);
 	t->slot_ns = timeline_slot_ns(m->line);
 	unknown = unknown_frees(m->line, t->slots) + o->lost_events;
 	judge_sites(t, m, unknown, o);
 	judge_process(t, m, unknown, o);
 	return 0;
+}
+
+static int by_site(const void *key, const void *trend)
+{
+	uint32_t site = *(const uint32_t *)key, other = ((const struct site_trend *)trend)->site;
+
+	return site < other ? -1 : site > other;
+}
+
+struct site_trend *trends_of_site(const struct trends *t, uint32_t site)
+{
+	return t->count ? bsearch(&site, t->site, t->count, sizeof(*t->site), by_site) : NULL;
 }
 
 void trends_fini(struct trends *t)

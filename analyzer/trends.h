@@ -19,6 +19,7 @@ struct site_trend {
 	uint64_t growth_bytes;
 	uint64_t live_bytes;
 	double eta_s; /* until the limit is reached at this slope; < 0 = never, or unknown */
+	uint32_t site;
 };
 
 struct trends_options {
@@ -29,7 +30,8 @@ struct trends_options {
 };
 
 struct trends {
-	struct site_trend *site; /* as many as the heap model has sites */
+	/* of the sites that held something from one slot to the next; by site, ascending */
+	struct site_trend *site;
 	uint32_t count;
 	uint32_t verdicts[TREND_VERDICTS];
 	uint32_t doubtful; /* sites that would be growing, had no history been lost */
@@ -44,7 +46,10 @@ struct trends {
 #define TRENDS_LEAST_NS 1000000000ull
 
 /* After heap_model_finish(). Returns 0 or -ENOMEM; the result is to be given to trends_fini(). */
-int trends_make(struct trends *t, struct heap_model *m, const struct trends_options *o);
+int trends_make(struct trends *t, const struct heap_model *m, const struct trends_options *o);
 void trends_fini(struct trends *t);
+
+/* NULL = the site has none. */
+struct site_trend *trends_of_site(const struct trends *t, uint32_t site);
 
 #endif

@@ -25,6 +25,8 @@ is "the times that were put in" \
 is "causes" '.causes | map([.function, .caused_waits])' '[["slow",10],["quick",10]]' blame.lariat
 is "blamed by site" '.sites[0] | [.function, (.blamed | map(.function))]' \
 	'["wait_for_it",["slow","quick"]]' blame.lariat
+same "blamed by site, in a list of one" '[1,["slow","quick"]]' "$("$lariat" locks --limit 1 --format json \
+	blame.lariat | jq -c '.locks | [(.blame | length), (.sites[0].blamed | map(.function))]')"
 is "all of a wait is somebody's" '(.blame | map(.wait_ns) | add) - .totals.wait_ns | fabs < 100' \
 	true blame.lariat
 is "holds" '.sites | map(select(.function == "slow"))[0].hold_ns |

@@ -97,6 +97,18 @@ is "trace" '.trace | [.events_kept == .events_written, .events_overwritten, .eve
 	.blocks_damaged, .partial]' '[true,0,0,0,false]' report
 is "limit" '.heap | [(.sites | length), .site_count > 5, .allocations > 1100]' '[2,true,true]' \
 	alloc --limit 2
+# many sites of one call each: what is cut off is nothing that would come first
+record many perl -e 'my @l = map { { "key $_" => [$_, "x" x $_] } } 1 .. 2000; print scalar @l'
+for key in allocations allocated_bytes live_bytes; do
+	for n in 1 3 10 40; do
+		same "the first $n by $key" \
+			"$("$lariat" alloc --format json --limit 0 --sort $key "$(trace_of many)" |
+				jq -cS --argjson n $n '.heap | [.site_count, .sites[:$n]]' | md5sum)" \
+			"$("$lariat" alloc --format json --limit $n --sort $key "$(trace_of many)" |
+				jq -cS '.heap | [.site_count, .sites]' | md5sum)"
+	done
+done
+same "sites enough to cut" true "$(field many '.heap.site_count > 100')"
 for key in allocated_bytes allocations peak_bytes at_peak_bytes live_bytes live_blocks \
 	temporary_allocations frees; do
 	is "sorted by $key" ".heap.sites | map(.$key) | . == (sort | reverse) and .[0] > 0" true \

@@ -132,6 +132,45 @@ static void merging_is_adding(void **state)
 	histogram_fini(&b);
 }
 
+/* Most histograms of a large trace have a few values: they take no memory as long as these lie in
+ * one bucket, and tell the same as with more. */
+static void few_values(void **state)
+{
+	(void)state;
+	for (unsigned run = 0; run < 2000; run++) {
+		uint64_t value[40];
+		unsigned n = 1 + random_next() % 40, half = random_next() % n;
+		unsigned kinds = 1 + run % 3;
+		struct histogram h, a, b;
+		bool one_bucket = true;
+
+		histogram_init(&h, HISTOGRAM_COARSE);
+		histogram_init(&a, HISTOGRAM_COARSE);
+		histogram_init(&b, HISTOGRAM_COARSE);
+		for (unsigned i = 0; i < n; i++) {
+			value[i] = 1000 << 3 * (random_next() % kinds);
+			one_bucket &= value[i] == value[0];
+			histogram_add(&h, value[i]);
+			histogram_add(i < half ? &a : &b, value[i]);
+		}
+		if (n <= 16)
+			assert_int_equal(one_bucket, !h.length);
+		histogram_merge(&a, &b);
+		qsort(value, n, sizeof(*value), by_value);
+		assert_int_equal(h.count, n);
+		assert_int_equal(a.count, n);
+		for (unsigned q = 1; q < 1000; q++) {
+			uint64_t rank = (n * q + 999) / 1000;
+
+			assert_close(histogram_quantile(&h, q), value[rank - 1], 4);
+			assert_int_equal(histogram_quantile(&a, q), histogram_quantile(&h, q));
+		}
+		histogram_fini(&h);
+		histogram_fini(&a);
+		histogram_fini(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +178,7 @@ int main(void)
 		cmocka_unit_test(edges),
 		cmocka_unit_test(small_values_are_exact),
 		cmocka_unit_test(merging_is_adding),
+		cmocka_unit_test(few_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,9 +117,17 @@ static void passing_figures_take_no_slots(void **state)
 	}
 	assert_null(s.slot);
 	check(&s, false);
+	assert_false(series_held(&s, &t));
 	give(&s, 200000000, 70);
+	assert_false(series_held(&s, &t));
+	/* of the process, not of the series: to look at it takes no memory */
+	timeline_advance(&t, 300000000, &(struct timeline_sample){ .live_bytes = 70 });
+	assert_true(series_held(&s, &t));
+	check(&s, false);
+	assert_null(s.slot);
 	give(&s, 300000000, 80);
 	assert_non_null(s.slot);
+	assert_true(series_held(&s, &t));
 	check(&s, false);
 	series_fini(&s);
 }
