@@ -120,11 +120,13 @@ struct lar_enc_form {
 	uint64_t size; /* the usual one: that of the last such record */
 };
 
-/* What was last seen at an address. */
+/* What was last seen at an address, side by side in a line of the cache; zeros: nothing. */
 struct lar_enc_address {
 	uint64_t address;
-	uint32_t number; /* of the allocation, or of the free */
-	uint32_t mark;	 /* generation << 8 | size class; bit 7: given back */
+	uint32_t last; /* number of the allocation or free << 8 | size class; bit 7: given back */
+	/* the place of its last record in words << 8, its lar_net.balance in 8 bits, and
+	 * LAR_NET_FREED; 0: none */
+	uint32_t net;
 };
 
 /*
@@ -145,11 +147,9 @@ struct lar_encoder {
 	uint32_t victim;
 	uint32_t parts, part[LAR_ENC_PARTS]; /* of the last block: where each ends */
 	struct lar_enc_address address[LAR_ENC_BUCKETS][LAR_ENC_WAYS] __attribute__((aligned(64)));
-	/* With each: the place of its last record in words << 8, its lar_net.balance in 8 bits, and
-	 * LAR_NET_FREED; 0: none. */
-	uint32_t net[LAR_ENC_BUCKETS * LAR_ENC_WAYS];
-	uint32_t reuse[LAR_SIZE_CLASSES]; /* number of the free that the class will use next */
-	uint64_t last_addr;		  /* of A fields */
+	uint64_t used[LAR_ENC_BUCKETS / 64]; /* buckets with entries, a bit each */
+	uint32_t reuse[LAR_SIZE_CLASSES];    /* number of the free that the class will use next */
+	uint64_t last_addr;		     /* of A fields */
 	uint64_t last[LAR_EV_MAX][LAR_EVENT_MAX_FIELDS]; /* D fields */
 	uint32_t shape[LAR_ENC_SHAPES];
 	uint32_t kind_shape[LAR_EV_MAX]; /* the last one that was looked for, by kind */

@@ -163,6 +163,16 @@ static inline uint8_t *put_ra(struct lar_encoder *enc, uint8_t *p, uint64_t ra, 
 	return p;
 }
 
+/* Only what was entered: most buckets are of no event of a block. */
+static void addresses_forget(struct lar_encoder *enc)
+{
+	for (uint32_t i = 0; i < LAR_ENC_BUCKETS / 64; i++)
+		for (uint64_t left = enc->used[i]; left; left &= left - 1)
+			memset(enc->address[i * 64 + (uint32_t)__builtin_ctzll(left)], 0,
+			       sizeof(enc->address[0]));
+	memset(enc->used, 0, sizeof(enc->used));
+}
+
 static void encoder_reset(struct lar_encoder *enc)
 {
 	enc->next = enc->regions;
@@ -177,11 +187,9 @@ static void encoder_reset(struct lar_encoder *enc)
 	memset(enc->reuse, 0, sizeof(enc->reuse));
 	memset(enc->last, 0, sizeof(enc->last));
 	enc->last_addr = 0;
-	if (enc->generation)
-		memset(enc->net, 0, sizeof(enc->net));
-	if (++enc->generation == 1u << 24) {
+	addresses_forget(enc);
+	if (!++enc->generation) {
 		memset(enc->ra_slot, 0, sizeof(enc->ra_slot));
-		memset(enc->address, 0, sizeof(enc->address));
 		enc->generation = 1;
 	}
 	for (unsigned s = 0; s <= LAR_STREAM_LONG_STEP; s++)
@@ -386,7 +394,7 @@ static inline __attribute__((always_inline)) void put_time(struct hot *h, bool f
 static inline __attribute__((always_inline)) void put_free(struct lar_encoder *enc, struct hot *h,
 							   const uint64_t *w, uint32_t place)
 {
-	h->free_old = put_varint(h->free_old, code_old(enc, h, w[1], place, false));
+	h->free_old = put_short(h->free_old, code_old(enc, h, w[1], place, false));
 }
 
 static inline __attribute__((always_inline)) bool put_alloc(struct lar_encoder *enc, struct hot *h,
@@ -396,7 +404,7 @@ static inline __attribute__((always_inline)) bool put_alloc(struct lar_encoder *
 	bool own = w[2] != form->size || is_new;
 
 	form->size = w[2];
-	h->alloc_new = put_varint(h->alloc_new, code_new(enc, h, w[1], w[2], place, false));
+	h->alloc_new = put_short(h->alloc_new, code_new(enc, h, w[1], w[2], place, false));
 	h->alloc_size = put_own(h->alloc_size, w[2], own);
 	return own;
 }
@@ -507,7 +515,7 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 	const uint64_t *near = stop - LAR_EVENT_MAX_FIELDS; /* in front of it, records are whole */
 	const uint64_t *records = r;
 	struct paths paths = { 0, 0 };
-	struct hot h = { .generation = enc->generation << 8, .free_w0 = UINT64_MAX };
+	struct hot h = { .free_w0 = UINT64_MAX };
 
 	HOT_STREAMS(TAKE)
 	while (__builtin_expect(r < near, 1) || (r < stop && lar_record_words(*r) <= stop - r)) {
@@ -532,10 +540,19 @@ static size_t encode_records(struct lar_encoder *enc, const uint64_t *r, const u
 			continue;
 		}
 		i = form_find(enc, enc->node_form[lar_word0_node(w0) % LAR_ENC_NODES], w0);
-		if (kind == LAR_EV_ALLOC && r < near && r[4] == h.free_w0 && r[6] == r[2] && i &&
-		    is_kept(r[2])) {
-			put_pair(enc, &h, i, r, place_of(records, r + 4), time_shift);
-			r += 7;
+		if (kind == LAR_EV_ALLOC && __builtin_expect(i && r < near, 1)) {
+			bool own;
+
+			/* as if what comes next were a free: seldom that address by chance */
+			if (r[6] == r[2] && r[4] == h.free_w0 && is_kept(r[2])) {
+				put_pair(enc, &h, i, r, place_of(records, r + 4), time_shift);
+				r += 7;
+				continue;
+			}
+			put_time(&h, false, r[1] >> time_shift);
+			own = put_alloc(enc, &h, &enc->form[i], false, r + 1, place_of(records, r));
+			h.sequence = put_symbol(h.sequence, i << LAR_FORM_SHIFT | own);
+			r += 4;
 			continue;
 		}
 		if (__builtin_expect(i, 1) && __builtin_expect(kind != LAR_EV_FREE, 1)) {

@@ -4,18 +4,20 @@
 
 #define AHEAD 8 /* records are asked for so far in advance */
 
-/* Most entries are of no event of the block. */
 void lar_encode_net_begin(struct lar_encoder *enc)
 {
 	uint32_t n = enc->gone_count;
 
-	for (const uint32_t *net = enc->net; net < enc->net + LAR_ENC_BUCKETS * LAR_ENC_WAYS;
-	     net += LAR_ENC_WAYS)
-		if (net[0] | net[1] | net[2] | net[3])
+	for (uint32_t i = 0; i < LAR_ENC_BUCKETS / 64; i++)
+		for (uint64_t left = enc->used[i]; left; left &= left - 1) {
+			const struct lar_enc_address *b =
+				enc->address[i * 64 + (uint32_t)__builtin_ctzll(left)];
+
 			for (uint32_t way = 0; way < LAR_ENC_WAYS; way++) {
-				enc->gone[n] = net[way];
-				n += net[way] != 0;
+				enc->gone[n] = b[way].net;
+				n += b[way].net != 0;
 			}
+		}
 	enc->gone_count = n;
 }
 

@@ -4,6 +4,7 @@
 #define LARIAT_ENCODE_REFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "addrhash.h"
 #include "codec.h"
@@ -21,7 +22,6 @@ struct hot {
 	uint64_t last_new, next_new, last_old;
 	uint32_t allocations, frees; /* N and O fields so far that are not null */
 	uint32_t last_ref;	     /* of an O field */
-	uint32_t generation;	     /* as in marks */
 	uint32_t others;	     /* events less those fields */
 	struct symbol free_form;     /* of the last FREE that has one, as the sequence names it */
 	uint64_t free_w0;	     /* ... and its word 0 */
@@ -40,78 +40,57 @@ struct hot {
 
 #define MARK_FREED 0x80u
 
-static inline struct lar_enc_address *bucket_of(struct lar_encoder *enc, uint64_t addr)
+static inline uint64_t bucket_of(uint64_t addr)
 {
-	return enc->address[lar_address_hash(addr) >> 53];
+	return lar_address_hash(addr) >> 53;
 }
 _Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
 
-static inline uint32_t *net_of(struct lar_encoder *enc, const struct lar_enc_address *e)
+static inline struct lar_enc_address *entry_of_net(uint32_t *net)
 {
-	return &enc->net[e - enc->address[0]];
+	return (struct lar_enc_address *)((uint8_t *)net - offsetof(struct lar_enc_address, net));
 }
 
-/* The entry that a place of the table of net changes belongs to: one index runs through all of its
- * buckets, which net_of() counts as well. */
-static inline struct lar_enc_address *address_of(struct lar_encoder *enc, const uint32_t *net)
+static __attribute__((noinline)) struct lar_enc_address *
+address_enter(struct lar_encoder *enc, uint64_t bucket, uint64_t addr)
 {
-	struct lar_enc_address *all = (struct lar_enc_address *)enc->address;
+	struct lar_enc_address *b = enc->address[bucket], *e = NULL;
 
-	return all + (net - enc->net);
-}
-
-static struct lar_enc_address *address_enter(struct lar_encoder *enc, struct lar_enc_address *b,
-					     uint64_t addr, uint32_t generation)
-{
-	struct lar_enc_address *e = NULL;
-
+	enc->used[bucket / 64] |= 1ull << bucket % 64;
 	for (unsigned i = 0; i < LAR_ENC_WAYS && !e; i++)
-		if ((b[i].mark ^ generation) >> 8)
+		if (!b[i].address)
 			e = &b[i];
 	if (!e) {
 		e = &b[enc->victim++ % LAR_ENC_WAYS];
-		enc->gone[enc->gone_count++] = *net_of(enc, e);
-		*net_of(enc, e) = 0;
+		enc->gone[enc->gone_count++] = e->net;
 	}
 	/* one that a reader could not keep beside a size class is never found again */
-	e->address = addr >> LAR_REF_ADDRESS_BITS ? 0 : addr;
-	e->mark = 0;
+	*e = (struct lar_enc_address){ addr >> LAR_REF_ADDRESS_BITS ? 0 : addr, 0, 0 };
 	return e;
 }
 
-/* The entry of addr; of another generation than the block's if the block has not seen it. No loop:
- * where it would end cannot be predicted. */
+/* The entry of addr; all zeros but for the address if the block has not seen it. Where it is cannot
+ * be predicted: no branch but for the last of the ways, which few come to. */
 static inline __attribute__((always_inline)) struct lar_enc_address *
-address_entry(struct lar_encoder *enc, uint64_t addr, uint32_t generation)
+address_entry(struct lar_encoder *enc, uint64_t addr)
 {
-	struct lar_enc_address *b = bucket_of(enc, addr);
-	uint64_t way = b[1].address == addr;
+	uint64_t bucket = bucket_of(addr);
+	struct lar_enc_address *b = enc->address[bucket];
+	uint64_t way = (uint64_t)(b[1].address == addr) + 2 * (uint64_t)(b[2].address == addr) +
+		       3 * (uint64_t)(b[3].address == addr);
 
-	way = b[2].address == addr ? 2 : way;
-	way = b[3].address == addr ? 3 : way;
 	if (__builtin_expect(b[way].address == addr, 1))
 		return &b[way];
-	return address_enter(enc, b, addr, generation);
+	return address_enter(enc, bucket, addr);
 }
 _Static_assert(LAR_ENC_WAYS == 4, "ways that address_entry() looks at");
 
-enum { STATE_BORN, STATE_DIED };
-
-/* What an entry says: handed out in this block, given back in it, or more than these. */
-static inline uint32_t state_of(const struct hot *h, const struct lar_enc_address *e)
+/* The event at `place` is now the last of an entry. */
+static inline __attribute__((always_inline)) void
+entry_put(struct lar_enc_address *e, uint32_t number, unsigned mark, uint32_t place, int change)
 {
-	return (e->mark ^ h->generation) >> 7;
-}
-_Static_assert(STATE_BORN == 0 && STATE_DIED == 1 && MARK_FREED == 1 << 7, "what it returns");
-
-/* The event at `place` is now the last of an entry. Returns the net that it had. */
-static inline __attribute__((always_inline)) uint32_t net_put(uint32_t *net, uint32_t place,
-							      int change)
-{
-	uint32_t was = *net;
-
-	*net = place | (uint8_t)(was + (uint32_t)change);
-	return was;
+	e->last = number << 8 | mark;
+	e->net = place | (uint8_t)(e->net + (uint32_t)change);
 }
 
 /*
@@ -125,17 +104,16 @@ static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encode
 {
 	unsigned class = lar_size_class(size);
 	struct lar_enc_address *e;
-	uint32_t number, reuse = enc->reuse[class], code, state;
+	uint32_t number, reuse = enc->reuse[class], code;
 	bool back;
 
 	if (__builtin_expect(!addr, 0)) {
 		h->others++;
 		return LAR_REF_NULL;
 	}
-	e = address_entry(enc, addr, h->generation);
-	number = e->number;
-	state = state_of(h, e);
-	back = state == STATE_DIED;
+	e = address_entry(enc, addr);
+	number = e->last >> 8;
+	back = e->last & MARK_FREED;
 	code = zigzag32(number - reuse) + LAR_REF_FREED;
 	if (moved && number + 1 == h->frees)
 		code = LAR_REF_LAST;
@@ -144,9 +122,7 @@ static inline __attribute__((always_inline)) uint32_t code_new(struct lar_encode
 	enc->reuse[class] = back ? number + 1 : reuse;
 	if (code == LAR_REF_NONE)
 		h->address = put_address(h->address, addr, h->last_new);
-	net_put(net_of(enc, e), place, 1);
-	e->number = h->allocations++;
-	e->mark = h->generation | class;
+	entry_put(e, h->allocations++, class, place, 1);
 	h->last_new = addr;
 	h->next_new = addr + lar_chunk_size(size, class);
 	return code;
@@ -156,32 +132,28 @@ static inline __attribute__((always_inline)) uint32_t
 code_old(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint32_t place, bool moved)
 {
 	struct lar_enc_address *e;
-	uint32_t number, code, state, was, *net;
+	uint32_t number, code;
 
 	if (__builtin_expect(!addr, 0)) {
 		h->others++;
 		return LAR_REF_NULL;
 	}
-	e = address_entry(enc, addr, h->generation);
-	number = e->number;
-	state = state_of(h, e);
-	if (state == STATE_BORN) {
+	e = address_entry(enc, addr);
+	number = e->last >> 8;
+	if (e->last & (MARK_FREED - 1)) {
 		code = zigzag32(number - h->last_ref) + LAR_REF_ALLOCATED;
 		h->last_ref = number + 1;
-		enc->reuse[e->mark & (MARK_FREED - 1)] = h->frees;
+		enc->reuse[e->last & (MARK_FREED - 1)] = h->frees;
 	} else {
 		code = LAR_REF_NONE;
 		h->address = put_address(h->address, addr, h->last_old);
 		h->last_old = addr;
 	}
-	net = net_of(enc, e);
-	was = net_put(net, place | LAR_NET_FREED, -1);
 	if (moved) {
-		h->undone = net;
-		h->was = was;
+		h->undone = &e->net;
+		h->was = e->net;
 	}
-	e->number = h->frees++;
-	e->mark = h->generation | MARK_FREED;
+	entry_put(e, h->frees++, MARK_FREED, place | LAR_NET_FREED, -1);
 	return code;
 }
 
@@ -190,12 +162,9 @@ static inline __attribute__((always_inline)) uint32_t
 code_same(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
 {
 	unsigned class = lar_size_class(size);
-	struct lar_enc_address *e = address_of(enc, h->undone);
 
 	enc->reuse[class] = h->frees;
-	net_put(h->undone, place, 1);
-	e->number = h->allocations++;
-	e->mark = h->generation | class;
+	entry_put(entry_of_net(h->undone), h->allocations++, class, place, 1);
 	h->last_new = addr;
 	h->next_new = addr + lar_chunk_size(size, class);
 	return LAR_REF_LAST;
@@ -206,17 +175,15 @@ static inline __attribute__((always_inline)) uint32_t
 code_pair(struct lar_encoder *enc, struct hot *h, uint64_t addr, uint64_t size, uint32_t place)
 {
 	unsigned class = lar_size_class(size);
-	struct lar_enc_address *e = address_entry(enc, addr, h->generation);
-	uint32_t code = zigzag32(e->number - enc->reuse[class]) + LAR_REF_FREED;
+	struct lar_enc_address *e = address_entry(enc, addr);
+	uint32_t code = zigzag32((e->last >> 8) - enc->reuse[class]) + LAR_REF_FREED;
 
-	if (state_of(h, e) != STATE_DIED)
+	if (!(e->last & MARK_FREED))
 		code = addr == h->next_new ? LAR_REF_NEXT : LAR_REF_NONE;
 	if (code == LAR_REF_NONE)
 		h->address = put_address(h->address, addr, h->last_new);
-	net_put(net_of(enc, e), place | LAR_NET_FREED, 0);
+	entry_put(e, h->frees, MARK_FREED, place | LAR_NET_FREED, 0);
 	enc->reuse[class] = h->frees;
-	e->number = h->frees;
-	e->mark = h->generation | MARK_FREED;
 	h->last_new = addr;
 	h->next_new = addr + lar_chunk_size(size, class);
 	return code;
@@ -239,7 +206,7 @@ static inline void code_undo(struct hot *h, uint64_t addr)
 		*h->undone = h->was;
 }
 
-/* Where a record is, with room for a balance; see lar_encoder.net. */
+/* Where a record is, with room for a balance; see struct lar_enc_address. */
 static inline uint32_t place_of(const uint64_t *records, const uint64_t *r)
 {
 	return (uint32_t)((const uint8_t *)r - (const uint8_t *)records) << 5; /* in words: << 8 */

@@ -306,7 +306,7 @@ static void test_full_bucket(void **state)
 	uint64_t address[7], n = 0;
 
 	for (uint64_t a = 0x100000; n < 7; a += 4096)
-		if (bucket_of(f->enc, a) == bucket_of(f->enc, 0x100000))
+		if (bucket_of(a) == bucket_of(0x100000))
 			address[n++] = a;
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 7; i++)
@@ -327,7 +327,7 @@ static void test_generations(void **state)
 {
 	struct fixture *f = *state;
 
-	f->enc->generation = (1u << 24) - 4;
+	f->enc->generation = UINT32_MAX - 3;
 	for (int i = 0; i < 6; i++) {
 		if (i & 1)
 			alloc(f, 0x100000, 24);
