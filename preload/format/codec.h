@@ -111,7 +111,7 @@ static inline uint64_t lar_chunk_size(uint64_t size, unsigned class)
 #define LAR_ENC_NODES	 8192  /* a power of two */
 #define LAR_ENC_PARTS	 4
 #define LAR_ENC_WAYS	 4
-#define LAR_ENC_BUCKETS	 2048 /* of addresses that the block has seen */
+#define LAR_ENC_BUCKETS	 1024 /* of addresses that the block has seen */
 #define LAR_NET_FREED	 (1u << 31)
 #define LAR_NET_PLACE	 0x7fffffu /* of a word that is shifted by 8 */
 

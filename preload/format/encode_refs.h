@@ -42,9 +42,9 @@ struct hot {
 
 static inline uint64_t bucket_of(uint64_t addr)
 {
-	return lar_address_hash(addr) >> 53;
+	return lar_address_hash(addr) >> 54;
 }
-_Static_assert(LAR_ENC_BUCKETS == 1 << 11, "bits that bucket_of() takes");
+_Static_assert(LAR_ENC_BUCKETS == 1 << 10, "bits that bucket_of() takes");
 
 static inline struct lar_enc_address *entry_of_net(uint32_t *net)
 {
