@@ -504,18 +504,23 @@ static uint64_t machine_rule(struct machine *m, const uint8_t *fde, uint64_t loo
 	return rule_pack(&m->row, look);
 }
 
+/* With a machine of its own: apart, since it is as large as many a stack's rest. */
+static lar_noinline uint64_t rule_apart(const struct cfi_object *object, uint64_t look)
+{
+	struct machine m = { .fde = NULL };
+	const uint8_t *fde = find_fde(object, look);
+
+	return fde ? machine_rule(&m, fde, look) : RULE_GUESS;
+}
+
 uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 {
 	uint32_t epoch = __atomic_load_n(&epoch_now, __ATOMIC_RELAXED);
 	uint64_t look = call ? pc - 1 : pc, rule;
 	const uint8_t *fde;
 
-	if (last.busy) {
-		struct machine m = { .fde = NULL };
-
-		fde = find_fde(object, look);
-		return fde ? machine_rule(&m, fde, look) : RULE_GUESS;
-	}
+	if (last.busy)
+		return rule_apart(object, look);
 	last.busy = true;
 	__asm__ volatile("" ::: "memory");
 	if (last.epoch != epoch) {

@@ -51,15 +51,17 @@ static uint64_t self_address(void)
 	return (uint64_t)&module_register;
 }
 
+/* Under the lock, with signals blocked: what is large is not on the program's stack, which may be
+ * as small as the system lets it be. */
 static void module_write(const struct cfi_object *object, uint32_t id)
 {
-	struct {
+	static struct {
 		struct lar_dict_module m;
 		char tail[BUILD_ID_MAX + 1024];
 	} record;
+	static char exe[1024];
 	const uint8_t *build_id = NULL;
 	const char *name = object->name;
-	char exe[1024];
 	size_t n, used;
 
 	memset(&record.m, 0, sizeof(record.m));

@@ -22,7 +22,7 @@ run harm_cancel
 run harm_unwound
 run harm_locks
 run harm_longjmp
-for mode in alt caught uncaught small deep; do run harm_stack $mode; done
+for mode in alt caught uncaught small narrow deep; do run harm_stack $mode; done
 # a small ring is soon half full: what is in it is folded from then on
 options=LARIAT_SIZE=1M
 run harm_stack long

@@ -4,7 +4,8 @@
  * Little stack and none. "alt": handlers on an alternate stack of SIGSTKSZ bytes that allocate and
  * write; "caught": overflow with an allocation in each frame, caught on such a stack and left by a
  * jump, ten times; "uncaught": the same without a handler; "small": threads with the smallest stack
- * that is allowed; "long": the same for longer; "deep": 100000 frames that each allocate.
+ * that is allowed; "narrow": such a thread that uses half of it itself, and has not called anything
+ * before; "long": the same as small for longer; "deep": 100000 frames that each allocate.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -87,6 +88,19 @@ static void *run_small(void *arg)
 	return arg;
 }
 
+static void *run_narrow(void *arg)
+{
+	char room[8000];
+	FILE *f;
+
+	memset(room, 1, sizeof(room));
+	sink = room;
+	f = fopen("/dev/null", "w");
+	if (f && fprintf(f, "%d\n", 3) == 2 && !fclose(f))
+		seen++;
+	return arg;
+}
+
 static void *run_long(void *arg)
 {
 	for (size_t i = 0; i < 300000; i++) {
@@ -124,6 +138,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "small")) {
 		for (int i = 0; i < 5; i++)
 			with_stack(run_small, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+	} else if (!strcmp(mode, "narrow")) {
+		with_stack(run_narrow, (size_t)sysconf(_SC_THREAD_STACK_MIN));
 	} else if (!strcmp(mode, "long")) {
 		for (int i = 0; i < 2; i++)
 			with_stack(run_long, (size_t)sysconf(_SC_THREAD_STACK_MIN));
