@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis.h"
+#include "format.h"
 #include "gate.h"
 #include "report_json.h"
 
@@ -32,11 +33,17 @@ static int parse_assertions(const struct cmd_context *c, struct gate *g)
 static int load_baseline(const struct cmd_context *c, struct gate *g)
 {
 	int err = c->gate.baseline ? gate_baseline_load(&g->baseline, c->gate.baseline) : 0;
+	char n[FORMAT_SIZE];
 
+	if (g->baseline.unlisted)
+		fprintf(c->err,
+			"lariat: %s: leaves out %s, which it allows nothing: --limit 0 "
+			"writes all\n",
+			c->gate.baseline, format_things(n, (uint64_t)g->baseline.unlisted, "site"));
 	if (!err)
 		return 0;
 	fprintf(c->err, "lariat: %s: %s, nothing was judged\n", c->gate.baseline,
-		err == -EINVAL ? "no JSON report of leaks" : strerror(-err));
+		err == -EINVAL ? "no JSON report of leaks, or not a whole one" : strerror(-err));
 	return CMD_USAGE;
 }
 

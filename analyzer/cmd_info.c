@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `lariat info`: what a trace holds, lost and dropped. */
 #include "cmd_info.h"
+#include "heap_load.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -89,6 +90,14 @@ const char *info_symbols_name(enum symbols_state state)
 	return "unknown";
 }
 
+bool info_is_partial(const struct info *i)
+{
+	const struct trace_facts *f = i->facts;
+
+	return f->events_overwritten || f->events_dropped || f->damage.blocks ||
+	       f->damage.records || i->unlisted;
+}
+
 static int take_event(void *arg, const struct event *e)
 {
 	struct info *i = arg;
@@ -150,6 +159,7 @@ static int info_trace(const struct cmd_context *c, struct trace *t, void *arg)
 	int rc = trace_events(t, false, take_event, &i);
 
 	i.facts = trace_facts(t);
+	i.unlisted = trace_checkpoint(t) ? heap_load_unlisted(trace_checkpoint(t)) : 0;
 	if (!rc)
 		rc = look_at_symbols(c, &i);
 	if (!rc && c->format == CMD_TEXT && !*first)
@@ -165,9 +175,5 @@ int cmd_info(const struct cmd_context *c)
 {
 	bool first = true;
 
-	if (c->format == CMD_CSV) {
-		fputs("lariat: info: --format csv is not supported, use text or json\n", c->err);
-		return CMD_USAGE;
-	}
 	return each_trace(c, info_trace, &first);
 }

@@ -12,9 +12,13 @@ struct info {
 	struct trace *trace;
 	uint64_t events[LAR_EV_MAX]; /* by kind, lock cells' sums not among them */
 	uint64_t lock_cells, stream_cells;
+	uint64_t unlisted;		  /* heap_load_unlisted() */
 	uint64_t first_ns, last_ns;	  /* of the events that are kept */
 	enum symbols_state *module_state; /* by module */
 };
+
+/* Are there figures that are not whole? As `partial` of reports. */
+bool info_is_partial(const struct info *i);
 
 /* A word for programs ("running", "exit", ...) as in reports. */
 const char *info_end_name(const struct trace_facts *f);

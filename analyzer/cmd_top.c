@@ -130,6 +130,15 @@ static size_t complain(struct top_set *s)
 	return good;
 }
 
+/* A trace of which nothing could be shown to the end. */
+static bool any_unread(const struct top_set *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->entry[i]->error && !s->entry[i]->process->refreshes)
+			return true;
+	return false;
+}
+
 static int batch(struct top_set *s)
 {
 	const struct cmd_context *c = s->c;
@@ -146,7 +155,7 @@ static int batch(struct top_set *s)
 			break;
 		sleep_until(start + top_set_pace(s, c->top.interval_ns));
 	}
-	return CMD_DONE;
+	return any_unread(s) ? CMD_UNREADABLE : CMD_DONE;
 }
 
 /* With figures before the screen is taken: what cannot be read at all is said on the line. */
@@ -191,10 +200,6 @@ int cmd_top(const struct cmd_context *c)
 	struct top_set set;
 	int code = CMD_UNREADABLE;
 
-	if (c->format == CMD_CSV) {
-		fputs("lariat: top: --format csv is not supported, use text or json\n", c->err);
-		return CMD_USAGE;
-	}
 	if (!top_set_init(&set, c)) {
 		catch_signals();
 		code = wants_screen(c) ? interactive(&set) : batch(&set);

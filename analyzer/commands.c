@@ -55,14 +55,14 @@ const struct command commands[] = {
 	{ .name = "gate",
 	  .help = "do the figures keep to given bounds? the exit status says",
 	  .arguments = "TRACE...",
-	  .options = CMD_OPT_GATE | CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_NO_COLOR |
+	  .options = CMD_OPT_GATE | CMD_OPT_FORMAT_TWO | CMD_OPT_LIMIT | CMD_OPT_NO_COLOR |
 		     CMD_OPT_SYMBOLS | CMD_OPT_LIMIT_BYTES | CMD_OPT_SUPPRESSIONS,
 	  .fn = cmd_gate },
 	{ .name = "diff",
 	  .help = "two runs, or two groups of runs with -- in between, by site",
 	  .arguments = "A[@TIME] B[@TIME] | A... -- B...",
-	  .options = CMD_OPT_DIFF | CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_SINCE |
-		     CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
+	  .options = CMD_OPT_DIFF | CMD_OPT_FORMAT_DIFF | CMD_OPT_LIMIT | CMD_OPT_SORT |
+		     CMD_OPT_SINCE | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 	  .sort_keys = diff_sort_keys,
 	  .fn = cmd_diff },
 	{ .name = "bench",
@@ -72,14 +72,14 @@ const struct command commands[] = {
 	{ .name = "top",
 	  .help = "a running program as it goes: what it holds, and what it does now",
 	  .arguments = "TRACE|PID|FOLDER...",
-	  .options = CMD_OPT_FORMAT | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
+	  .options = CMD_OPT_FORMAT_TWO | CMD_OPT_LIMIT | CMD_OPT_SORT | CMD_OPT_FILTER |
 		     CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS | CMD_OPT_TOP,
 	  .sort_keys = top_sort_keys,
 	  .fn = cmd_top },
 	{ .name = "info",
 	  .help = "what a trace holds, and what is lost, dropped or damaged",
 	  .arguments = "TRACE...",
-	  .options = CMD_OPT_FORMAT | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
+	  .options = CMD_OPT_FORMAT_TWO | CMD_OPT_NO_COLOR | CMD_OPT_SYMBOLS,
 	  .fn = cmd_info },
 	{ .name = "dump",
 	  .help = "every event as a line of JSON",

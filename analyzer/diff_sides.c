@@ -26,7 +26,7 @@ static int add_name(struct diff_sides *s, const char *text, char *why, size_t wh
 {
 	char *name = strdup(text);
 	uint64_t until = name ? cut_time(name) : 0, *times;
-	struct paths found = { NULL, 0 };
+	struct paths found = { 0 };
 	char **all;
 	int err = name ? paths_expand(&name, 1, &found, why, why_size) : -ENOMEM;
 
@@ -48,6 +48,7 @@ static int add_name(struct diff_sides *s, const char *text, char *why, size_t wh
 		times[s->paths.count] = until;
 		all[s->paths.count++] = found.path[i];
 	}
+	s->paths.unopened += found.unopened;
 	free(found.path);
 	return 0;
 }

@@ -158,15 +158,21 @@ static bool is_about_lost(const struct gate_expr *e)
 }
 
 /*
- * A scan that could not list all that it found. Blocks inherited over fork are the parent's to
- * judge; where events were lost, the trace is partial anyway.
+ * A scan that could not list all that it found, or that was asked for while the program ran: what
+ * was lost from then to the end has no class. Blocks inherited over fork are the parent's to judge;
+ * where events were lost, the trace is partial anyway.
  */
 static const char *scan_reason(const json_t *report)
 {
 	const json_t *scan = json_object_get(json_object_get(report, "leaks"), "scan");
+	const char *end =
+		json_string_value(json_object_get(json_object_get(report, "process"), "end"));
 
 	if (json_integer_value(json_object_get(scan, "unlisted_blocks")))
 		return "the leak scan found more than the trace had room for";
+	if (json_is_false(json_object_get(scan, "at_exit")) && end && strcmp(end, "exec"))
+		return "the last leak scan was before the end, which had none: what was lost since "
+		       "is not known";
 	return NULL;
 }
 
@@ -318,6 +324,16 @@ struct gate_place gate_place(const struct gate_site *s)
 		.file = json_string_value(json_object_get(s->site, "file")),
 		.line = (int)json_integer_value(json_object_get(s->site, "line")),
 	};
+}
+
+const char *gate_path_in_workspace(const char *file)
+{
+	const char *root = getenv("GITHUB_WORKSPACE");
+	size_t n = root ? strlen(root) : 0;
+
+	while (n && root[n - 1] == '/')
+		n--;
+	return n && !strncmp(file, root, n) && file[n] == '/' ? file + n + 1 : file;
 }
 
 const char *gate_amount(const struct gate_site *s, char *buf, size_t size)

@@ -65,6 +65,8 @@ struct gate_place {
 	int line;
 };
 struct gate_place gate_place(const struct gate_site *s);
+/* The same file below GITHUB_WORKSPACE, where it is there; else as it is. Part of `file`. */
+const char *gate_path_in_workspace(const char *file);
 
 /* "37.5 KiB in 800 blocks", "37.5 KiB, growing by 11.2 MiB per hour". Returns buf. */
 const char *gate_amount(const struct gate_site *s, char *buf, size_t size);

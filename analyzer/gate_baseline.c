@@ -14,6 +14,14 @@ static int64_t number(const json_t *o, const char *key)
 	return (int64_t)json_integer_value(json_object_get(o, key));
 }
 
+/* Not a number, or one that is none of a count. */
+static bool is_wrong(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return v && (!json_is_integer(v) || json_integer_value(v) < 0);
+}
+
 static const char *command_of(const json_t *report)
 {
 	const char *s =
@@ -87,6 +95,9 @@ static int add_class(json_t *sums, const json_t *report, const char *class)
 
 		if (!of_class(site, class))
 			continue;
+		if (is_wrong(site, "blocks") || is_wrong(site, "bytes") ||
+		    is_wrong(site, "live_bytes") || is_wrong(site, "count"))
+			return -EINVAL;
 		key_of(report, site, class, key);
 		sum = json_object_get(sums, key);
 		if (!sum) {
@@ -102,6 +113,18 @@ static int add_class(json_t *sums, const json_t *report, const char *class)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Sites that a report counts and does not list. */
+static int64_t unlisted_in(const json_t *report)
+{
+	const json_t *leaks = json_object_get(report, "leaks");
+	int64_t sites = number(leaks, "site_count") -
+			(int64_t)json_array_size(json_object_get(leaks, "sites"));
+	int64_t trends = number(leaks, "trend_count") -
+			 (int64_t)json_array_size(json_object_get(leaks, "trends"));
+
+	return (sites > 0 ? sites : 0) + (trends > 0 ? trends : 0);
 }
 
 static int add_report(json_t *sums, const json_t *report)
@@ -138,9 +161,12 @@ int gate_baseline_load(struct gate_baseline *b, const char *path)
 		err = -EINVAL;
 	else if (!traces)
 		err = add_report(b->sites, file);
-	json_array_foreach (traces, i, report)
+	b->unlisted = err ? 0 : unlisted_in(file);
+	json_array_foreach (traces, i, report) {
+		b->unlisted += unlisted_in(report);
 		if (!err)
 			err = add_report(b->sites, report);
+	}
 	json_decref(file);
 	if (err)
 		gate_baseline_fini(b);

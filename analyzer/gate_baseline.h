@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct gate_baseline {
-	json_t *sites; /* key -> { "blocks", "bytes" } */
+	json_t *sites;	  /* key -> { "blocks", "bytes" } */
+	int64_t unlisted; /* sites and trends that its reports count and leave out */
 };
 
 /* Returns 0, -errno of the file, or -EINVAL: no report of ours. */

@@ -89,6 +89,18 @@ static int parse_value(struct gate_expr *e, const char *text)
 	return e->op == GATE_EQ || e->op == GATE_NE ? 0 : -EINVAL;
 }
 
+/* Is each [ followed by digits and ]? */
+static bool indexes_closed(const char *path)
+{
+	while ((path = strchr(path, '['))) {
+		size_t digits = strspn(++path, "0123456789");
+
+		if (!digits || path[digits] != ']')
+			return false;
+	}
+	return true;
+}
+
 int gate_expr_parse(struct gate_expr *e, const char *text, char *why, size_t why_size)
 {
 	size_t n = strcspn(text += strspn(text, " \t"), " \t=!<>"), length;
@@ -106,7 +118,7 @@ int gate_expr_parse(struct gate_expr *e, const char *text, char *why, size_t why
 	memcpy(e->path, text, n);
 	e->unit = unit_of(e->path);
 	p += strspn(p, " \t");
-	if (!n || parse_operator(&p, &e->op)) {
+	if (!n || !indexes_closed(e->path) || parse_operator(&p, &e->op)) {
 		snprintf(why, why_size, "not FIELD OPERATOR VALUE, as in heap.peak_bytes < 64M");
 		return -EINVAL;
 	}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A gate's results as files that other tools read: JUnit XML, SARIF, Markdown. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gate.h"
 #include "report_json.h"
 #include "site_key.h"
+#include "utf8.h"
 #include "version.h"
 
 #define MESSAGE	      500
@@ -23,26 +25,35 @@ static int finish(FILE *f)
 
 /* ---- JUnit: a test case for each assertion and trace ---- */
 
+/* One character of XML's; U+FFFE and U+FFFF are none. */
+static size_t put_xml_one(FILE *f, const char *s)
+{
+	bool is_none = !strncmp(s, "\xef\xbf\xbe", 3) || !strncmp(s, "\xef\xbf\xbf", 3);
+
+	switch (*s) {
+	case '<':
+		fputs("&lt;", f);
+		return 1;
+	case '>':
+		fputs("&gt;", f);
+		return 1;
+	case '&':
+		fputs("&amp;", f);
+		return 1;
+	case '"':
+		fputs("&quot;", f);
+		return 1;
+	}
+	if (!is_none)
+		return utf8_put_one(f, s);
+	fputc('?', f);
+	return 3;
+}
+
 static void put_xml(FILE *f, const char *s)
 {
-	for (; *s; s++) {
-		switch (*s) {
-		case '<':
-			fputs("&lt;", f);
-			break;
-		case '>':
-			fputs("&gt;", f);
-			break;
-		case '&':
-			fputs("&amp;", f);
-			break;
-		case '"':
-			fputs("&quot;", f);
-			break;
-		default:
-			fputc((unsigned char)*s < ' ' ? '?' : *s, f);
-		}
-	}
+	while (*s)
+		s += put_xml_one(f, s);
 }
 
 static void put_site_lines(FILE *f, const struct gate_result *r)
@@ -98,6 +109,31 @@ int gate_write_junit(const struct gate *g, const char *path)
 
 /* ---- SARIF 2.1.0: a result for each site at fault ---- */
 
+/*
+ * A URI (RFC 3986) of a source file: relative to the repository's top where a CI says where that
+ * is, which is what a code scanner looks for; else with the scheme that an absolute path needs.
+ */
+static json_t *sarif_uri(const char *file)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~/";
+	const char *path = gate_path_in_workspace(file);
+	char *uri = malloc(strlen("file://") + 3 * strlen(path) + 1), *to = uri;
+	json_t *text;
+
+	if (!uri)
+		return NULL;
+	if (*path == '/')
+		to = stpcpy(to, "file://");
+	for (; *path; path++)
+		to += strchr(plain, *path) ? sprintf(to, "%c", *path)
+					   : sprintf(to, "%%%02X", (unsigned char)*path);
+	*to = '\0';
+	text = json_string(uri);
+	free(uri);
+	return text;
+}
+
 static json_t *sarif_location(const struct gate_site *s)
 {
 	struct gate_place p = gate_place(s);
@@ -107,7 +143,7 @@ static json_t *sarif_location(const struct gate_site *s)
 		return NULL;
 	region = p.line ? json_pack("{s:i}", "startLine", p.line) : json_object();
 	return json_pack("{s:{s:{s:o}, s:o}}", "physicalLocation", "artifactLocation", "uri",
-			 json_text(p.file), "region", region);
+			 sarif_uri(p.file), "region", region);
 }
 
 static json_t *sarif_result(const struct gate_result *r, const struct gate_site *s)
@@ -185,10 +221,10 @@ int gate_write_sarif(const struct gate *g, const char *path)
 
 static void put_markdown(FILE *f, const char *s)
 {
-	for (; *s; s++) {
+	while (*s) {
 		if (strchr("\\`*_[]<>|", *s))
 			fputc('\\', f);
-		fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
+		s += utf8_put_one(f, s);
 	}
 }
 

@@ -26,11 +26,13 @@ static void print_sites(const struct cmd_context *c, const struct gate_result *r
 	for (int i = 0; i < shown; i++) {
 		struct gate_place p = gate_place(&r->site[i]);
 
-		fprintf(c->out, "            %s: %s",
-			gate_amount(&r->site[i], amount, sizeof(amount)),
-			p.function ? p.function : "?");
-		if (p.file)
-			fprintf(c->out, "  %s", p.file);
+		fprintf(c->out,
+			"            %s: ", gate_amount(&r->site[i], amount, sizeof(amount)));
+		utf8_put(c->out, p.function ? p.function : "?");
+		if (p.file) {
+			fputs("  ", c->out);
+			utf8_put(c->out, p.file);
+		}
 		if (p.file && p.line)
 			fprintf(c->out, ":%d", p.line);
 		fputc('\n', c->out);
@@ -42,18 +44,17 @@ static void print_sites(const struct cmd_context *c, const struct gate_result *r
 /* What a workflow command takes for its own is escaped (%, newlines; in properties : and , too). */
 static void put_escaped(FILE *out, const char *s, bool property)
 {
-	for (; *s; s++) {
-		bool special = strchr("%\r\n", *s) || (property && strchr(":,", *s));
-
-		fprintf(out, special ? "%%%02X" : "%c", *s);
+	while (*s) {
+		if (strchr("%\r\n", *s) || (property && strchr(":,", *s)))
+			fprintf(out, "%%%02X", *s++);
+		else
+			s += utf8_put_one(out, s);
 	}
 }
 
 /* Where GitHub's runner reads along, sites at fault show up at their lines. */
 static void annotate(const struct cmd_context *c, const struct gate_result *r)
 {
-	const char *root = getenv("GITHUB_WORKSPACE");
-	size_t n = root ? strlen(root) : 0;
 	char message[MESSAGE];
 
 	gate_message(r, message, sizeof(message));
@@ -63,11 +64,7 @@ static void annotate(const struct cmd_context *c, const struct gate_result *r)
 		fputs("::error ", c->out);
 		if (p.file) {
 			fputs("file=", c->out);
-			put_escaped(c->out,
-				    n && !strncmp(p.file, root, n) && p.file[n] == '/'
-					    ? p.file + n + 1
-					    : p.file,
-				    true);
+			put_escaped(c->out, gate_path_in_workspace(p.file), true);
 			if (p.line)
 				fprintf(c->out, ",line=%d", p.line);
 			fputc(',', c->out);
@@ -86,6 +83,14 @@ static void annotate(const struct cmd_context *c, const struct gate_result *r)
 	}
 }
 
+/* A line that begins with two colons is a command to GitHub's runner, also behind blanks. */
+static void put_trace(const struct cmd_context *c, const char *path)
+{
+	fputs(*path == ':' || *path == ' ' ? "./" : "", c->out);
+	utf8_put(c->out, path);
+	fputc('\n', c->out);
+}
+
 void gate_print(const struct cmd_context *c, const struct gate *g)
 {
 	char message[MESSAGE], line[2 * MESSAGE];
@@ -95,7 +100,7 @@ void gate_print(const struct cmd_context *c, const struct gate *g)
 		const struct gate_result *r = &g->result[i];
 
 		if (!last || strcmp(last, r->trace))
-			fprintf(c->out, "%s\n", r->trace);
+			put_trace(c, r->trace);
 		last = r->trace;
 		snprintf(line, sizeof(line), "  %-9s %s: %s", marks[r->verdict], r->expr->text,
 			 gate_message(r, message, sizeof(message)));

@@ -111,6 +111,14 @@ static void load_totals(struct heap_model *m, const struct checkpoint *c)
 	t->unlisted = v[HEAP_UNLISTED];
 }
 
+uint64_t heap_load_unlisted(const struct checkpoint *c)
+{
+	struct checkpoint_rows r;
+
+	checkpoint_rows(c, LAR_TABLE_HEAP, &r);
+	return checkpoint_next(&r) ? r.value[HEAP_UNLISTED] : 0;
+}
+
 /* A block in use; one that an address has twice cannot be, and is left out. */
 static int load_block(struct heap_model *m, const struct checkpoint *c, const uint64_t *v,
 		      bool sums)

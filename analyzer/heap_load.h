@@ -15,4 +15,7 @@
  */
 int heap_load(struct heap_model *m, const struct checkpoint *c, bool sums);
 
+/* Blocks in use at the checkpoint that it had no room for one by one. */
+uint64_t heap_load_unlisted(const struct checkpoint *c);
+
 #endif

@@ -82,6 +82,9 @@ static void put_trace(struct jsonline *j, const struct info *i)
 	put_u64(j, "first_kept_ns", i->first_ns == UINT64_MAX ? 0 : i->first_ns);
 	put_u64(j, "last_kept_ns", i->last_ns);
 	put_u64(j, "folded_until_ns", f->folded_until_ns);
+	put_u64(j, "blocks_unlisted", i->unlisted);
+	jsonline_key(j, "partial");
+	jsonline_bool(j, info_is_partial(i));
 	jsonline_key(j, "clock_estimated");
 	jsonline_bool(j, f->clock_estimated);
 	open_list(j, "sections");

@@ -156,9 +156,10 @@ static void put_events(FILE *out, const struct info *i)
 		put_row(out, "stream cells", i->stream_cells, "sums of what was asked of streams");
 }
 
-static void put_losses(FILE *out, const struct trace_facts *f)
+static void put_losses(FILE *out, const struct info *i)
 {
-	bool any = f->damage.blocks || f->damage.records || f->stacks_folded;
+	const struct trace_facts *f = i->facts;
+	bool any = f->damage.blocks || f->damage.records || f->stacks_folded || i->unlisted;
 
 	for (unsigned r = 0; r < LAR_LOST_REASONS; r++)
 		any |= f->header->lost[r] != 0;
@@ -177,7 +178,10 @@ static void put_losses(FILE *out, const struct trace_facts *f)
 			"blocks of events that are missing or damaged");
 	if (f->damage.records)
 		put_row(out, "records", f->damage.records,
-			"damaged entries of the dictionary or of the staging area");
+			"damaged entries of the dictionary, of the staging area, or parts cut off");
+	if (i->unlisted)
+		put_row(out, "blocks in use", i->unlisted,
+			"too many to be kept one by one; if freed since, they still count");
 	if (f->stacks_folded)
 		put_row(out, "frames", f->stacks_folded,
 			"innermost frames for which the reader had no room");
@@ -244,7 +248,7 @@ int info_print_text(const struct cmd_context *c, const struct info *i)
 	put_count(out, f->target_count - 1, "file or peer", "files and peers");
 	fputc('\n', out);
 	put_events(out, i);
-	put_losses(out, f);
+	put_losses(out, i);
 	put_modules(out, i);
 	if (f->note_count)
 		fputs("\nNotes\n", out);

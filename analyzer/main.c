@@ -29,7 +29,7 @@ static int help(int argc, char **argv)
 
 	if (argc < 2) {
 		opts_print_overview(stdout);
-		return fflush(stdout) ? CMD_UNREADABLE : CMD_DONE;
+		return opts_flush(stdout, "the help", CMD_DONE);
 	}
 	c = find(argv[1]);
 	if (!c)
@@ -37,7 +37,7 @@ static int help(int argc, char **argv)
 	if (c->fn_argv)
 		return c->fn_argv(2, (char *[]){ argv[1], (char[]){ "--help" }, NULL });
 	opts_print_help(stdout, c);
-	return fflush(stdout) ? CMD_UNREADABLE : CMD_DONE;
+	return opts_flush(stdout, "the help", CMD_DONE);
 }
 
 int main(int argc, char **argv)
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 		return help(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--version")) {
 		printf("lariat %s (trace format %d)\n", LARIAT_VERSION, LAR_VERSION);
-		return fflush(stdout) ? CMD_UNREADABLE : CMD_DONE;
+		return opts_flush(stdout, "the version", CMD_DONE);
 	}
 	c = find(argv[1]);
 	if (!c)

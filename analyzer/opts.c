@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "diff_sides.h"
+#include "format.h"
 #include "io_thresholds.h"
 #include "paths.h"
 #include "suppress.h"
@@ -60,10 +61,12 @@ static int choose(struct parse *p, const char *const *names, const char *value)
 
 static int set_format(struct parse *p, const char *value)
 {
-	static const char *const names[] = { "text", "json", "csv", NULL };
+	static const char *const three[] = { "text", "json", "csv", NULL };
+	static const char *const two[] = { "text", "json", NULL };
 	static const char *const of_diff[] = { "text", "json", "folded", NULL };
-	bool diff = p->c->command->options & CMD_OPT_DIFF;
-	int n = choose(p, diff ? of_diff : names, value);
+	unsigned options = p->c->command->options;
+	bool diff = options & CMD_OPT_FORMAT_DIFF;
+	int n = choose(p, diff ? of_diff : options & CMD_OPT_FORMAT_TWO ? two : three, value);
 
 	p->c->diff.folded = diff && n == CMD_CSV;
 	if (n >= 0)
@@ -176,6 +179,10 @@ static int set_no_color(struct parse *p, const char *value)
 
 static int set_symbols(struct parse *p, const char *value)
 {
+	if (access(value, R_OK)) {
+		snprintf(p->why, sizeof(p->why), "%s", strerror(errno));
+		return -EINVAL;
+	}
 	p->c->symbols = value;
 	return 0;
 }
@@ -296,8 +303,10 @@ static int set_help(struct parse *p, const char *value)
 }
 
 static const struct option_row rows[] = {
-	{ CMD_OPT_FORMAT, "format", "FORMAT",
-	  "text, json or csv (diff: text, json or folded; default: text)", set_format },
+	{ CMD_OPT_FORMAT, "format", "FORMAT", "text, json or csv (default: text)", set_format },
+	{ CMD_OPT_FORMAT_TWO, "format", "FORMAT", "text or json (default: text)", set_format },
+	{ CMD_OPT_FORMAT_DIFF, "format", "FORMAT", "text, json or folded (default: text)",
+	  set_format },
 	{ CMD_OPT_LIMIT, "limit", "N", "entries of a list (text 20, json and csv 100; 0 = all)",
 	  set_limit },
 	{ CMD_OPT_SORT, "sort", "KEY", "order of the list, largest first", set_sort },
@@ -450,6 +459,13 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	return 0;
 }
 
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && !strcmp(term, "dumb");
+}
+
 static unsigned output_width(void)
 {
 	const char *columns = getenv("COLUMNS");
@@ -502,10 +518,24 @@ static int expand(struct parse *p, int argc, char **argv, struct diff_sides *out
 		err = paths_expand(argv + optind, count, &out->paths, why, sizeof(why));
 	if (diff && err == -EINVAL)
 		return usage(p->c->command, "there must be ", why, NULL);
+	if (!err && out->paths.unopened)
+		fprintf(stderr, "lariat: left out, as they cannot be opened: %s\n",
+			format_things(why, out->paths.unopened, "file"));
 	if (!err)
 		return 0;
 	fprintf(stderr, "lariat: %s\n", why);
 	return CMD_UNREADABLE;
+}
+
+int opts_flush(FILE *out, const char *what, int code)
+{
+	errno = 0;
+	if (!fflush(out) && !ferror(out))
+		return code;
+	if (errno != EPIPE)
+		fprintf(stderr, "lariat: standard output: %s, %s is not whole\n",
+			errno ? strerror(errno) : "write error", what);
+	return code ? code : CMD_UNREADABLE;
 }
 
 static int run_parsed(struct parse *p, int argc, char **argv)
@@ -518,7 +548,7 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 		return usage(c->command, "no trace given", "", NULL);
 	if (!c->limit_given)
 		c->limit = c->format == CMD_TEXT ? TEXT_LIMIT : OTHER_LIMIT;
-	c->color = !p->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO);
+	c->color = !p->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO) && !is_dumb();
 	c->progress = isatty(STDERR_FILENO);
 	c->width = output_width();
 	code = expand(p, argc, argv, &sides);
@@ -535,15 +565,7 @@ static int run_parsed(struct parse *p, int argc, char **argv)
 	diff_sides_fini(&sides);
 	if (code != CMD_UNREADABLE)
 		name_unused(p);
-	/* a full disk shows only here; a closed pipe is nobody's concern but the exit code's */
-	errno = 0;
-	if (fflush(c->out) || ferror(c->out)) {
-		if (errno != EPIPE)
-			fprintf(stderr, "lariat: standard output: %s, the report is not whole\n",
-				errno ? strerror(errno) : "write error");
-		code = code ? code : CMD_UNREADABLE;
-	}
-	return code;
+	return opts_flush(c->out, "the report", code);
 }
 
 int opts_run_command(const struct command *command, int argc, char **argv)
@@ -556,12 +578,14 @@ int opts_run_command(const struct command *command, int argc, char **argv)
 	struct parse p = { .c = &c };
 	int code = parse_options(&p, argc, argv);
 
-	if (!code && p.help)
+	if (!code && p.help) {
 		opts_print_help(stdout, command);
-	else if (!code && c.since_ns > c.until_ns)
+		code = opts_flush(stdout, "the help", 0);
+	} else if (!code && c.since_ns > c.until_ns) {
 		code = usage(command, "--since is behind --until", "", NULL);
-	else if (!code)
+	} else if (!code) {
 		code = run_parsed(&p, argc, argv);
+	}
 	if (c.filter_re)
 		regfree(c.filter_re);
 	suppressions_free(c.suppress);

@@ -28,7 +28,9 @@ enum cmd_fold { CMD_BY_STACK, CMD_BY_FUNCTION, CMD_BY_FILE, CMD_BY_MODULE, CMD_B
 
 /* Options of the reading commands; a command's mask says which of them it takes. */
 enum cmd_option {
-	CMD_OPT_FORMAT = 1 << 0,
+	CMD_OPT_FORMAT = 1 << 0,       /* text, json, csv */
+	CMD_OPT_FORMAT_TWO = 1 << 14,  /* text, json */
+	CMD_OPT_FORMAT_DIFF = 1 << 15, /* text, json, folded */
 	CMD_OPT_LIMIT = 1 << 1,
 	CMD_OPT_SORT = 1 << 2,
 	CMD_OPT_FILTER = 1 << 3,
@@ -39,7 +41,7 @@ enum cmd_option {
 	CMD_OPT_BY = 1 << 8,
 	CMD_OPT_LIMIT_BYTES = 1 << 9,
 	CMD_OPT_SUPPRESSIONS = 1 << 10,
-	CMD_OPT_DIFF = 1 << 12,	     /* two sides of traces, --per, --format folded */
+	CMD_OPT_DIFF = 1 << 12,	     /* two sides of traces, --per */
 	CMD_OPT_GATE = 1 << 11,	     /* --assert, --baseline and the files that a gate writes */
 	CMD_OPT_TOP = 1 << 20,	     /* how the live view goes */
 	CMD_OPT_THRESHOLD = 1 << 13, /* of findings about I/O */
@@ -140,6 +142,12 @@ int cmd_bench(int argc, char **argv);
  * hint on stderr, CMD_USAGE.
  */
 int opts_run_command(const struct command *command, int argc, char **argv);
+
+/*
+ * Flushes an output; returns `code`, or CMD_UNREADABLE after a line on stderr where it cannot be
+ * written and `code` was 0. Of a closed pipe nothing is said. `what` is "the report", say.
+ */
+int opts_flush(FILE *out, const char *what, int code);
 
 /* Prints the overview of commands, or one command's help made from the tables. */
 void opts_print_overview(FILE *out);

@@ -17,13 +17,14 @@
 /* A trace in a folder and whose it is. */
 struct found {
 	char *path;
-	struct path_process process;
+	struct path_process process; /* all 0 of one that cannot be read */
 	bool chosen;
 };
 
 struct folder {
 	struct found *found;
 	size_t count, size;
+	size_t unopened; /* files of other names that may be traces, and cannot be looked at */
 };
 
 static int path_add(struct paths *p, const char *path)
@@ -45,20 +46,57 @@ void paths_fini(struct paths *p)
 	memset(p, 0, sizeof(*p));
 }
 
-/* Looks at a file; one that is no trace is not an error. Takes the path over. */
-static int folder_add(struct folder *f, char *path)
+static bool named_as_trace(const char *path)
 {
-	struct lar_header h;
-	ssize_t got = -1;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	static const char suffix[] = ".lariat";
+	size_t n = strlen(path);
+
+	return n > strlen(suffix) && !strcmp(path + n - strlen(suffix), suffix);
+}
+
+/* 1: a trace, with its header in *h; 0: no regular file, or gone; -EINVAL: not a trace, or not any
+ * more; or -errno of opening or reading it. */
+static int look_at(const char *path, struct lar_header *h)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
+	ssize_t got = 0;
 	struct stat st;
 
-	if (fd >= 0) {
-		if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-			got = pread(fd, &h, sizeof(h), 0);
-		close(fd);
+	if (fd < 0)
+		err = -errno;
+	if (fd < 0 ? stat(path, &st) || !S_ISREG(st.st_mode)
+		   : fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
 	}
-	if (got != sizeof(h) || memcmp(h.magic, LAR_MAGIC, LAR_MAGIC_SIZE)) {
+	if (!err)
+		got = pread(fd, h, sizeof(*h), 0);
+	if (!err && got < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return err;
+	return got == sizeof(*h) && !memcmp(h->magic, LAR_MAGIC, LAR_MAGIC_SIZE) ? 1 : -EINVAL;
+}
+
+/*
+ * Looks at a file. One that is named as a trace and cannot be read as one is found like any other,
+ * so that who reads it says why: a process that left nothing readable is not one without a fault.
+ * Takes the path over.
+ */
+static int folder_add(struct folder *f, char *path)
+{
+	struct path_process process = { 0 };
+	struct lar_header h;
+	int what = look_at(path, &h);
+
+	if (what > 0)
+		process = (struct path_process){ h.pid, h.parent_pid, h.start_unix_ns,
+						 h.parent_start_ns, h.end == LAR_END_EXEC };
+	else if (!what || !named_as_trace(path)) {
+		f->unopened += what && what != -EINVAL;
 		free(path);
 		return 0;
 	}
@@ -73,10 +111,7 @@ static int folder_add(struct folder *f, char *path)
 		f->found = grown;
 		f->size = size;
 	}
-	f->found[f->count++] =
-		(struct found){ .path = path,
-				.process = { h.pid, h.parent_pid, h.start_unix_ns,
-					     h.parent_start_ns, h.end == LAR_END_EXEC } };
+	f->found[f->count++] = (struct found){ .path = path, .process = process };
 	return 0;
 }
 
@@ -219,9 +254,15 @@ static int expand_one(const char *name, struct paths *out, char *why, size_t why
 		f.found[i].chosen |= is_folder;
 	if (!err)
 		err = add_chosen(&f, out);
+	if (is_folder)
+		out->unopened += f.unopened;
 	folder_fini(&f);
 	if (err)
 		snprintf(why, why_size, "%s: %s", name, strerror(-err));
+	else if (out->count == before && is_folder && out->unopened)
+		snprintf(why, why_size,
+			 "%s: no trace that can be told from other files; some cannot be opened",
+			 name);
 	else if (out->count == before && is_folder)
 		snprintf(why, why_size, "%s: no trace in this folder", name);
 	else if (out->count == before)

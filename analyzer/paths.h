@@ -13,12 +13,14 @@
 struct paths {
 	char **path;
 	size_t count;
+	size_t unopened; /* files in folders that were not named as traces and cannot be opened */
 };
 
 /*
  * Expands `names`; on success the result is the caller's, for paths_fini(). A name that is no
- * folder and no pid is taken as it is. Returns -ENOENT when a folder or pid has no trace, -ENOMEM,
- * or -errno of reading a folder; `why` then says what is wrong.
+ * folder and no pid is taken as it is, and so is a file of a folder that is named as a trace
+ * (.lariat) and is none: reading it tells why. Returns -ENOENT when a folder or pid has no trace,
+ * -ENOMEM, or -errno of reading a folder; `why` then says what is wrong.
  */
 int paths_expand(char *const *names, size_t count, struct paths *out, char *why, size_t why_size);
 /*

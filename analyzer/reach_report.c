@@ -102,6 +102,7 @@ static void say_scan(struct analysis *a)
 
 void text_leak_classes(struct analysis *a)
 {
+	const struct lar_leakscan *s = &a->leaks.reach->scan;
 	char reason[200];
 
 	if (!reach_done(a->leaks.reach)) {
@@ -113,6 +114,9 @@ void text_leak_classes(struct analysis *a)
 	say_class(a, REACH_DEFINITE, "definitely lost: nothing points to them");
 	say_class(a, REACH_INDIRECT, "indirectly lost: only lost blocks point to them");
 	say_class(a, REACH_REACHABLE, "still reachable");
-	say_class(a, REACH_UNKNOWN, "not classified: younger than the leak scan");
+	say_class(a, REACH_UNKNOWN,
+		  s->definite_blocks + s->indirect_blocks > s->listed
+			  ? "not classified: younger than the leak scan, or not listed by it"
+			  : "not classified: younger than the leak scan");
 	say_scan(a);
 }

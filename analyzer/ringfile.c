@@ -119,6 +119,25 @@ static uint32_t repair_header(struct lar_header *h)
 	return damage;
 }
 
+/*
+ * Sections that the file's end cuts: the recorder makes it as long as they are, and what was in the
+ * part that is missing nobody knows. Of the ring the header has the number of blocks, and its end
+ * may be a hole that was never used.
+ */
+static uint32_t cut_sections(const struct ringfile *rf)
+{
+	const struct lar_header *h = &rf->header;
+	uint32_t cut = 0;
+
+	for (uint32_t i = 0; i < h->section_count; i++) {
+		const struct lar_section *s = &h->sections[i];
+
+		if (s->type != LAR_SECTION_NONE && s->type != LAR_SECTION_RING && s->size)
+			cut += s->offset > rf->size || s->size > rf->size - s->offset;
+	}
+	return cut;
+}
+
 static int check_header(struct ringfile *rf, size_t got, struct trace_error *error)
 {
 	struct lar_header *h = &rf->header;
@@ -146,6 +165,7 @@ static int check_header(struct ringfile *rf, size_t got, struct trace_error *err
 			    "slot headers of %u bytes are impossible; nothing can be read",
 			    h->slot_header_size);
 	rf->header_damage = repair_header(h);
+	rf->header_damage += cut_sections(rf);
 	return 0;
 }
 

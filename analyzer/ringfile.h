@@ -20,7 +20,8 @@ struct ringfile {
 	uint64_t disk_bytes; /* blocks allocated */
 	dev_t dev;
 	ino_t ino;
-	uint32_t header_damage; /* fields of the header that were out of bounds and are not used */
+	/* fields of the header that were out of bounds and are not used, sections that are cut */
+	uint32_t header_damage;
 	struct lar_header header;
 };
 

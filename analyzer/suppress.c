@@ -80,9 +80,12 @@ static int add(struct suppressions *s, const char *pattern, uint32_t line)
 static int add_line(struct suppressions *s, char *text, uint32_t line)
 {
 	static const char type[] = "leak:";
+	size_t n;
 
 	text += strspn(text, " \t");
-	text[strcspn(text, "\r\n")] = '\0';
+	for (n = strcspn(text, "\r\n"); n && strchr(" \t", text[n - 1]); n--)
+		continue;
+	text[n] = '\0';
 	if (!*text || *text == '#')
 		return 0;
 	/* an empty pattern would match everything */

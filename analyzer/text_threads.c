@@ -166,7 +166,8 @@ void text_threads(struct analysis *a, bool brief)
 		print_concurrency(a);
 		print_pools(a);
 	}
-	text_caption(a, "Each thread", shown, r.count);
+	if (r.count)
+		text_caption(a, "Each thread", shown, r.count);
 	t = table_new(a->context, titles, brief ? NULL : "CREATED BY");
 	for (uint32_t i = 0; i < shown; i++)
 		thread_row(a, t, r.index[i], brief);

@@ -141,8 +141,8 @@ static void count_events(struct trace *t)
 		if (s->last_ticks > t->last_ticks)
 			t->last_ticks = s->last_ticks;
 	}
-	folded_count(t);
 	count_missing_end(t);
+	folded_count(t); /* behind all that is missing: what a checkpoint has of that is known */
 	for (size_t i = 0; i < sizeof(dropping); i++)
 		f->events_dropped =
 			add_saturated(f->events_dropped, t->file.header.lost[dropping[i]]);

@@ -30,7 +30,7 @@ TICKS = {"duration_ns", "wait_ns", "hold_ns", "hold_max_ns"}
 SIGNED = {(5, "result"), (6, "result"), (6, "offset"), (14, "result")}
 FLAGS = {6: {1: "no_target"}, 15: {1: "most"},
          7: {1: "contended", 2: "first", 4: "try", 8: "unowned", 16: "no_cell", 32: "held"},
-         9: {1: "detached"}, 14: {1: "child"},
+         8: {1: "one_hold"}, 9: {1: "detached"}, 14: {1: "child"},
          22: {1: "kernel", 2: "recorder", 4: "clock", 8: "blocked"}}
 
 

@@ -100,6 +100,122 @@ gate "cut" 1 --assert 'heap.live_bytes < 1G' cut.lariat
 says "cut" 'but the trace \(has lost events\|was full and has lost its beginning\)'
 gate "what is known of a cut trace" 0 --assert 'process.exit_code == 0' cut.lariat
 
+# what a checkpoint has of blocks that are missing is not counted again, wherever the cut is
+written() { "$lariat" info --format json "$1" | jq .trace.events_written; }
+for size in 1000000 900000 700000 650000 600000 400000; do
+	head -c "$size" "$(trace_of wrapped)" >cut.lariat
+	same "events of a trace cut to $size" "$(written "$(trace_of wrapped)")" "$(written cut.lariat)"
+done
+
+### what a folder has and cannot be read is not passed over
+mkdir folder
+cp --sparse=always "$trace" folder/whole.lariat
+printf 'no trace' >folder/notes.txt
+gate "a folder" 0 --assert 'heap.frees > 0' folder
+for kind in empty short magic; do
+	cp --sparse=always "$trace" folder/bad.lariat
+	case $kind in
+	empty) : >folder/bad.lariat ;;
+	short) truncate -s 100 folder/bad.lariat ;;
+	magic) printf X | dd of=folder/bad.lariat conv=notrunc status=none ;;
+	esac
+	gate "a folder with one of no use, $kind" 3 --assert 'heap.frees > 0' folder
+	says "it is named, $kind" '^lariat: folder/bad.lariat: ' err
+	same "and by info, $kind" 3 "$("$lariat" info folder >out 2>err; echo $?)"
+	rm folder/whole.lariat
+	gate "a folder with nothing else, $kind" 3 --assert 'heap.frees > 0' folder
+	says "it is named, $kind" '^lariat: folder/bad.lariat: ' err
+	cp --sparse=always "$trace" folder/whole.lariat
+done
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	# our scratch folder is nobody else's
+	open=$(mktemp -d)
+	chmod 755 "$open"
+	cp "$lariat" "$open/lariat"
+else
+	user=()
+	open=$work
+	cp "$lariat" "$open/lariat"
+fi
+mkdir "$open/closed"
+cp --sparse=always "$trace" "$open/closed/whole.lariat"
+cp --sparse=always "$trace" "$open/closed/secret.lariat"
+cp --sparse=always "$trace" "$open/closed/other"
+chmod 644 "$open/closed/whole.lariat"
+chmod 000 "$open/closed/secret.lariat" "$open/closed/other"
+same "a folder with one that cannot be opened" 3 \
+	"$("${user[@]}" "$open/lariat" gate --assert 'heap.frees > 0' "$open/closed" >out 2>err; echo $?)"
+same "both are said" "$open/closed/secret.lariat: cannot open|left out, as they cannot be opened: 1 file" \
+	"$(grep -o "$open/closed/secret.lariat: cannot open" err)|$(grep -o 'left out.*' err)"
+[ "$open" = "$work" ] || rm -r "$open"
+
+### a trace that was cut before its ring began: what stood behind is not known
+for size in 20000000 60000000 120000000; do
+	cp --sparse=always "$trace" cut.lariat
+	truncate -s "$size" cut.lariat
+	gate "cut to $size" 1 --assert 'process.exit_code == 0' --assert 'heap.misuse.double_frees == 0' \
+		cut.lariat
+	says "cut to $size" 'heap.misuse.double_frees == 0: is 0, but the trace is damaged'
+	same "partial, cut to $size" 'true' "$("$lariat" info --format json cut.lariat | jq .trace.partial)"
+done
+same "whole" false "$("$lariat" info --format json "$trace" | jq .trace.partial)"
+# the end of a ring that was never used is a hole: nothing stood there
+cp --sparse=always "$trace" cut.lariat
+truncate -s -4096 cut.lariat
+gate "cut where nothing was" 0 --assert 'heap.misuse.double_frees == 0' cut.lariat
+
+### a scan that was asked for tells nothing of what was lost behind it
+cat >late.c <<'END'
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void *volatile sink;
+int main(void)
+{
+	char line[8];
+
+	sink = malloc(10);
+	while (read(0, line, 1) == 1)
+		if (line[0] == 'x')
+			syscall(SYS_exit_group, 0);
+		else
+			for (int i = 0; i < 1000; i++) {
+				sink = malloc(100);
+				if (write(1, "", i == 999) < 0)
+					return 1;
+			}
+	return 0;
+}
+END
+gcc -g -o late late.c
+late() { # NAME HOW: a scan on request, 1000 blocks lost behind it, then its end
+	local pid
+	mkfifo "$1.in" "$1.up"
+	LARIAT_OUTPUT=$work/$1.lariat LARIAT_RECORD=heap LD_PRELOAD=$lib ./late <"$1.in" >"$1.up" &
+	pid=$!
+	exec 7>"$1.in" 8<"$1.up"
+	for _ in {1..300}; do
+		"$lariat" leaks --now "$work/$1.lariat" >out 2>&1 && break
+		sleep 0.1
+	done
+	printf g >&7
+	head -c 1 <&8 >/dev/null
+	case $2 in
+	kill) kill -9 "$pid" ;;
+	unseen) printf x >&7 ;;
+	esac
+	exec 7>&- 8<&-
+	wait "$pid" 2>/dev/null
+	same "$1: the scan was before" '[false,true]' "$("$lariat" leaks --format json \
+		"$work/$1.lariat" | jq -c '[.leaks.scan.at_exit, .leaks.unclassified.blocks >= 1000]')"
+	gate "$1: not known" 1 "$work/$1.lariat"
+	says "$1: not known" 'but the last leak scan was before the end'
+	gate "$1: other figures" 0 --assert 'heap.allocations > 1000' "$work/$1.lariat"
+}
+late killed kill
+late by_exit unseen
+
 ### suppressions
 printf '# known\nleak:spill\nleak:^keep_one$\nleak:never\n' >known.supp
 gate "suppressed" 0 --suppressions known.supp --assert 'leaks.unfreed.blocks == 0' \
@@ -108,6 +224,9 @@ says "unused are named" 'known.supp: never used: leak:never (line 4)$' err
 printf 'leak:/leaky.c\n' >file.supp
 gate "suppressed by file" 0 --suppressions file.supp --assert 'leaks.unfreed.blocks == 0' "$trace"
 same "none is unused" "" "$(cat "$work/gate.err")"
+printf '  leak:spill \t\n\nleak:^keep_one$ \r\n' >blanks.supp
+gate "blanks are no part of a pattern" 0 --suppressions blanks.supp \
+	--assert 'leaks.unfreed.blocks == 0' "$trace"
 printf 'leak:spill\nrace:foo\n' >bad.supp
 gate "no suppressions" 2 --suppressions bad.supp "$trace"
 says "no suppressions" 'line 2 is not leak:PATTERN' err
@@ -126,6 +245,18 @@ gate "baseline and more at a site" 1 --baseline baseline.json \
 	--assert 'leaks.unfreed.blocks == 0' "$(trace_of twice)"
 says "more at a site" 'is 50 beyond the baseline'
 gate "no baseline" 2 --baseline leaky.c "$trace"
+for wrong in -5 '"50"' 1.5; do
+	jq ".leaks.sites[0].blocks = $wrong" baseline.json >wrong.json
+	gate "a baseline of $wrong blocks" 2 --baseline wrong.json "$trace"
+done
+"$lariat" report --format json --limit 1 "$trace" >short.json
+gate "a baseline that is cut" 1 --baseline short.json --assert 'leaks.unfreed.bytes == 0' "$trace"
+says "a baseline that is cut" 'short.json: leaves out 1 site' err
+for path in 'heap.sites[0.allocations' 'heap.sites[].allocations' 'heap.sites[x].allocations'; do
+	gate "no field: $path" 2 --assert "$path == 5" "$trace"
+done
+gate "a field of a list" 0 --assert 'leaks.sites[0].blocks == 50' "$trace"
+gate "no table" 2 --format csv "$trace"
 
 ### files for other tools
 gate "files" 1 --junit j.xml --sarif s.sarif --summary s.md --format json \
@@ -153,6 +284,32 @@ gate "a file that cannot be written" 3 --junit /nowhere/j.xml --assert 'heap.fre
 GITHUB_ACTIONS=true GITHUB_WORKSPACE=$PWD gate "annotations" 1 --assert 'leaks.unfreed.bytes == 0' \
 	"$trace"
 says "annotations" '^::error file=leaky.c,line=14,title=leaks.unfreed.bytes == 0::.* in spill$'
+
+### names that are made to deceive: whoever may name a file must not write our lines
+odd=$'a"<&>\n::error::forged\e[31m\xff\xef\xbf\xbe'
+cp --sparse=always "$trace" "$odd.lariat"
+cp --sparse=always "$trace" "::error::forged.lariat"
+GITHUB_ACTIONS=true gate "odd names" 1 --junit j.xml --sarif s.sarif --summary odd.md \
+	--assert 'leaks.unfreed.bytes == 0' "$odd.lariat" "::error::forged.lariat"
+same "no forged line" "" "$(grep -h '^ *::error::forged' "$work/gate.out" odd.md)"
+same "no escape sequence" 0 "$(cat "$work/gate.out" odd.md j.xml s.sarif | grep -c $'\e')"
+same "UTF-8" 0 "$(cat "$work/gate.out" odd.md j.xml s.sarif | iconv -f UTF-8 -t UTF-16 >/dev/null; echo $?)"
+same "well-formed" 'a"<&>?::error::forged?[31m??.lariat ::error::forged.lariat' "$(python3 - <<'END'
+import xml.etree.ElementTree as tree
+print(*[case.get("classname") for case in tree.parse("j.xml").getroot()[0]])
+END
+)"
+mkdir "sp ace%"
+cp leaky.c "sp ace%/leaky.c"
+gcc -g -O0 -o odd_place "$PWD/sp ace%/leaky.c"
+record odd_place ./odd_place
+gate "places as URIs" 1 --sarif s.sarif --assert 'leaks.unfreed.bytes == 0' "$(trace_of odd_place)"
+same "places as URIs" "file://${PWD// /%20}/sp%20ace%25/leaky.c" \
+	"$(jq -r '.runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri' s.sarif)"
+GITHUB_WORKSPACE=$PWD/ gate "places in a workspace" 1 --sarif s.sarif \
+	--assert 'leaks.unfreed.bytes == 0' "$(trace_of odd_place)"
+same "places in a workspace" "sp%20ace%25/leaky.c" \
+	"$(jq -r '.runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri' s.sarif)"
 
 ### the same verdict each time, whatever the threads do
 for i in 1 2 3 4 5 6 7 8; do
