@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +122,25 @@ static int check_library(struct run *r)
 	return 0;
 }
 
+/* Why there cannot be a file of that name; NULL = there can. Of a pattern only the recorder knows.
+ */
+static const char *name_trouble(const char *pattern)
+{
+	const char *slash = strrchr(pattern, '/'), *name = slash ? slash + 1 : pattern;
+	struct stat st;
+
+	if (strchr(pattern, '%'))
+		return NULL;
+	if (!*name)
+		return "this is a folder, not the name of a file";
+	if (strlen(name) > NAME_MAX || strlen(pattern) >= PATH_MAX)
+		return strerror(ENAMETOOLONG);
+	if (!stat(pattern, &st) && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? "this is a folder, not the name of a file"
+					   : "this is no regular file";
+	return NULL;
+}
+
 /*
  * Makes the output pattern absolute: a child that changes its folder writes its trace where the
  * others are. 0 or the exit code.
@@ -129,6 +149,7 @@ static int anchor_output(struct run *r)
 {
 	const char *pattern = r->options.value[RUN_OUTPUT];
 	char cwd[PATH_MAX], *folder, *text = NULL;
+	const char *trouble;
 	size_t size;
 	FILE *out;
 
@@ -140,6 +161,11 @@ static int anchor_output(struct run *r)
 		return RUN_CANNOT_RECORD;
 	}
 	free(folder);
+	trouble = name_trouble(pattern);
+	if (trouble) {
+		say("%s: %s; %s was not run", pattern, trouble, r->argv[0]);
+		return RUN_CANNOT_RECORD;
+	}
 	if (*pattern == '/' || !getcwd(cwd, sizeof(cwd)))
 		return 0;
 	out = open_memstream(&text, &size);

@@ -23,6 +23,7 @@
 #define SIGNAL_HIGHEST 56 /* signals are looked at from here down: both ends are liked more */
 #define SIGNAL_LOWEST  38
 #define THREADS_MOST   8192
+#define WAITING_MOST   64 /* signals with what they carry; the default limit lets 8,000 wait */
 #define STACK_SIZE     (64u << 10)
 #define SIGMASK_SIZE   160  /* of pthread_sigmask(), which sets all masks, up to its call */
 #define FRAME_SIZE     4096 /* of a signal, where the kernel does not tell */
@@ -51,6 +52,7 @@ struct cpu_timer {
 struct cpu_state {
 	struct spin lock;
 	bool on;
+	siginfo_t waiting[WAITING_MOST]; /* signals of the program's, while ours is changed */
 	struct cpu_timer timer[THREADS_MOST];
 };
 static struct cpu_state *state;
@@ -452,16 +454,55 @@ void cpu_leave(void)
 	cpu_signal = 0;
 }
 
-/* What is still pending of the old signal goes with it: that is what ignoring does. */
+/* Takes what waits to be delivered to this thread or the process and is none of ours. */
+static unsigned take_waiting(int signal)
+{
+	const struct timespec now = { 0, 0 };
+	uint64_t set = 1ull << (signal - 1);
+	unsigned n = 0;
+
+	while (n < WAITING_MOST) {
+		siginfo_t *info = &state->waiting[n];
+
+		if (sys_call6(SYS_rt_sigtimedwait, (long)&set, (long)info, (long)&now, 8, 0, 0) <=
+		    0)
+			break;
+		n += info->si_code != SI_TIMER || info->si_ptr != &cookie;
+	}
+	return n;
+}
+
+/* To the thread where raise() or pthread_kill() sent it, which is this one, else to the process. */
+static void put_back(int signal, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const siginfo_t *info = &state->waiting[i];
+
+		if (info->si_code == SI_TKILL)
+			sys_call6(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), signal,
+				  (long)info, 0, 0);
+		else
+			sys_call3(SYS_rt_sigqueueinfo, sys_getpid(), signal, (long)info);
+	}
+}
+
+/*
+ * What is still pending of the old signal goes with it: that is what ignoring does. What the
+ * program has sent itself is kept for it, but for what waits in other threads. With all signals
+ * blocked.
+ */
 static void change_signal(int to)
 {
 	struct kernel_action ignore = { 0 };
 	int from = cpu_signal;
+	unsigned waiting;
 
 	delete_timers();
+	waiting = take_waiting(from);
 	ignore.handler = (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN;
 	sys_call6(SYS_rt_sigaction, from, (long)&ignore, 0, 8, 0, 0);
 	cpu_leave();
+	put_back(from, waiting);
 	cpu_signal = to;
 	state->on = to != 0;
 	if (!to)

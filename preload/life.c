@@ -256,6 +256,10 @@ static const char *error_text(int error)
 		return "a symbolic link is in the way";
 	case ENOMEM:
 		return "no memory";
+	case ENAMETOOLONG:
+		return "the name is too long";
+	case ENOTBLK: /* file_open()'s own */
+		return "something else than a file has this name";
 	default:
 		return "refused by the system";
 	}

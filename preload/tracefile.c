@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -178,6 +179,15 @@ static unsigned name_free(unsigned taken)
 	return free;
 }
 
+/* A device, a folder, a pipe: whoever names that does not mean a file beside it. */
+static bool name_is_special(void)
+{
+	struct stat st;
+
+	return !sys_call6(SYS_newfstatat, AT_FDCWD, (long)lar->trace_path, (long)&st, 0, 0, 0) &&
+	       !S_ISREG(st.st_mode);
+}
+
 static int file_open(void)
 {
 	unsigned again = 0;
@@ -187,6 +197,8 @@ static int file_open(void)
 		fd = name_open(again, O_RDWR | O_CREAT | O_EXCL);
 		if (fd != -EEXIST || tries > SAME_NAME_RACE)
 			return fd;
+		if (!again && name_is_special())
+			return -ENOTBLK;
 		again = again < SAME_NAME_FEW ? again + 1 : name_free(again);
 	}
 }

@@ -31,8 +31,17 @@ done
 
 mkdir readonly
 chmod 555 readonly
-for where in /dev/full /nowhere/at/all/%p "$PWD/readonly/%p" /dev/null /proc/self/%p; do
+# a name that a file has already gets a number; beside a device or a folder there must be nothing
+ln -s /dev/full full
+for where in "$PWD/full" /nowhere/at/all/%p "$PWD/readonly/%p" /dev/null /proc/self/%p "$PWD/readonly"; do
 	options=LARIAT_OUTPUT=$where harmless "output-${where//\//-}" "$victim" exit
+	case $where in
+	*/full | /dev/null | */readonly)
+		same "said: $where" 1 "$(grep -c '^lariat: .*something else than a file has this name' \
+			"$work/output-${where//\//-}.err")"
+		same "no file beside $where" "" "$(ls "$where".[0-9]* 2>/dev/null)"
+		;;
+	esac
 done
 for bad in LARIAT_SIZE=banana LARIAT_SIZE=1 LARIAT_DEPTH=-3 LARIAT_RECORD=everything \
 	LARIAT_INTERVAL=never; do

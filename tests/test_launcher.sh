@@ -237,6 +237,14 @@ rm -f ran
 launch -o /no/such/folder/x ./fine
 same 'no folder: status' 125 "$status"
 contains 'no folder' "$(cat "$work/err")" 'lariat: /no/such/folder: No such file or directory'
+mkdir folder
+for name in "$PWD/folder" folder/ /dev/null "$(printf 'x%.0s' {1..256})"; do
+	launch -o "$name" ./fine
+	same "$name is no name for a trace: status" 125 "$status"
+	contains "$name is no name for a trace" "$(cat "$work/err")" 'fine was not run'
+	name=${name%/}
+	ls "$name".[0-9]* >/dev/null 2>&1 && fail "there is a trace beside $name"
+done
 LARIAT_LIB=/no/such/lib.so launch ./fine
 same 'no library: status' 125 "$status"
 contains 'no library' "$(cat "$work/err")" 'lariat: /no/such/lib.so: No such file or directory'

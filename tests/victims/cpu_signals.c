@@ -126,6 +126,34 @@ static void not_ended(void)
 	printf("calls that were ended: %d\n", ended);
 }
 
+/* What was sent while it was blocked is there when it is waited for by its number, in order. */
+static void sent_before(void)
+{
+	const struct timespec none = { 0, 0 };
+
+	for (int number = SIGRTMAX; number >= SIGRTMIN; number--) {
+		sigset_t set, old;
+		siginfo_t info;
+		int sum = 0, times = 0;
+
+		sigemptyset(&set);
+		sigaddset(&set, number);
+		pthread_sigmask(SIG_BLOCK, &set, &old);
+		raise(number);
+		for (int i = 1; i < 4; i++)
+			sigqueue(getpid(), number, (union sigval){ .sival_int = i });
+		burn(0.012);
+		while (sigtimedwait(&set, &info, &none) == number) {
+			if (info.si_code == SI_QUEUE)
+				sum = 10 * sum + info.si_value.sival_int;
+			times++;
+		}
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		if (times != 4 || sum != 123)
+			printf("%d: %d of 4 came, %d of 123\n", number, times, sum);
+	}
+}
+
 static void own_use(void)
 {
 	struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
@@ -184,6 +212,7 @@ int main(void)
 	blocked();
 	small_stack();
 	not_ended();
+	sent_before();
 	own_use();
 	return 0;
 }
