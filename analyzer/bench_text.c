@@ -84,10 +84,9 @@ static void print_set(const struct cmd_context *c, struct bench_set *s)
 		table_line(t, STYLE_PLAIN, bench_figure_name(f), NULL);
 	}
 	table_print(t);
-	fputs("\n  SPREAD is from the first to the third quarter of the runs. Times are of runs "
-	      "that\n"
-	      "  are not recorded, all else of runs that are; of several processes peak_bytes is\n"
-	      "  that of the largest.\n",
+	fputs("\n  SPREAD is from the first to the third quarter of the runs. Times are of\n"
+	      "  runs that are not recorded, all else of runs that are; of several\n"
+	      "  processes peak_bytes is that of the largest.\n",
 	      c->out);
 }
 

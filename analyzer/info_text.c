@@ -116,47 +116,64 @@ static void put_file(FILE *out, const struct trace_facts *f)
 	fputc('\n', out);
 }
 
-static void put_row(FILE *out, const char *what, uint64_t count, const char *meaning)
+#define MEANING_LEFT 36 /* columns in front of what a figure means */
+
+/* The words behind a figure, in lines of the terminal's width. */
+static void put_meaning(const struct cmd_context *c, const char *words)
+{
+	unsigned at = MEANING_LEFT - 1;
+
+	for (size_t n; *words; words += n + (words[n] == ' ')) {
+		n = strcspn(words, " ");
+		if (at + 1 + n > c->width && at >= MEANING_LEFT)
+			at = (unsigned)fprintf(c->out, "\n%*s", MEANING_LEFT - 1, "") - 1;
+		at += (unsigned)fprintf(c->out, " %.*s", (int)n, words);
+	}
+}
+
+static void put_row(const struct cmd_context *c, const char *what, uint64_t count,
+		    const char *meaning)
 {
 	char buf[FORMAT_SIZE];
 
-	fprintf(out, "  %-16s %15s", what, format_count(buf, count));
+	fprintf(c->out, "  %-16s %15s", what, format_count(buf, count));
 	if (*meaning)
-		fprintf(out, "  %s", meaning);
-	fputc('\n', out);
+		fputc(' ', c->out);
+	put_meaning(c, meaning);
+	fputc('\n', c->out);
 }
 
-static void put_events(FILE *out, const struct info *i)
+static void put_events(const struct cmd_context *c, const struct info *i)
 {
 	const struct trace_facts *f = i->facts;
 
-	fputs("\nEvents\n", out);
-	put_row(out, "written", f->events_written, "");
-	put_row(out, "kept", f->events_kept, "");
+	fputs("\nEvents\n", c->out);
+	put_row(c, "written", f->events_written, "");
+	put_row(c, "kept", f->events_kept, "");
 	if (f->events_folded)
-		put_row(out, "folded", f->events_folded,
+		put_row(c, "folded", f->events_folded,
 			"the oldest: in all figures, but no longer one by one");
 	if (f->events_overwritten)
-		put_row(out, "overwritten", f->events_overwritten,
+		put_row(c, "overwritten", f->events_overwritten,
 			"the oldest gave way to newer ones; a larger --size keeps more");
 	if (f->damage.events_at_least || f->damage.blocks)
-		put_row(out, "damaged", f->damage.events_at_least,
+		put_row(c, "damaged", f->damage.events_at_least,
 			"at least so many, in damaged blocks");
 	if (f->damage.skipped)
-		put_row(out, "unknown", f->damage.skipped, "of kinds from a newer version");
+		put_row(c, "unknown", f->damage.skipped, "of kinds from a newer version");
 	if (f->events_dropped)
-		put_row(out, "dropped", f->events_dropped, "never written, see below");
-	fputs("\nKept events by kind\n", out);
+		put_row(c, "dropped", f->events_dropped, "never written, see below");
+	fputs("\nKept events by kind\n", c->out);
 	for (unsigned k = 0; k < LAR_EV_MAX; k++)
 		if (i->events[k])
-			put_row(out, event_kind_name(k), i->events[k], "");
+			put_row(c, event_kind_name(k), i->events[k], "");
 	if (i->lock_cells)
-		put_row(out, "lock cells", i->lock_cells, "sums of uncontended locks");
+		put_row(c, "lock cells", i->lock_cells, "sums of uncontended locks");
 	if (i->stream_cells)
-		put_row(out, "stream cells", i->stream_cells, "sums of what was asked of streams");
+		put_row(c, "stream cells", i->stream_cells, "sums of what was asked of streams");
 }
 
-static void put_losses(FILE *out, const struct info *i)
+static void put_losses(const struct cmd_context *c, const struct info *i)
 {
 	const struct trace_facts *f = i->facts;
 	bool any = f->damage.blocks || f->damage.records || f->stacks_folded || i->unlisted;
@@ -164,26 +181,26 @@ static void put_losses(FILE *out, const struct info *i)
 	for (unsigned r = 0; r < LAR_LOST_REASONS; r++)
 		any |= f->header->lost[r] != 0;
 	if (!any) {
-		fputs("\nNothing was lost or damaged", out);
+		fputs("\nNothing was lost or damaged", c->out);
 		fputs(f->events_overwritten ? "; the oldest events were overwritten.\n" : ".\n",
-		      out);
+		      c->out);
 		return;
 	}
-	fputs("\nLost\n", out);
+	fputs("\nLost\n", c->out);
 	for (unsigned r = 0; r < LAR_LOST_REASONS; r++)
 		if (f->header->lost[r])
-			put_row(out, info_lost_name(r), f->header->lost[r], info_lost_meaning(r));
+			put_row(c, info_lost_name(r), f->header->lost[r], info_lost_meaning(r));
 	if (f->damage.blocks)
-		put_row(out, "blocks", f->damage.blocks,
+		put_row(c, "blocks", f->damage.blocks,
 			"blocks of events that are missing or damaged");
 	if (f->damage.records)
-		put_row(out, "records", f->damage.records,
+		put_row(c, "records", f->damage.records,
 			"damaged entries of the dictionary, of the staging area, or parts cut off");
 	if (i->unlisted)
-		put_row(out, "blocks in use", i->unlisted,
+		put_row(c, "blocks in use", i->unlisted,
 			"too many to be kept one by one; if freed since, they still count");
 	if (f->stacks_folded)
-		put_row(out, "frames", f->stacks_folded,
+		put_row(c, "frames", f->stacks_folded,
 			"innermost frames for which the reader had no room");
 }
 
@@ -247,8 +264,8 @@ int info_print_text(const struct cmd_context *c, const struct info *i)
 	fputs(", ", out);
 	put_count(out, f->target_count - 1, "file or peer", "files and peers");
 	fputc('\n', out);
-	put_events(out, i);
-	put_losses(out, i);
+	put_events(c, i);
+	put_losses(c, i);
 	put_modules(out, i);
 	if (f->note_count)
 		fputs("\nNotes\n", out);

@@ -132,13 +132,22 @@ static bool check_list(const char *s)
 	return true;
 }
 
+/* Is each % followed by what stands for something? */
+static bool is_pattern(const char *s)
+{
+	for (s = strchr(s, '%'); s; s = strchr(s + 2, '%'))
+		if (!s[1] || !strchr("pcht%", s[1]))
+			return false;
+	return true;
+}
+
 bool run_options_check(enum run_option option, const char *value)
 {
 	uint64_t n;
 
 	switch (option) {
 	case RUN_OUTPUT:
-		return *value && strlen(value) <= OUTPUT_MAX;
+		return *value && strlen(value) <= OUTPUT_MAX && is_pattern(value);
 	case RUN_SIZE:
 		return read_number(value, size_units, &n) && (!n || n >= SIZE_MIN);
 	case RUN_DEPTH:

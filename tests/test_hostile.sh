@@ -107,11 +107,15 @@ mkfifo "$work/d/fifo"
 for name in precious link fifo; do
 	output=$work/d/$name run : 1000 0 0 none
 	same "$name: exit" 0 "$status"
-	same "$name: words" '' "$words"
+	case $name in
+	fifo) said="lariat: $work/d/fifo: cannot be created: something else than a file has this name; nothing is recorded" ;;
+	*) said= ;;
+	esac
+	same "$name: words" "$said" "$words"
 done
 same 'the foreign file' precious "$(<"$work/d/precious")"
 same 'the link' precious "$(readlink "$work/d/link")"
-same 'traces beside them' 3 "$(find "$work/d" -type f -size +0 ! -name precious | wc -l)"
+same 'traces beside them' 2 "$(find "$work/d" -type f -size +0 ! -name precious | wc -l)"
 same 'modes of the traces' 600 "$(find "$work/d" -type f ! -name precious -printf '%m\n' | sort -u)"
 umask 0
 fresh

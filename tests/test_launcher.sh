@@ -88,6 +88,7 @@ for value in '' 0 1x 100msec; do usage --interval "$value" echo ran; done
 for value in '' heap,x ,heap 'heap io'; do usage --record "$value" echo ran; done
 usage --follow maybe echo ran
 usage --output "$(head -c 600 /dev/zero | tr '\0' x)" echo ran
+for value in '%q' 'a%' '%p%%%x'; do usage --output "$value" echo ran; done
 LARIAT_SIZE=lots usage echo ran
 contains 'a wrong variable is named' "$(cat "$work/err")" 'LARIAT_SIZE'
 launch --help
