@@ -23,10 +23,8 @@ static void say_totals(struct analysis *a)
 		text_say(a, "%s more found the recorder at work, and are not in the tables",
 			 format_count(x, recorder));
 	if (missed)
-		text_say(a,
-			 "%s periods have no sample: signals were blocked, or the thread ended "
-			 "first",
-			 format_count(x, missed));
+		text_say(a, "%s without a sample: signals were blocked, or the thread ended first",
+			 format_things(x, missed, "period"));
 }
 
 static void print_functions(struct analysis *a, bool brief)

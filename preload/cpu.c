@@ -66,6 +66,7 @@ static LAR_TLS struct {
 	uint32_t place;
 	bool over;
 	uint8_t *stack;
+	uint32_t tid;
 	uint64_t in_recorder; /* samples that are to be counted by the next one */
 	uint64_t first_ns;    /* CPU time of the first */
 	uint64_t counted;     /* periods that samples came for */
@@ -74,6 +75,11 @@ static LAR_TLS struct {
 static uint64_t self_start, self_end; /* the recorder's own module */
 
 /* ---- a sample ---- */
+
+static uint64_t cpu_now(void)
+{
+	return thread_cpu_ns(own.tid, CLOCK_THREAD_CPUTIME_ID);
+}
 
 static void put(struct thread *t, unsigned flags, uint64_t cpu_ns, uint64_t n)
 {
@@ -105,7 +111,7 @@ static void put_recorder(struct thread *t)
 
 	own.in_recorder = 0;
 	if (n)
-		put(t, LAR_CPU_RECORDER, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), n);
+		put(t, LAR_CPU_RECORDER, cpu_now(), n);
 }
 
 /* Behind a system call's instruction: the thread was in the kernel, or is just back. */
@@ -143,7 +149,7 @@ static void put_sample(struct thread *t, const ucontext_t *u, uint32_t missed)
 			 0, t->stack.leaf);
 	t->head = r + 4;
 	r[1] = lar_ticks();
-	r[2] = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	r[2] = cpu_now();
 	r[3] = missed;
 	span_commit(t);
 }
@@ -273,13 +279,14 @@ void cpu_thread_begin(void)
 	if (!sys_call3(SYS_sigaltstack, 0, (long)&alternate, 0))
 		cpu_signal_stack(&alternate);
 	own.pid = lar->pid;
+	own.tid = (uint32_t)sys_gettid();
 	own.over = false;
 	own.in_recorder = own.counted = 0;
 	sys_block_signals(&mask);
 	if (own.stack && spin_lock(&state->lock)) {
 		own.first_ns = part_of_period();
-		begun = state->on && timer_enter((uint32_t)sys_gettid(), own.first_ns, &own.place);
-		own.first_ns += sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		begun = state->on && timer_enter(own.tid, own.first_ns, &own.place);
+		own.first_ns += cpu_now();
 		spin_unlock(&state->lock);
 	}
 	own.over = !begun;
@@ -300,7 +307,7 @@ void cpu_thread_enter(uint64_t frame)
 		return;
 	/* what it has had before does not count */
 	if (own.pid == lar->pid && !own.over)
-		put(t, LAR_CPU_CLOCK, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), 0);
+		put(t, LAR_CPU_CLOCK, cpu_now(), 0);
 	span_close(t);
 }
 
@@ -315,7 +322,7 @@ void cpu_thread_clock(uint64_t frame)
 	if (!t)
 		return;
 	put_recorder(t);
-	cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	cpu_ns = cpu_now();
 	put(t, LAR_CPU_CLOCK, cpu_ns, overdue(cpu_ns));
 	span_close(t);
 }

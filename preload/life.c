@@ -342,6 +342,7 @@ static bool start(bool child)
 		environment_leave(environment());
 	}
 	lar->pid = (uint32_t)sys_getpid();
+	lar->cpu_before_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	lar->tsc = tsc_usable(child);
 	lar->time_shift = lar->tsc ? TSC_TIME_SHIFT : 6;
 	result = tracefile_create(&what);

@@ -84,6 +84,8 @@ struct recorder {
 	uint32_t pid;
 	bool tsc; /* ticks are the time-stamp counter, else CLOCK_MONOTONIC */
 	uint32_t time_shift;
+	/* CPU time that the first thread had before: of the program that became this one by exec */
+	uint64_t cpu_before_ns;
 
 	/* the mapped trace */
 	uint8_t *base;

@@ -362,7 +362,7 @@ static bool seal_out(struct thread *t, uint64_t *now_ns)
 		lar_lost_add(LAR_LOST_RING_BUSY, count_records(t));
 	FAULT_POINT(seal_block);
 	*now_ns = tracefile_clock_pair();
-	t->slot->cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	t->slot->cpu_ns = thread_cpu_ns(t->tid, CLOCK_THREAD_CPUTIME_ID);
 	t->slot_seq += 1ull << 32;
 	FAULT_POINT(seal_state);
 	/* the commit word of the seal: the slot is empty, its records are in the block */

@@ -527,11 +527,18 @@ static clockid_t cpu_clock(uint32_t tid)
 	return (clockid_t)(~tid << 3 | 6);
 }
 
+uint64_t thread_cpu_ns(uint32_t tid, clockid_t clock)
+{
+	uint64_t ns = sys_clock_ns(clock), before = tid == lar->pid ? lar->cpu_before_ns : 0;
+
+	return ns > before ? ns - before : 1;
+}
+
 /* How long it was on a processor; only threads that end say so themselves. */
 static void note_cpu(struct lar_slot *slot, uint32_t owner)
 {
 	if (owner && owner < THREAD_SHARED)
-		slot->cpu_ns = sys_clock_ns(cpu_clock(owner));
+		slot->cpu_ns = thread_cpu_ns(owner, cpu_clock(owner));
 }
 
 void thread_seal_all(void)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "attr.h"
 #include "format/event.h"
@@ -276,6 +277,9 @@ void thread_end(void);
 
 /* Gives the calling thread a slot, should it have none, and takes the rest of it into use now. */
 void thread_prepare(uint64_t frame);
+
+/* CPU time of a thread in this program, by CLOCK_THREAD_CPUTIME_ID or one like it; never 0. */
+uint64_t thread_cpu_ns(uint32_t tid, clockid_t clock);
 
 /* Seals what this thread and threads that have ended left in slots; for the end of the process. */
 void thread_seal_all(void);

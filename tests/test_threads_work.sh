@@ -32,4 +32,16 @@ is "findings of threads" '.threads.findings | map([.rule, .site.function])' '[["
 is "findings of locks" '.locks.findings | map([.rule, .site.function]) | map(select(.[0] !=
 	"lock-contention" and .[0] != "held-across-io"))' \
 	'[["trylock-spinning","unlocker"],["held-across-fork","holding_fork"],["unlock-by-another","unlocker"]]'
+
+# A program that another has become has the CPU time of both, which the system counts on. Its own
+# is not more than its life.
+for what in all all,cpu; do
+	rm -f "$work"/became*
+	LARIAT_RECORD=$what LARIAT_OUTPUT=$work/became.lariat LD_PRELOAD=$lib bash -c \
+		'for ((i = 0; i < 200000; i++)); do :; done; exec ls /' >/dev/null
+	last=$(find "$work" -name 'became*.lariat' -newer "$work/report.json" -print0 |
+		xargs -0 -n 1 "$lariat" report --format json | jq -s -c 'map(select(.process.command == "ls"))')
+	same "$what: the program that it became" 1 "$(jq length <<<"$last")"
+	same "$what: its CPU time" true "$(jq '.[0] | .threads.list[0].cpu_ns | . > 0 and . < 200000000' <<<"$last")"
+done
 finish
