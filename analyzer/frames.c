@@ -83,6 +83,26 @@ void frames_expect(struct frames *f)
 	}
 }
 
+/* Modules come one after another where there was one; the same file again is the same. */
+const char *frames_object(struct frames *f, uint64_t address, uint64_t *offset)
+{
+	const struct trace_facts *facts = trace_facts(f->trace);
+	uint32_t found = UINT32_MAX;
+
+	for (uint32_t i = 0; i < f->modules; i++) {
+		const struct trace_module *m = &facts->modules[i];
+
+		if (address < m->start || address >= m->end)
+			continue;
+		if (found != UINT32_MAX && (m->bias != facts->modules[found].bias ||
+					    strcmp(m->path, facts->modules[found].path)))
+			return NULL;
+		if (found == UINT32_MAX)
+			found = i;
+	}
+	return found == UINT32_MAX ? NULL : symbols_object(f->symbols, found, address, offset);
+}
+
 static struct frame *frame_room(struct frames *f, uint32_t count)
 {
 	if (count == f->size) {

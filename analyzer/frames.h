@@ -67,6 +67,12 @@ const char *frames_called(const struct frame *frame, uint32_t lead);
 /* Is this one of the functions that only start threads and programs? */
 bool frames_is_start(const struct frame *frame);
 
+/*
+ * The variable that holds an address of the process, of the one module that was ever there, and how
+ * far in it that is; NULL = none that is known.
+ */
+const char *frames_object(struct frames *f, uint64_t address, uint64_t *offset);
+
 /* Does a function, file or module of the stack match? */
 bool frames_match(struct frames *f, uint32_t stack, const regex_t *re);
 

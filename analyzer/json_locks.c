@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lock_name.h"
 #include "report_json.h"
 
 /* A quantile of holds is of a bucket, their sum and longest are exact. */
@@ -42,12 +43,21 @@ static void set_figures(const struct analysis *a, json_t *o, const struct lock_f
 	json_set(o, "hold_ns", hold_json(a, f));
 }
 
-void json_set_lock(json_t *o, const struct lock_one *l)
+void json_set_lock_symbol(struct analysis *a, json_t *o, uint64_t address)
+{
+	char name[LOCK_NAME];
+
+	json_set(o, "symbol",
+		 lock_symbol(a->frames, address, name) ? json_text(name) : json_null());
+}
+
+void json_set_lock(struct analysis *a, json_t *o, const struct lock_one *l)
 {
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, l->address);
 	json_set(o, "lock", json_string(address));
+	json_set_lock_symbol(a, o, l->address);
 	json_set(o, "kind", json_string(lock_kind(l->call)));
 	json_set_u64(o, "instance", l->instance);
 }
@@ -58,7 +68,7 @@ static json_t *site_json(struct analysis *a, uint32_t i)
 	json_t *o = json_object();
 
 	json_set_site(a, o, &a->locks->sites, i);
-	json_set_lock(o, &a->locks->lock[s->lock]);
+	json_set_lock(a, o, &a->locks->lock[s->lock]);
 	json_set(o, "more_locks", json_boolean(s->more_locks));
 	if (s->call && !strcmp(lock_kind(s->call), "rwlock"))
 		json_set(o, "mode",
@@ -76,7 +86,7 @@ json_t *json_lock_cause(struct analysis *a, uint32_t i)
 	json_t *o = json_object();
 
 	json_set_site(a, o, &a->locks->sites, i);
-	json_set_lock(o, &a->locks->lock[s->lock]);
+	json_set_lock(a, o, &a->locks->lock[s->lock]);
 	json_set_u64(o, "caused_waits", s->caused);
 	json_set_ticks(a, o, "caused_wait_ns", s->caused_ticks);
 	json_set(o, "hold_ns", hold_json(a, &s->f));
@@ -88,7 +98,7 @@ static json_t *lock_json(struct analysis *a, uint32_t i)
 	const struct lock_one *l = &a->locks->lock[i];
 	json_t *o = json_object(), *site = json_object();
 
-	json_set_lock(o, l);
+	json_set_lock(a, o, l);
 	json_set_u64(o, "further_instances", l->more_lives);
 	json_set(o, "owner_known", json_boolean(l->life != 0));
 	if (!strcmp(lock_kind(l->call), "rwlock"))

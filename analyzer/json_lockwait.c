@@ -77,7 +77,7 @@ static json_t *blame_json(struct analysis *a, uint32_t i)
 	} else {
 		json_set(o, "holder", json_null());
 	}
-	json_set_lock(o, &a->locks->lock[b->lock]);
+	json_set_lock(a, o, &a->locks->lock[b->lock]);
 	json_set_u64(o, "waits", b->count);
 	json_set_ticks(a, o, "wait_ns", b->ticks);
 	json_set_ticks(a, o, "max_ns", b->most);
@@ -88,7 +88,7 @@ static json_t *side_json(struct analysis *a, uint32_t lock, uint32_t stack)
 {
 	json_t *o = stack_json(a, stack);
 
-	json_set_lock(o, &a->locks->lock[lock]);
+	json_set_lock(a, o, &a->locks->lock[lock]);
 	return o;
 }
 
@@ -112,12 +112,13 @@ static json_t *inversion_json(struct analysis *a, const struct lock_order_circle
 	return o;
 }
 
-static void set_address(json_t *o, uint64_t address, unsigned call)
+static void set_address(struct analysis *a, json_t *o, uint64_t address, unsigned call)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "0x%" PRIx64, address);
 	json_set(o, "lock", json_string(text));
+	json_set_lock_symbol(a, o, address);
 	json_set(o, "kind", json_string(lock_kind(call)));
 }
 
@@ -125,7 +126,7 @@ static json_t *held_json(struct analysis *a, const struct lock_holding *h)
 {
 	json_t *o = stack_json(a, h->stack);
 
-	set_address(o, h->address, h->call);
+	set_address(a, o, h->address, h->call);
 	json_set_ticks(a, o, "held_ns", h->ticks);
 	return o;
 }
@@ -163,7 +164,7 @@ static json_t *waiting_json(struct analysis *a, const struct lock_waiting *w)
 	if (w->in_call)
 		set_call(a, o, w);
 	else
-		set_address(o, w->address, w->call);
+		set_address(a, o, w->address, w->call);
 	json_set_u64(o, "since_ns", trace_ns(a->trace, w->since_ticks));
 	for (uint32_t i = 0; i < waits->holding_count; i++) {
 		const struct lock_holding *h = &waits->holding[i];

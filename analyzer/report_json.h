@@ -78,7 +78,9 @@ json_t *json_cpu(struct analysis *a);
 void json_set_cpu_split(const struct analysis *a, json_t *object, const struct thread_figures *t);
 
 /* "lock", "kind" of a lock. */
-void json_set_lock(json_t *object, const struct lock_one *l);
+void json_set_lock(struct analysis *a, json_t *object, const struct lock_one *l);
+/* "symbol": the variable that it is in, or null. */
+void json_set_lock_symbol(struct analysis *a, json_t *object, uint64_t address);
 
 /* The stacks that a site waited for, with the time: the longest first. */
 json_t *json_blamed(struct analysis *a, uint32_t site);

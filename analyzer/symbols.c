@@ -30,7 +30,8 @@ struct module {
 	struct symahead *ahead; /* NULL = its files are opened when they are wanted */
 	struct symfile file;
 	struct symdwarf *dwarf;
-	struct symtable table;
+	struct symtable table, objects;
+	bool objects_loaded;
 };
 
 struct key {
@@ -76,6 +77,7 @@ static void module_close(struct module *m)
 	symahead_drop(m->ahead);
 	symdwarf_free(m->dwarf);
 	symtable_free(&m->table);
+	symtable_free(&m->objects);
 	symfile_close(&m->file);
 	free(m->path);
 	free(m->name);
@@ -334,6 +336,26 @@ uint32_t symbols_resolve(struct symbols *s, uint32_t module, uint64_t return_add
 	}
 	*result = r->symbols;
 	return count;
+}
+
+const char *symbols_object(struct symbols *s, uint32_t module, uint64_t address, uint64_t *offset)
+{
+	struct module *m = module < s->count ? &s->modules[module] : NULL;
+	const char *name;
+	uint64_t start;
+
+	if (!m)
+		return NULL;
+	if (m->state == SYMBOLS_UNUSED)
+		module_load(s, m);
+	if (!m->objects_loaded)
+		symtable_load_objects(&m->objects, &m->file);
+	m->objects_loaded = true;
+	name = symtable_find(&m->objects, address - m->bias, &start);
+	if (!name)
+		return NULL;
+	*offset = address - m->bias - start;
+	return symbol_text(s, name);
 }
 
 enum symbols_state symbols_module_state(struct symbols *s, uint32_t module)

@@ -59,6 +59,12 @@ uint32_t symbols_resolve(struct symbols *s, uint32_t module, uint64_t return_add
 			 const struct symbol **result);
 
 /*
+ * The variable that holds `address` of module `module`, demangled, and how far in it that is; NULL
+ * = none that is known. Threads' own variables are not looked for.
+ */
+const char *symbols_object(struct symbols *s, uint32_t module, uint64_t address, uint64_t *offset);
+
+/*
  * Addresses of the module will be asked for: where there is a processor for it, what takes long of
  * that is begun. The module counts as not asked for until then.
  */

@@ -25,8 +25,15 @@ static uint32_t symbol_rank(const GElf_Sym *symbol, const char *name)
 	       (uint32_t)(bind == STB_LOCAL) << 6 | underscores << 1 | (bind == STB_WEAK);
 }
 
-/* End of the executable section that a symbol is in; 0 when it is in none. */
-static uint64_t section_end(Elf *elf, const GElf_Sym *symbol)
+static bool is_section_of(const GElf_Shdr *header, bool objects)
+{
+	if (!objects)
+		return header->sh_flags & SHF_EXECINSTR;
+	return header->sh_flags & SHF_ALLOC && !(header->sh_flags & (SHF_EXECINSTR | SHF_TLS));
+}
+
+/* End of the section of its kind that a symbol is in; 0 when it is in none. */
+static uint64_t section_end(Elf *elf, const GElf_Sym *symbol, bool objects)
 {
 	Elf_Scn *section;
 	GElf_Shdr header;
@@ -34,7 +41,7 @@ static uint64_t section_end(Elf *elf, const GElf_Sym *symbol)
 	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE)
 		return 0;
 	section = elf_getscn(elf, symbol->st_shndx);
-	if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR))
+	if (!section || !gelf_getshdr(section, &header) || !is_section_of(&header, objects))
 		return 0;
 	if (symbol->st_value < header.sh_addr ||
 	    symbol->st_value - header.sh_addr >= header.sh_size)
@@ -42,17 +49,25 @@ static uint64_t section_end(Elf *elf, const GElf_Sym *symbol)
 	return header.sh_addr + header.sh_size;
 }
 
-static int add_symbol(struct symtable *t, Elf *elf, const GElf_Sym *symbol, const char *name)
+static bool is_type_of(const GElf_Sym *symbol, bool objects)
 {
 	unsigned type = GELF_ST_TYPE(symbol->st_info);
+
+	if (objects)
+		return (type == STT_OBJECT || type == STT_COMMON) && symbol->st_size;
+	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+static int add_symbol(struct symtable *t, Elf *elf, const GElf_Sym *symbol, const char *name)
+{
 	uint64_t end;
 	int err;
 
-	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
+	if (!is_type_of(symbol, t->objects))
 		return 0;
 	if (!name || !name[0] || name[0] == '.' || name[0] == '$')
 		return 0;
-	end = section_end(elf, symbol);
+	end = section_end(elf, symbol, t->objects);
 	if (!end)
 		return 0;
 	if (symbol->st_size && symbol->st_size < end - symbol->st_value)
@@ -216,6 +231,20 @@ void symtable_load_best(struct symtable *t, const struct symfile *f)
 		return;
 	if (symtable_load_mini(t, elf, f->path) != 0)
 		symtable_load(t, elf, SHT_DYNSYM);
+}
+
+void symtable_load_objects(struct symtable *t, const struct symfile *f)
+{
+	static const uint32_t types[] = { SHT_SYMTAB, SHT_DYNSYM };
+	Elf *elf[] = { f->debug.elf, f->main.elf };
+
+	for (size_t type = 0; type < 2; type++) {
+		for (size_t i = 0; i < 2; i++) {
+			t->objects = true; /* one that fails is all zero again */
+			if (elf[i] && !symtable_load(t, elf[i], types[type]))
+				return;
+		}
+	}
 }
 
 const char *symtable_find(const struct symtable *t, uint64_t address, uint64_t *start)

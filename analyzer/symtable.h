@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions of an ELF symbol table, found by address. Names point into the Elf, which must
- * outlive the table. Not for several threads at a time.
+ * The functions of an ELF symbol table, or its variables, found by address. Names point into the
+ * Elf, which must outlive the table. Not for several threads at a time.
  */
 #ifndef LARIAT_SYMTABLE_H
 #define LARIAT_SYMTABLE_H
 
 #include <elfutils/libdwfl.h>
 #include <libelf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "symfile.h"
@@ -17,7 +18,8 @@ struct symtable {
 	struct symspans spans; /* item: index in names */
 	const char **names;
 	uint32_t count, room;
-	Dwfl *mini; /* owns what .gnu_debugdata was unpacked to; or NULL */
+	bool objects; /* variables, not functions */
+	Dwfl *mini;   /* owns what .gnu_debugdata was unpacked to; or NULL */
 };
 
 /*
@@ -34,6 +36,9 @@ int symtable_load_mini(struct symtable *t, Elf *elf, const char *path);
 
 /* The best table that the files of a module have; none where they have none. */
 void symtable_load_best(struct symtable *t, const struct symfile *f);
+
+/* Of a table that is all zero: the variables that are not a thread's own, whatever has them. */
+void symtable_load_objects(struct symtable *t, const struct symfile *f);
 
 /*
  * The function that holds `address` (of the file, not of the process), NULL = none; of several

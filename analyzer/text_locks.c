@@ -2,6 +2,7 @@
 /* Locks as text. */
 #include <inttypes.h>
 
+#include "lock_name.h"
 #include "report_text.h"
 
 /* Threads whose wait for a lock is not over. */
@@ -110,7 +111,7 @@ static void print_sites(struct analysis *a, bool brief)
 	t = table_new(a->context, titles, "SITE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct lock_site *s = &a->locks->site[r.index[i]];
-		char what[80];
+		char what[LOCK_NAME + 40], name[LOCK_NAME];
 
 		table_row(t);
 		cell_ticks(a, t, s->f.wait.sum);
@@ -120,8 +121,8 @@ static void print_sites(struct analysis *a, bool brief)
 		text_site_apart(a, t, &a->locks->sites, r.index[i], callers, alike);
 		if (brief)
 			continue;
-		snprintf(what, sizeof(what), "%s 0x%" PRIx64 "%s%s",
-			 lock_kind(a->locks->lock[s->lock].call), a->locks->lock[s->lock].address,
+		snprintf(what, sizeof(what), "%s %s%s%s", lock_kind(a->locks->lock[s->lock].call),
+			 lock_short_name(a->frames, a->locks->lock[s->lock].address, name),
 			 call_operation(s->call) == LAR_OP_RDLOCK ? " for reading" : "",
 			 s->more_locks ? " and others" : "");
 		table_words(t, what);
@@ -136,15 +137,16 @@ static void print_sites(struct analysis *a, bool brief)
 	ranking_fini(&r);
 }
 
-static void one_words(const struct lock_one *l, char *to, size_t size)
+static void one_words(struct analysis *a, const struct lock_one *l, char *to, size_t size)
 {
+	char name[LOCK_NAME];
 	int n;
 
 	if (!l->address) {
 		snprintf(to, size, "(others, of the time that the ring gave up)");
 		return;
 	}
-	n = snprintf(to, size, "%s 0x%" PRIx64, lock_kind(l->call), l->address);
+	n = snprintf(to, size, "%s %s", lock_kind(l->call), lock_name(a->frames, l->address, name));
 	if (l->more_lives)
 		snprintf(to + n, size - (size_t)n, ", %" PRIu64 " and %" PRIu64 " later ones there",
 			 (uint64_t)l->instance, l->more_lives);
@@ -167,7 +169,7 @@ static void print_locks(struct analysis *a)
 	t = table_new(a->context, titles, "LOCK");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct lock_one *l = &a->locks->lock[r.index[i]];
-		char what[80];
+		char what[LOCK_NAME + 80];
 
 		table_row(t);
 		cell_ticks(a, t, l->f.wait.sum);
@@ -176,7 +178,7 @@ static void print_locks(struct analysis *a)
 		cell_count(t, l->f.owner_changes);
 		cell_ticks(a, t, l->f.hold_ticks);
 		cell_ticks(a, t, l->f.hold_max_ticks);
-		one_words(l, what, sizeof(what));
+		one_words(a, l, what, sizeof(what));
 		table_line(t, STYLE_BOLD, what, NULL);
 	}
 	table_drop_empty(t, 3);

@@ -4,14 +4,19 @@
 #include <stdlib.h>
 
 #include "lock_findings.h"
+#include "lock_name.h"
 #include "report_text.h"
 
 #define ORDER_CALLERS 3
 
-static void lock_words(char *to, size_t size, uint64_t address, unsigned call, const char *before)
+static void lock_words(const struct analysis *a, char *to, size_t size, uint64_t address,
+		       unsigned call, const char *before)
 {
+	char name[LOCK_NAME];
+
 	if (address)
-		snprintf(to, size, "%s%s 0x%" PRIx64, before, lock_kind(call), address);
+		snprintf(to, size, "%s%s %s", before, lock_kind(call),
+			 lock_name(a->frames, address, name));
 	else
 		snprintf(to, size, "%sseveral locks", before);
 }
@@ -32,14 +37,14 @@ static void print_blame(struct analysis *a, bool brief)
 	t = table_new(a->context, titles, "WAITED HERE, FOR WHAT WAS TAKEN THERE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct lock_blame *b = &m->waits.blame[r.index[i]];
-		char what[80];
+		char what[LOCK_NAME + 40];
 
 		table_row(t);
 		cell_ticks(a, t, b->ticks);
 		cell_count(t, b->count);
 		cell_ticks(a, t, b->most);
 		text_site(a, t, &m->sites, b->waits, brief ? 0 : 2);
-		lock_words(what, sizeof(what), m->lock[b->lock].address, m->lock[b->lock].call,
+		lock_words(a, what, sizeof(what), m->lock[b->lock].address, m->lock[b->lock].call,
 			   "for ");
 		table_words(t, what);
 		if (b->holds == SITE_NONE)
@@ -94,7 +99,7 @@ static void waiting_words(const struct analysis *a, const struct lock_waiting *w
 	int n;
 
 	if (!w->in_call) {
-		lock_words(to, size, w->address, w->call, "waits for ");
+		lock_words(a, to, size, w->address, w->call, "waits for ");
 	} else if (w->joins) {
 		n = snprintf(to, size, "in %s of thread ", call);
 		thread_words(a, to + n, size - (size_t)n, (uint32_t)w->address);
@@ -126,7 +131,7 @@ static void waiting_row(struct analysis *a, struct table *t, const struct lock_w
 
 		if (h->thread != w->thread)
 			continue;
-		lock_words(what, sizeof(what), h->address, h->call, "holds ");
+		lock_words(a, what, sizeof(what), h->address, h->call, "holds ");
 		table_line(t, STYLE_BOLD, what, NULL);
 		text_callers(a, t, h->stack, ORDER_CALLERS);
 	}
@@ -168,13 +173,13 @@ static void print_held(struct analysis *a)
 	t = table_new(a->context, titles, "LOCK, TAKEN THERE");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct lock_holding *h = &w->holding[i];
-		char what[96];
+		char what[LOCK_NAME + 40];
 
 		table_row(t);
 		thread_words(a, what, sizeof(what), h->thread);
 		table_cell(t, what);
 		cell_ticks(a, t, h->ticks);
-		lock_words(what, sizeof(what), h->address, h->call, "");
+		lock_words(a, what, sizeof(what), h->address, h->call, "");
 		table_line(t, STYLE_BOLD, what, NULL);
 		text_callers(a, t, h->stack, ORDER_CALLERS);
 	}
@@ -214,15 +219,15 @@ static void print_circle(struct analysis *a, const struct lock_order_circle *c)
 
 	for (uint32_t i = 0; i < c->count; i++) {
 		const struct lock_edge *e = &m->order.edge[c->edge[i]];
-		char what[96];
+		char what[LOCK_NAME + 40];
 
 		table_row(t);
 		thread_words(a, what, sizeof(what), e->thread);
 		table_cell(t, what);
-		lock_words(what, sizeof(what), m->lock[e->to].address, m->lock[e->to].call, "");
+		lock_words(a, what, sizeof(what), m->lock[e->to].address, m->lock[e->to].call, "");
 		table_line(t, STYLE_BOLD, what, NULL);
 		text_callers(a, t, e->stack, ORDER_CALLERS);
-		lock_words(what, sizeof(what), m->lock[e->from].address, m->lock[e->from].call,
+		lock_words(a, what, sizeof(what), m->lock[e->from].address, m->lock[e->from].call,
 			   "while it holds ");
 		table_line(t, STYLE_BOLD, what, NULL);
 		text_callers(a, t, e->held_stack, ORDER_CALLERS);

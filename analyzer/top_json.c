@@ -126,6 +126,7 @@ static void set_subject(struct top_process *p, const struct top_rows *rows,
 
 		snprintf(address, sizeof(address), "0x%" PRIx64, l->address);
 		json_set(o, "lock", json_string(address));
+		json_set_lock_symbol(p->a, o, l->address);
 		json_set(o, "kind", json_string(lock_kind(l->call)));
 	}
 	if (stack)

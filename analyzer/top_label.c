@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock_name.h"
 #include "report_text.h"
 #include "symbols.h"
 #include "top_rows.h"
@@ -64,12 +65,13 @@ static void add_stack(struct words *w, struct analysis *a, uint32_t stack)
 static void add_lock(struct words *w, struct analysis *a, uint32_t index, uint32_t stack)
 {
 	const struct lock_one *l = &a->locks->lock[index];
+	char name[LOCK_NAME];
 
 	if (!l->address) {
 		add(w, "(others)");
 		return;
 	}
-	add(w, "%s 0x%" PRIx64 "  ", lock_kind(l->call), l->address);
+	add(w, "%s %s  ", lock_kind(l->call), lock_short_name(a->frames, l->address, name));
 	if (stack)
 		add_stack(w, a, stack);
 }
