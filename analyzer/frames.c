@@ -194,8 +194,8 @@ static bool is_runtime_module(const char *module)
 	return false;
 }
 
-/* Allocation functions of programs and libraries that pass a request on, as a demangler prints
- * them. */
+/* Functions of programs and libraries that pass a request for memory or a lock on, as a demangler
+ * prints them. */
 static const char *const wrappers[] = {
 	"malloc",
 	"calloc",
@@ -339,6 +339,31 @@ static const char *const wrappers[] = {
 	"bfd_malloc",
 	"bfd_zmalloc",
 	"bfd_realloc",
+	"uv_mutex_lock",
+	"uv_mutex_trylock",
+	"uv_rwlock_rdlock",
+	"uv_rwlock_wrlock",
+	"uv_sem_wait",
+	"uv__sem_wait",
+	"uv_cond_wait",
+	"uv_cond_timedwait",
+	"uv_once",
+	"CRYPTO_THREAD_read_lock",
+	"CRYPTO_THREAD_write_lock",
+	"CRYPTO_THREAD_run_once",
+	"g_mutex_lock",
+	"g_mutex_trylock",
+	"g_rec_mutex_lock",
+	"g_rw_lock_reader_lock",
+	"g_rw_lock_writer_lock",
+	"g_cond_wait",
+	"g_cond_wait_until",
+	"PyThread_acquire_lock",
+	"PyThread_acquire_lock_timed",
+	"apr_thread_mutex_lock",
+	"SDL_LockMutex",
+	"v8::base::Mutex::Lock()",
+	"v8::base::RecursiveMutex::Lock()",
 };
 
 /* Functions that only pass a request on, by name. Those of Rust's libraries are told by their files

@@ -152,7 +152,7 @@ static void held_across_io(struct analysis *a, struct work_findings *all)
 			continue;
 		f->weight = s->caused_ticks + s->io_hold_ticks / 1000;
 		at_stack(f, m->sites.stack[i]);
-		say(f, "%s of a %s taken here had a %s in it, %s in all, %s at the longest%s",
+		say(f, "%s of a %s taken here had %s() in it, %s in all, %s at the longest%s",
 		    format_things(n, s->io_holds, "long hold"), lock_kind(m->lock[s->lock].call),
 		    call_name(s->io_call), ticks(a, h, s->io_hold_ticks),
 		    ticks(a, l, s->io_hold_max_ticks), s->caused ? "; others waited" : "");

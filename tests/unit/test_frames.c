@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which frame of a stack leads its row: who wanted the memory, not who passed the request on. */
+/* Which frame of a stack leads its row: who wanted the memory or the lock, not who passed the
+ * request on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ static const struct stack stacks[] = {
 	    { "pcache1Alloc", "libsqlite3.so.0" } },
 	  3 },
 	{ { { "operator new(unsigned long)", "libstdc++.so.6" }, { "grow", "" } }, 1 },
+	{ { { "uv_mutex_lock", "libuv.so.1" }, { "uv__work_done", "libuv.so.1" } }, 1 },
 	/* alike, but no allocators */
 	{ { { "zmalloc_get_private_dirty", "" }, { "main", "" } }, 0 },
 	{ { { "xmallocs", "" }, { "main", "" } }, 0 },
