@@ -10,6 +10,7 @@
 #define MAX_FRAMES   (4 * LAR_MAX_DEPTH)
 
 #define MAX_EXPECTED 8 /* modules: a thread each */
+#define INNER_MOST   3 /* nameless functions within an allocator */
 
 struct frames {
 	struct trace *trace;
@@ -366,6 +367,14 @@ static const char *const wrappers[] = {
 	"v8::base::RecursiveMutex::Lock()",
 };
 
+static bool is_allocator(const char *function)
+{
+	for (size_t i = 0; i < sizeof(wrappers) / sizeof(*wrappers); i++)
+		if (*function == *wrappers[i] && !strcmp(function, wrappers[i]))
+			return true;
+	return false;
+}
+
 /* Functions that only pass a request on, by name. Those of Rust's libraries are told by their files
  * where there are any (is_rust_library()). */
 static bool is_wrapper(const char *function)
@@ -381,9 +390,8 @@ static bool is_wrapper(const char *function)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
 		if (starts(function, prefixes[i]))
 			return true;
-	for (size_t i = 0; i < sizeof(wrappers) / sizeof(*wrappers); i++)
-		if (*function == *wrappers[i] && !strcmp(function, wrappers[i]))
-			return true;
+	if (is_allocator(function))
+		return true;
 	/* templates of the standard library are demangled with their return type in front */
 	return strstr(function, " std::__") && strstr(function, "alloc");
 }
@@ -395,13 +403,29 @@ static bool is_rust_library(const struct frame *frame)
 			       strstr(frame->file, "/rustlib/src/rust/library/"));
 }
 
+/* Has it no name, but is called, if by others without one in between, by an allocator of its own
+ * library? Then it is a part of that: stripped files have the names of what they export only. */
+static bool is_inner(const struct frame *frame, uint32_t count)
+{
+	const char *module = frame->module;
+	size_t n = strlen(module);
+
+	for (uint32_t i = 0; i < count && i <= INNER_MOST; i++) {
+		if (strcmp(frame[i].module, module))
+			return false;
+		if (strncmp(frame[i].function, module, n) || frame[i].function[n] != '+')
+			return i && is_allocator(frame[i].function);
+	}
+	return false;
+}
+
 uint32_t frames_lead(const struct frame *frame, uint32_t count)
 {
 	uint32_t i, library = count;
 
 	for (i = 0; i < count; i++) {
 		if (!frame[i].real || is_runtime_module(frame[i].module) ||
-		    is_wrapper(frame[i].function))
+		    is_wrapper(frame[i].function) || is_inner(&frame[i], count - i))
 			continue;
 		if (!is_rust_library(&frame[i]))
 			return i;

@@ -29,6 +29,14 @@ static const struct stack stacks[] = {
 	    { "sqlite3Malloc", "libsqlite3.so.0" },
 	    { "pcache1Alloc", "libsqlite3.so.0" } },
 	  3 },
+	/* a stripped library's own functions have no names */
+	{ { { "libsqlite3.so.0+0xa7504", "libsqlite3.so.0" },
+	    { "sqlite3Malloc", "libsqlite3.so.0" },
+	    { "libsqlite3.so.0+0x3974e", "libsqlite3.so.0" } },
+	  2 },
+	{ { { "a.so+0x10", "a.so" }, { "a.so+0x20", "a.so" }, { "make_things", "a.so" } }, 0 },
+	{ { { "a.so+0x10", "a.so" }, { "xmalloc", "b.so" }, { "main", "" } }, 0 },
+	{ { { "a.so+0x10", "a.so" }, { "a.so+0x20", "a.so" } }, 0 },
 	{ { { "operator new(unsigned long)", "libstdc++.so.6" }, { "grow", "" } }, 1 },
 	{ { { "uv_mutex_lock", "libuv.so.1" }, { "uv__work_done", "libuv.so.1" } }, 1 },
 	/* alike, but no allocators */
