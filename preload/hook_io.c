@@ -123,7 +123,6 @@ void io_record_path(const struct io_call *c, int dir, const char *path, int64_t 
 
 #define IOV_MOST 1024 /* of one call, by the kernel */
 
-/* After a call that has failed: it may not have looked, whatever its error says. */
 static bool is_readable(const void *p, size_t size)
 {
 	uint64_t at = (uint64_t)p & ~7ull, end = (uint64_t)p + size;
@@ -134,22 +133,51 @@ static bool is_readable(const void *p, size_t size)
 	return true;
 }
 
-static uint64_t iov_bytes(const struct iovec *iov, size_t n, int64_t result)
+static uint64_t iov_bytes(const struct iovec *iov, size_t n)
 {
 	uint64_t sum = 0;
 
-	if (result < 0 && (n > IOV_MOST || !is_readable(iov, n * sizeof(*iov))))
+	if (!n || n > IOV_MOST || !is_readable(iov, n * sizeof(*iov)))
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		sum += iov[i].iov_len;
 	return sum;
 }
 
-static uint64_t msg_bytes(const struct msghdr *m, int64_t result)
+/*
+ * What a call asks for, by its headers, before it: behind it they may be gone, freed by whoever got
+ * the data, or overwritten by what came. The call begins when that is known.
+ */
+uint64_t io_asked_iov(struct io_call *c, const struct iovec *iov, size_t n)
 {
-	if (result < 0 && !is_readable(m, sizeof(*m)))
+	uint64_t sum = 0;
+
+	if (c->before) {
+		sum = iov_bytes(iov, n);
+		c->before = lar_ticks();
+	}
+	return sum;
+}
+
+static uint64_t asked_msg(struct io_call *c, const struct msghdr *m)
+{
+	if (!c->before || !is_readable(m, sizeof(*m)))
 		return 0;
-	return iov_bytes(m->msg_iov, m->msg_iovlen, result);
+	return io_asked_iov(c, m->msg_iov, m->msg_iovlen);
+}
+
+static uint64_t asked_mmsg(struct io_call *c, const struct mmsghdr *m, size_t n)
+{
+	uint64_t sum = 0;
+
+	if (n > IOV_MOST)
+		n = IOV_MOST;
+	if (!c->before || !n || !is_readable(m, n * sizeof(*m)))
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		sum += iov_bytes(m[i].msg_hdr.msg_iov, m[i].msg_hdr.msg_iovlen);
+	c->before = lar_ticks();
+	return sum;
 }
 
 /* A wrapper around `real call`: parameters, arguments, bytes asked for, offset. */
@@ -161,9 +189,10 @@ static uint64_t msg_bytes(const struct msghdr *m, int64_t result)
 	{                                                                                          \
 		struct io_call io = { LAR_CALL_##symbol, io_begin(LAR_CALL_##symbol, fd), 0,       \
 				      (uint64_t)(at), HOOK_FRAME };                                \
+		uint64_t asked = (uint64_t)(bytes);                                                \
 		type result = call;                                                                \
                                                                                                    \
-		io.requested = result < 0 && errno == EFAULT ? 0 : (uint64_t)(bytes);              \
+		io.requested = result < 0 && errno == EFAULT ? 0 : asked;                          \
 		io_record(&io, fd, 0, result);                                                     \
 		return result;                                                                     \
 	}
@@ -251,25 +280,25 @@ IO_OFTEN(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, bu
 IO_OFTEN(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n,
 	 at)
 IO(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n),
-   iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
+   io_asked_iov(&io, v, (size_t)n), IO_NO_OFFSET)
 IO_BY(ssize_t, writev, WHOLE(writev, REAL(writev), fd, v, n),
-      (int fd, const struct iovec *v, int n), iov_bytes(v, (size_t)n, result), IO_NO_OFFSET)
+      (int fd, const struct iovec *v, int n), io_asked_iov(&io, v, (size_t)n), IO_NO_OFFSET)
 IO(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
-   iov_bytes(v, (size_t)n, result), at)
+   io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
-   iov_bytes(v, (size_t)n, result), at)
+   io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at),
-   iov_bytes(v, (size_t)n, result), at)
+   io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at),
-   iov_bytes(v, (size_t)n, result), at)
+   io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, preadv2, (int fd, const struct iovec *v, int n, off_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
+   (fd, v, n, at, flags), io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, preadv64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
+   (fd, v, n, at, flags), io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
+   (fd, v, n, at, flags), io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, pwritev64v2, (int fd, const struct iovec *v, int n, off64_t at, int flags),
-   (fd, v, n, at, flags), iov_bytes(v, (size_t)n, result), at)
+   (fd, v, n, at, flags), io_asked_iov(&io, v, (size_t)n), at)
 IO(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size), (fd, buf, n, size), n,
    IO_NO_OFFSET)
 IO(ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t size),
@@ -293,15 +322,28 @@ IO(ssize_t, __recvfrom_chk,
    (int fd, void *buf, size_t n, size_t size, int flags, struct sockaddr *from, socklen_t *len),
    (fd, buf, n, size, flags, from, len), n, IO_NO_OFFSET)
 IO_BY(ssize_t, sendmsg, WHOLE(sendmsg, REAL(sendmsg), fd, m, flags),
-      (int fd, const struct msghdr *m, int flags), msg_bytes(m, result), IO_NO_OFFSET)
+      (int fd, const struct msghdr *m, int flags), asked_msg(&io, m), IO_NO_OFFSET)
 
-/* Descriptors that came with a message have the numbers of others before them. */
-static void forget_passed(const struct msghdr *m)
+/* Where descriptors may come with a message; as it was before the call, which can overwrite the
+ * header with what it receives. */
+struct passing {
+	const uint8_t *at;
+	size_t size;
+};
+
+static struct passing passing_of(const struct msghdr *m)
 {
-	const uint8_t *at = m->msg_control, *end = at + m->msg_controllen;
+	return (struct passing){ m->msg_control, m->msg_control ? m->msg_controllen : 0 };
+}
+
+/* Descriptors that came with a message have the numbers of others before them. `size` is what the
+ * system says that it has put there. */
+static void forget_passed(const struct passing *p, size_t size)
+{
+	const uint8_t *at = p->at, *end = at + (size < p->size ? size : p->size);
 	struct cmsghdr c;
 
-	while (at && (size_t)(end - at) >= sizeof(c)) {
+	while (at && (size_t)(end - at) >= sizeof(c) && is_readable(at, (size_t)(end - at))) {
 		memcpy(&c, at, sizeof(c));
 		if (c.cmsg_len < sizeof(c) || c.cmsg_len > (size_t)(end - at))
 			return;
@@ -323,32 +365,29 @@ LAR_EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
 	struct io_call io = { LAR_CALL_recvmsg, io_begin(LAR_CALL_recvmsg, fd), 0, IO_NO_OFFSET,
 			      HOOK_FRAME };
-	ssize_t result = REAL(recvmsg)(fd, m, flags);
+	uint64_t asked = asked_msg(&io, m);
+	struct passing passing = { 0 };
+	ssize_t result;
 
-	io.requested = msg_bytes(m, result);
-	if (result >= 0)
-		forget_passed(m);
+	if (io.before && is_readable(m, sizeof(*m)))
+		passing = passing_of(m);
+	result = REAL(recvmsg)(fd, m, flags);
+	io.requested = result < 0 && errno == EFAULT ? 0 : asked;
+	if (result >= 0 && passing.at && is_readable(m, sizeof(*m)))
+		forget_passed(&passing, m->msg_controllen);
 	io_record(&io, fd, 0, result);
 	return result;
 }
 
 /* One call, several messages: the bytes of all of them are its result. */
-static int64_t mmsg_bytes(const struct mmsghdr *m, int n)
+static int64_t mmsg_bytes(const struct io_call *c, const struct mmsghdr *m, int n)
 {
 	int64_t sum = 0;
 
+	if (n <= 0 || !c->before || !is_readable(m, (size_t)n * sizeof(*m)))
+		return n;
 	for (int i = 0; i < n; i++)
 		sum += m[i].msg_len;
-	return n < 0 ? n : sum;
-}
-
-/* Behind the first `done` messages nobody may have looked at any. */
-static uint64_t mmsg_requested(const struct mmsghdr *m, unsigned n, int done)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < n && i < IOV_MOST; i++)
-		sum += msg_bytes(&m[i].msg_hdr, (int)i < done ? 0 : -1);
 	return sum;
 }
 
@@ -356,23 +395,37 @@ LAR_EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
 	struct io_call io = { LAR_CALL_sendmmsg, io_begin(LAR_CALL_sendmmsg, fd), 0, IO_NO_OFFSET,
 			      HOOK_FRAME };
+	uint64_t asked = asked_mmsg(&io, m, n);
 	int result = REAL(sendmmsg)(fd, m, n, flags);
 
-	io.requested = result < 0 ? 0 : mmsg_requested(m, n, result);
-	io_record(&io, fd, 0, mmsg_bytes(m, result));
+	io.requested = result < 0 ? 0 : asked;
+	io_record(&io, fd, 0, mmsg_bytes(&io, m, result));
 	return result;
 }
+
+#define PASSING_MOST 16 /* messages with room for descriptors, on the stack of the program */
 
 LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
 {
 	struct io_call io = { LAR_CALL_recvmmsg, io_begin(LAR_CALL_recvmmsg, fd), 0, IO_NO_OFFSET,
 			      HOOK_FRAME };
-	int result = REAL(recvmmsg)(fd, m, n, flags, timeout);
+	struct passing passing[PASSING_MOST];
+	size_t size = (n < IOV_MOST ? n : IOV_MOST) * sizeof(*m);
+	uint64_t asked = asked_mmsg(&io, m, n);
+	bool there = io.before && n && is_readable(m, size);
+	int result;
 
-	for (int i = 0; i < result; i++)
-		forget_passed(&m[i].msg_hdr);
-	io.requested = result < 0 ? 0 : mmsg_requested(m, n, result);
-	io_record(&io, fd, 0, mmsg_bytes(m, result));
+	for (unsigned i = 0; there && i < n && i < PASSING_MOST; i++)
+		passing[i] = passing_of(&m[i].msg_hdr);
+	result = REAL(recvmmsg)(fd, m, n, flags, timeout);
+	there = there && is_readable(m, size);
+	for (unsigned i = 0; there && result > 0 && i < (unsigned)result; i++) {
+		struct passing p = i < PASSING_MOST ? passing[i] : passing_of(&m[i].msg_hdr);
+
+		forget_passed(&p, m[i].msg_hdr.msg_controllen);
+	}
+	io.requested = result < 0 ? 0 : asked;
+	io_record(&io, fd, 0, mmsg_bytes(&io, m, result));
 	return result;
 }
 

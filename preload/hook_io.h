@@ -22,6 +22,10 @@ struct io_call {
 	uint64_t frame;
 };
 
+/* Bytes that the vector asks for, 0 where it cannot be read; the call's time begins anew. To be
+ * asked before the call. */
+uint64_t io_asked_iov(struct io_call *c, const struct iovec *iov, size_t n);
+
 /*
  * Records an operation on fd that returned `result` (-1: errno says why); a target of 0 is looked
  * up by the descriptor. errno is left as it is.

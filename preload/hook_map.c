@@ -80,9 +80,9 @@ LAR_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, 
 	void *p, *fixed = NULL;
 	va_list ap;
 
-	/* the fifth argument is there only with MREMAP_FIXED; passing it always is harmless */
+	/* the fifth argument is there only with these; passing it on always is harmless */
 	va_start(ap, flags);
-	if (flags & MREMAP_FIXED)
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		fixed = va_arg(ap, void *);
 	va_end(ap);
 	p = REAL(mremap)(old, old_length, length, flags, fixed);

@@ -73,10 +73,10 @@ MOVE(copy_file_range, (int in, off64_t *from, int out, off64_t *to, size_t n, un
 LAR_EXPORT ssize_t vmsplice(int fd, const struct iovec *v, size_t n, unsigned flags)
 {
 	struct io_call io = IO_CALL_ON(vmsplice, fd);
+	uint64_t asked = io_asked_iov(&io, v, n);
 	ssize_t result = REAL(vmsplice)(fd, v, n, flags);
 
-	for (size_t i = 0; result >= 0 && i < n; i++)
-		io.requested += v[i].iov_len;
+	io.requested = result < 0 ? 0 : asked;
 	io_record(&io, fd, 0, result);
 	return result;
 }

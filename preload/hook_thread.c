@@ -144,6 +144,17 @@ static struct recorder_start thread_introduce(struct recorder_start *from)
 	return s;
 }
 
+/*
+ * The creator may detach, name or join the thread before that has begun and told its handle. Once
+ * it has, it may also have freed what its handle was stored in: that is not looked at any more.
+ */
+static void handle_learn(struct recorder_start *s, uint32_t number, const uint64_t *handle)
+{
+	if (atomic_load(&s->taken) && s->number == number && sys_readable(handle) &&
+	    atomic_load(&s->taken) && s->number == number)
+		handle_enter(*handle, number);
+}
+
 static void *trampoline(void *arg)
 {
 	struct recorder_start s = thread_introduce(arg);
@@ -237,7 +248,7 @@ LAR_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	if (result)
 		atomic_store(&s->taken, 0);
 	else
-		handle_enter((uint64_t)*thread, number);
+		handle_learn(s, number, (const uint64_t *)thread);
 	record_thread(LAR_EV_THREAD_CREATE, detached ? LAR_THREAD_DETACHED : 0,
 		      LAR_CALL_pthread_create, before, number, result, HOOK_FRAME);
 	return result;
@@ -262,7 +273,7 @@ LAR_EXPORT int thrd_create(thrd_t *thread, thrd_start_t function, void *argument
 	if (result != thrd_success)
 		atomic_store(&s->taken, 0);
 	else
-		handle_enter((uint64_t)*thread, number);
+		handle_learn(s, number, (const uint64_t *)thread);
 	record_thread(LAR_EV_THREAD_CREATE, 0, LAR_CALL_thrd_create, before, number,
 		      result == thrd_success ? 0 : EAGAIN, HOOK_FRAME);
 	return result;

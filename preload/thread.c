@@ -265,9 +265,9 @@ static void owner_record(struct thread *t)
 	/* room for a stackless record is made without looking at the stack */
 	if (t->head + 5 > t->limit && !seal_make_room(t, 5))
 		return;
-	if (t->head == t->buffer + 5) { /* sealed just now: the record is there */
+	/* sealed just now: the record is there; one of who had the slot before is not it */
+	if (t->head == t->buffer + 5 && t->buffer[2] == t->tid && t->buffer[3] == t->number)
 		return;
-	}
 	r = t->head;
 	r[0] = lar_word0(LAR_EV_THREAD, 0, 0, 0);
 	r[1] = lar_ticks();
