@@ -240,6 +240,9 @@ const char *reach_failure(const struct reach *r, char *buf, size_t size)
 		snprintf(buf, size, "%llu GiB of memory are mapped, too many to look through",
 			 detail);
 		break;
+	case LAR_LEAKSCAN_APART:
+		snprintf(buf, size, "the process had left its PID or time namespace (unshare)");
+		break;
 	case LAR_LEAKSCAN_DEBUGGED:
 		snprintf(buf, size, "a debugger had the threads (process %llu)", detail);
 		break;

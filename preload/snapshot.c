@@ -3,12 +3,14 @@
 #include "snapshot.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -328,12 +330,47 @@ static int stop_others(struct snapshot *s, struct inuse **closed)
 	return snapshot_stop_by_signal(s);
 }
 
+/*
+ * Whether a process made here is in another PID or time namespace than this one, after unshare() or
+ * setns(): the first one there is its init. When that ends nobody can be made there any more, and
+ * it is for the program to say who that is.
+ */
+static bool children_apart(void)
+{
+	static const char *const pairs[][2] = {
+		{ "/proc/thread-self/ns/pid_for_children", "/proc/thread-self/ns/pid" },
+		{ "/proc/thread-self/ns/time_for_children", "/proc/thread-self/ns/time" },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		char theirs[40], own[40];
+		ssize_t a = sys_readlink(pairs[i][0], theirs, sizeof(theirs));
+		ssize_t b = sys_readlink(pairs[i][1], own, sizeof(own));
+
+		struct stat link;
+
+		if (b <= 0 || (a == b && !memcmp(theirs, own, (size_t)b)))
+			continue;
+		/* one that leads nowhere is of a namespace in which there is nobody yet; an older
+		 * kernel has none */
+		if (a > 0 || !sys_call6(SYS_newfstatat, AT_FDCWD, (long)pairs[i][0], (long)&link,
+					AT_SYMLINK_NOFOLLOW, 0, 0))
+			return true;
+	}
+	return false;
+}
+
 /* The snapshot's process, or 0 when there is none: said in the trace. */
 static uint32_t take(struct snapshot *s, uint32_t threads)
 {
-	struct inuse *u = inuse_close(), *closed = u;
+	struct inuse *u, *closed;
 	long pid;
 
+	if (children_apart()) {
+		say(s, LAR_LEAKSCAN_APART, 0);
+		return 0;
+	}
+	u = closed = inuse_close();
 	if (threads > 1 && stop_others(s, &closed)) {
 		open_again(&closed);
 		atomic_store(&s->shared->pause_ns, now_ns() - s->begin_ns);

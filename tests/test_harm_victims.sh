@@ -31,6 +31,11 @@ options=
 same 'small stacks: folded' true "$("$lariat" info --format json "$(trace_of harm_stack-long)" |
 	jq '.trace.events_folded > 0')"
 for mode in closefrom close_range loop standard cwd; do run harm_fds $mode; done
+# a PID namespace whose first process the recorder must not be
+run harm_namespace exit
+options=LARIAT_LEAK_SCAN=USR2
+run harm_namespace fork
+options=
 run harm_coro
 run harm_switch
 for end in return kill term abort crash trap double-free bad-free _exit _Exit quick_exit exit \

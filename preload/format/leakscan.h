@@ -33,6 +33,7 @@ enum lar_leakscan_status {
 	LAR_LEAKSCAN_FORKED = 14,   /* not wanted in a fork of a recorded process */
 	LAR_LEAKSCAN_LARGE = 15,    /* too much memory is mapped: detail is how many GiB */
 	LAR_LEAKSCAN_DEBUGGED = 16, /* a debugger, process detail, has the threads */
+	LAR_LEAKSCAN_APART = 17,    /* processes that it makes are in other namespaces */
 };
 
 enum lar_leakscan_flags {
