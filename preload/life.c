@@ -408,6 +408,8 @@ static bool reserve(void)
 		return false;
 	if (!filter_passes())
 		return false;
+	if (!sys_filtered)
+		note_learn_err();
 	lar = pool_map(sizeof(*lar));
 	if (!lar)
 		note_once(NOTE_NO_MEMORY, "no memory for the recorder; nothing is recorded");

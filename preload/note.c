@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "sys.h"
 
@@ -12,6 +13,12 @@
 static char note_texts[NOTE_KINDS][NOTE_SIZE];
 static atomic_int note_said[NOTE_KINDS]; /* 0, 1 = being written, 2 = said */
 static int note_quiet;
+
+/* The file that standard error was when the program started. */
+static struct {
+	int known; /* 1 = it was there, -1 = it was not, 0 = nobody has looked */
+	uint64_t dev, ino;
+} note_err;
 
 struct writer {
 	char *p, *end;
@@ -88,6 +95,33 @@ void note_set_quiet(int quiet)
 	note_quiet = quiet;
 }
 
+static int err_file(uint64_t *dev, uint64_t *ino)
+{
+	struct stat st;
+
+	if (sys_call3(SYS_fstat, 2, (long)&st, 0))
+		return -1;
+	*dev = (uint64_t)st.st_dev;
+	*ino = (uint64_t)st.st_ino;
+	return 1;
+}
+
+void note_learn_err(void)
+{
+	note_err.known = err_file(&note_err.dev, &note_err.ino);
+}
+
+/* A program that has closed it may have a file of its own there, which a note must not go into.
+ * Where it filters its system calls one more may be its end. */
+static int err_is_the_same(void)
+{
+	uint64_t dev, ino;
+
+	return !note_err.known || sys_forbidden || sys_filtered ||
+	       (err_file(&dev, &ino) > 0 && note_err.known > 0 && dev == note_err.dev &&
+		ino == note_err.ino);
+}
+
 void note_once(enum note kind, const char *format, ...)
 {
 	char line[NOTE_SIZE + 16];
@@ -101,7 +135,7 @@ void note_once(enum note kind, const char *format, ...)
 	note_vformat(note_texts[kind], NOTE_SIZE, format, ap);
 	va_end(ap);
 	atomic_store(&note_said[kind], 2);
-	if (note_quiet)
+	if (note_quiet || !err_is_the_same())
 		return;
 	n = note_format(line, sizeof(line), "lariat: %s\n", note_texts[kind]);
 	sys_write(2, line, n);

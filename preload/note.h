@@ -35,6 +35,9 @@ size_t note_vformat(char *buf, size_t size, const char *format, va_list ap);
 /* --quiet: from now on nothing is written to descriptor 2. */
 void note_set_quiet(int quiet);
 
+/* What is descriptor 2 now is where notes go, as long as it is that. At the program's start. */
+void note_learn_err(void);
+
 /* The note's text for the trace, or NULL when that kind was not said. */
 const char *note_text(enum note kind);
 

@@ -30,7 +30,7 @@ run harm_stack long
 options=
 same 'small stacks: folded' true "$("$lariat" info --format json "$(trace_of harm_stack-long)" |
 	jq '.trace.events_folded > 0')"
-for mode in closefrom close_range loop standard cwd; do run harm_fds $mode; done
+for mode in closefrom close_range loop standard cwd data; do run harm_fds $mode; done
 # a PID namespace whose first process the recorder must not be
 run harm_namespace exit
 options=LARIAT_LEAK_SCAN=USR2

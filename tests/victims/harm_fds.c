@@ -3,13 +3,15 @@
 /*
  * Descriptors and folders pulled away: "closefrom", "close_range", "loop" close all but the
  * standard three and go on working; "standard" closes those, too; "cwd" changes the folder, deletes
- * it and forks there; "daemon" becomes one and leaves a file behind. The numbers that open() gives
- * out are shown: they are part of what a program sees.
+ * it and forks there; "data" has a file of its own for standard error; "daemon" becomes one and
+ * leaves a file behind. The numbers that open() gives out are shown: they are part of what a
+ * program sees.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +67,31 @@ static void daemonize(void)
 	rename("daemon.new", "daemon.out");
 }
 
+/* Standard error has become a file of data; a child for which there can be no trace. */
+static void data(void)
+{
+	struct rlimit little = { 8 << 20, 8 << 20 };
+	char path[] = "/tmp/harm_fds.XXXXXX", text[400] = "";
+	int fd;
+
+	close(STDERR_FILENO);
+	fd = mkstemp(path);
+	setrlimit(RLIMIT_AS, &little);
+	if (!fork()) {
+		if (write(fd, "child\n", 6) != 6)
+			_exit(1);
+		_exit(0);
+	}
+	wait(NULL);
+	if (write(fd, "data\n", 5) != 5)
+		abort();
+	lseek(fd, 0, SEEK_SET);
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		abort();
+	printf("%d: %s", fd, text);
+	unlink(path);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "closefrom";
@@ -87,6 +114,9 @@ int main(int argc, char **argv)
 		return 5;
 	} else if (!strcmp(mode, "cwd")) {
 		cwd();
+		return 0;
+	} else if (!strcmp(mode, "data")) {
+		data();
 		return 0;
 	} else {
 		daemonize();

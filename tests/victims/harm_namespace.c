@@ -32,6 +32,7 @@ static void make_one(void)
 	pid = fork();
 	if (!pid) {
 		printf("process %d there\n", getpid());
+		fflush(stdout);
 		sleep(1); /* the init has to outlive the next */
 		exit(0);
 	}
