@@ -92,6 +92,16 @@ $(BUILD)/flags: FORCE | packages
 # pthread_cleanup_push with exceptions would bring in libgcc_s, which the program may not have.
 $(BUILD)/preload/hook_thread.o: PRELOAD_CFLAGS += -fno-exceptions
 
+# Callers without an ABI's respect for the stack's alignment come through libc, and through wrappers,
+# which keep none of the values that need it; what these call aligns it anew, or where stack is dear
+# has no such values. Not the wrappers: some would have a second frame, and a stack is walked from
+# theirs. Nor what only others call that have done it.
+GENERAL := unwind unwind_walk cfi rules nodes
+ALIGNED_BEFORE := format/%
+$(GENERAL:%=$(BUILD)/preload/%.o): PRELOAD_CFLAGS += -mgeneral-regs-only
+$(filter-out $(BUILD)/preload/hook_% $(patsubst %,$(BUILD)/preload/%.o,$(GENERAL) $(ALIGNED_BEFORE)),\
+	$(PRELOAD_OBJ)): PRELOAD_CFLAGS += -mstackrealign
+
 $(BUILD)/preload/%.o: preload/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

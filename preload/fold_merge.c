@@ -171,7 +171,7 @@ static lar_noinline bool settle_paths(struct fold *f, struct fold_source *s)
 	uint64_t ticks;
 
 	while (end < s->count && lar_word0_kind(s->words[end]) == LAR_EV_PATH)
-		end += lar_record_words(s->words[end]);
+		end += lar_record_step(s->words[end]);
 	if (end >= s->count)
 		return false;
 	ticks = s->words[end + 1] >> lar->time_shift << lar->time_shift;
@@ -226,7 +226,7 @@ static bool skip_taken(struct fold *f, struct fold_source *s)
 
 	for (; more && s->skip; s->skip--) {
 		thread_of(s);
-		s->at += lar_record_words(s->words[s->at]);
+		s->at += lar_record_step(s->words[s->at]);
 		more = settle(f, s);
 	}
 	return more;
@@ -365,7 +365,7 @@ static uint64_t slot_limit(const struct fold_source *s, uint32_t index)
 	if (slot->magic != LAR_SLOT_MAGIC || fill < s->noted)
 		return NO_LIMIT;
 	while (at < head && lar_word0_kind(words[at]) == LAR_EV_PATH)
-		at += lar_record_words(words[at]);
+		at += lar_record_step(words[at]);
 	return at < head ? words[at + 1] : NO_LIMIT;
 }
 

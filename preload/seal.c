@@ -199,7 +199,7 @@ static uint32_t count_records(const struct thread *t)
 {
 	uint32_t n = 0;
 
-	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
+	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_step(*r))
 		n += lar_word0_kind(*r) != LAR_EV_PATH;
 	return n;
 }

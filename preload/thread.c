@@ -401,7 +401,7 @@ static void take_back(struct thread *t)
 	uint32_t nodes = 0;
 
 	t->head = (uint64_t *)((uint8_t *)t->buffer + (uint32_t)t->slot->state);
-	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_words(*r))
+	for (const uint64_t *r = t->buffer; r < t->head; r += lar_record_step(*r))
 		if (lar_word0_kind(*r) == LAR_EV_PATH)
 			nodes += lar_word0_call(*r);
 	stack_forget(&t->stack);

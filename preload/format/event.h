@@ -255,4 +255,13 @@ static inline uint32_t lar_record_words(uint64_t w0)
 	return 1u + lar_event_shapes[kind].fields;
 }
 
+/* Of the recorder's own buffer: at least 1, so that a look through one that is torn, by a process
+ * that has the same memory, comes to an end. */
+static inline uint32_t lar_record_step(uint64_t w0)
+{
+	uint32_t words = lar_record_words(w0);
+
+	return words ? words : 1;
+}
+
 #endif
