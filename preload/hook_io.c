@@ -413,14 +413,15 @@ LAR_EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct
 	size_t size = (n < IOV_MOST ? n : IOV_MOST) * sizeof(*m);
 	uint64_t asked = asked_mmsg(&io, m, n);
 	bool there = io.before && n && is_readable(m, size);
+	unsigned kept = 0;
 	int result;
 
-	for (unsigned i = 0; there && i < n && i < PASSING_MOST; i++)
-		passing[i] = passing_of(&m[i].msg_hdr);
+	for (; there && kept < n && kept < PASSING_MOST; kept++)
+		passing[kept] = passing_of(&m[kept].msg_hdr);
 	result = REAL(recvmmsg)(fd, m, n, flags, timeout);
 	there = there && is_readable(m, size);
 	for (unsigned i = 0; there && result > 0 && i < (unsigned)result; i++) {
-		struct passing p = i < PASSING_MOST ? passing[i] : passing_of(&m[i].msg_hdr);
+		struct passing p = i < kept ? passing[i] : passing_of(&m[i].msg_hdr);
 
 		forget_passed(&p, m[i].msg_hdr.msg_controllen);
 	}
