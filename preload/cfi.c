@@ -470,15 +470,18 @@ static bool machine_start(struct machine *m, const uint8_t *fde)
 }
 
 /*
- * The last function looked at by this thread: the next return address is often a little further on
- * in it, and the descriptions of some functions have ten thousand instructions. `epoch` tells one
- * library from another at the same address; `busy` a signal handler from what it interrupts.
+ * The last function looked at by a thread: the next return address is often a little further on in
+ * it, and the descriptions of some functions have ten thousand instructions. Threads share a few,
+ * which are not the threads' own variables: those would take of every thread's stack. `epoch` tells
+ * one library from another at the same address. `busy`: used by a thread, or by what a signal
+ * handler has interrupted; one that a fork or a cancellation leaves so is used no more.
  */
-static LAR_TLS struct {
+#define LAST_BITS 4
+static struct last {
 	struct machine machine;
 	uint32_t epoch;
 	bool busy;
-} last;
+} last_of[1 << LAST_BITS];
 static uint32_t epoch_now;
 
 void cfi_forget(void)
@@ -516,22 +519,21 @@ static lar_noinline uint64_t rule_apart(const struct cfi_object *object, uint64_
 uint64_t cfi_rule(const struct cfi_object *object, uint64_t pc, bool call)
 {
 	uint32_t epoch = __atomic_load_n(&epoch_now, __ATOMIC_RELAXED);
+	uint64_t self = (uint64_t)__builtin_thread_pointer() * 0x9e3779b97f4a7c15ull;
+	struct last *last = &last_of[self >> (64 - LAST_BITS)];
 	uint64_t look = call ? pc - 1 : pc, rule;
 	const uint8_t *fde;
 
-	if (last.busy)
+	if (__atomic_exchange_n(&last->busy, true, __ATOMIC_ACQUIRE))
 		return rule_apart(object, look);
-	last.busy = true;
-	__asm__ volatile("" ::: "memory");
-	if (last.epoch != epoch) {
-		last.epoch = epoch;
-		last.machine.fde = last.machine.cie_at = NULL;
+	if (last->epoch != epoch) {
+		last->epoch = epoch;
+		last->machine.fde = last->machine.cie_at = NULL;
 	}
-	fde = last.machine.fde;
-	if (!fde || look - last.machine.begin >= last.machine.size)
+	fde = last->machine.fde;
+	if (!fde || look - last->machine.begin >= last->machine.size)
 		fde = find_fde(object, look);
-	rule = fde ? machine_rule(&last.machine, fde, look) : RULE_GUESS;
-	__asm__ volatile("" ::: "memory");
-	last.busy = false;
+	rule = fde ? machine_rule(&last->machine, fde, look) : RULE_GUESS;
+	__atomic_store_n(&last->busy, false, __ATOMIC_RELEASE);
 	return rule;
 }

@@ -69,6 +69,8 @@ static always_inline void hook_call_end(struct thread *t)
  * struct thread: a thread without a slot of its own has it too. */
 struct hook_cxx {
 	uint32_t new_call;	    /* call to record instead of malloc's, 0 = none */
+	size_t new_size;	    /* what it was asked for */
+	size_t new_more;	    /* what malloc may be asked for beside that, at most */
 	uint64_t new_site;	    /* return address of the malloc inside, 0 = not seen yet */
 	const void *new_result;	    /* what that malloc returned */
 	const void *delete_pending; /* already recorded: free() of it is silent */

@@ -62,20 +62,26 @@ static lar_cold void *late(void **pointer, const char *symbol)
  * leaves the outer's name; one in a new handler must not disturb it. */
 struct new_outer {
 	uint32_t call;
+	size_t size, more;
 	uint64_t site;
 	bool part;
 };
 
-static always_inline struct new_outer new_enter(unsigned call, uint8_t mode)
+static always_inline struct new_outer new_enter(unsigned call, size_t size, size_t more,
+						uint8_t mode)
 {
-	struct new_outer outer = { 0, 0, false };
+	struct new_outer outer = { 0, 0, 0, 0, false };
 
 	if (likely(mode != NEW_IS_ALLOCATOR)) {
 		outer.call = hook_cxx.new_call;
+		outer.size = hook_cxx.new_size;
+		outer.more = hook_cxx.new_more;
 		outer.site = hook_cxx.new_site;
 		outer.part = hook_cxx.new_call && !hook_cxx.new_site;
 		if (!outer.part) {
 			hook_cxx.new_call = call;
+			hook_cxx.new_size = size;
+			hook_cxx.new_more = more;
 			hook_cxx.new_site = 0;
 		}
 	}
@@ -92,6 +98,8 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 	if (likely(*mode != NEW_IS_ALLOCATOR)) {
 		nested = hook_cxx.new_site && hook_cxx.new_result == p;
 		hook_cxx.new_call = outer->call;
+		hook_cxx.new_size = outer->size;
+		hook_cxx.new_more = outer->more;
 		hook_cxx.new_site = outer->site;
 	}
 	if (unlikely(*mode == NEW_UNKNOWN && p))
@@ -100,19 +108,20 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 		hook_record_new(call, p, size, frame);
 }
 
-#define NEW_THROUGH(storage, name, symbol, parameters, arguments)                                  \
+#define NEW_THROUGH(storage, name, symbol, parameters, arguments, more)                            \
 	storage void *name parameters                                                              \
 	{                                                                                          \
 		static uint8_t mode;                                                               \
-		struct new_outer outer = new_enter(LAR_CALL_##symbol, mode);                       \
+		struct new_outer outer = new_enter(LAR_CALL_##symbol, size, more, mode);           \
 		void *p = REAL_CXX(symbol) arguments;                                              \
                                                                                                    \
 		new_leave(LAR_CALL_##symbol, &mode, &outer, p, size, HOOK_FRAME);                  \
 		return p;                                                                          \
 	}
 
-#define NEW(symbol, parameters, arguments)                                                         \
-	NEW_THROUGH(LAR_EXPORT, symbol, symbol, parameters, arguments)
+/* more: that is asked of malloc, for a size of 0 or of which the alignment is not a part. */
+#define NEW(symbol, parameters, arguments, more)                                                   \
+	NEW_THROUGH(LAR_EXPORT, symbol, symbol, parameters, arguments, more)
 
 /* Tries again and again, as libstdc++ does; each try is an allocation that failed, or not. */
 #define NEW_AGAIN(symbol)                                                                          \
@@ -129,7 +138,7 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 			if (!handler)                                                              \
 				real_no_memory.throw_bad_alloc();                                  \
 			handler();                                                                 \
-			p = REAL(malloc)(size);                                                    \
+			p = REAL(malloc)(size + !size);                                            \
 		} while (!p);                                                                      \
 		record_alloc_named(LAR_CALL_##symbol, p, size, sample_period, HOOK_FRAME,          \
 				   UNWIND_NOT_AHEAD);                                              \
@@ -141,7 +150,7 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
  * real one; the first call finds out.
  */
 #define NEW_PLAIN(symbol)                                                                          \
-	NEW_THROUGH(static lar_noinline, through_##symbol, symbol, (size_t size), (size))          \
+	NEW_THROUGH(static lar_noinline, through_##symbol, symbol, (size_t size), (size), 1)       \
 	NEW_AGAIN(symbol)                                                                          \
                                                                                                    \
 	static lar_noinline void *direct_##symbol(size_t size)                                     \
@@ -149,8 +158,7 @@ static always_inline void new_leave(unsigned call, uint8_t *mode, const struct n
 		struct unwind_ahead ahead = unwind_look_ahead(&lar_self->stack, HOOK_FRAME);       \
 		void *p;                                                                           \
                                                                                                    \
-		size += !size;                                                                     \
-		p = REAL(malloc)(size);                                                            \
+		p = REAL(malloc)(size + !size);                                                    \
 		if (unlikely(!p))                                                                  \
 			return again_##symbol(size);                                               \
 		record_alloc_named(LAR_CALL_##symbol, p, size, sample_period, HOOK_FRAME, ahead);  \
@@ -216,14 +224,14 @@ static always_inline void delete_leave(void)
 
 NEW_PLAIN(_Znwm)
 NEW_PLAIN(_Znam)
-NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
-NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
-NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align))
-NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align))
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), 1)
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), 1)
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align), align)
+NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align), align)
 NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct nothrow *tag),
-    (size, align, tag))
+    (size, align, tag), align)
 NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const struct nothrow *tag),
-    (size, align, tag))
+    (size, align, tag), align)
 DELETE_PLAIN(_ZdlPv, (void *p), (p), 0)
 DELETE_PLAIN(_ZdaPv, (void *p), (p), 0)
 DELETE_PLAIN(_ZdlPvm, (void *p, size_t size), (p, size), size)

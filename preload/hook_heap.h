@@ -55,6 +55,8 @@ static always_inline void record_alloc_ahead(unsigned call, const void *p, size_
 
 		if (!hook_cxx.new_site || hook_cxx.new_site == site) {
 			call = hook_cxx.new_call;
+			if (size - hook_cxx.new_size <= hook_cxx.new_more)
+				size = hook_cxx.new_size;
 			hook_cxx.new_site = site;
 			hook_cxx.new_result = p;
 		}

@@ -23,7 +23,7 @@ run harm_unwound
 run harm_locks
 run harm_longjmp
 run harm_misaligned
-for mode in create c11 vector message over; do run harm_gone $mode; done
+for mode in create c11 vector message over nowhere; do run harm_gone $mode; done
 for mode in alt caught uncaught small narrow deep; do run harm_stack $mode; done
 # a small ring is soon half full: what is in it is folded from then on
 options=LARIAT_SIZE=1M

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a call was given may be gone when it returns: another thread that it let go on has freed it,
- * or what it received lies over it. Each kind says how often it came through.
+ * or what it received lies over it. Or it never was anywhere, and the call fails. Each kind says
+ * how often it came through.
  *
- * harm_gone create|c11|vector|message|over
+ * harm_gone create|c11|vector|message|over|nowhere
  */
+#include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +153,31 @@ static int over(void)
 	return n;
 }
 
+/* Where nothing can be, up to the last byte that there are addresses for. */
+static int nowhere(void)
+{
+	static const intptr_t places[] = { 8, -1, -8, -16, -56, -64, -4096, INTPTR_MIN };
+	struct msghdr m = { 0 };
+	int n = 0, pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		exit(2);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		void *volatile at = (void *)places[i];
+
+		n += writev(pair[0], at, 2) == -1 && errno == EFAULT;
+		n += readv(pair[1], at, 2) == -1 && errno == EFAULT;
+		n += sendmsg(pair[0], at, 0) == -1 && errno == EFAULT;
+		n += recvmsg(pair[1], at, MSG_DONTWAIT) == -1 && errno == EFAULT;
+		n += sendmmsg(pair[0], at, 2, 0) == -1 && errno == EFAULT;
+		n += recvmmsg(pair[1], at, 2, MSG_DONTWAIT, NULL) == -1 && errno == EFAULT;
+		m.msg_iov = at;
+		m.msg_iovlen = 2;
+		n += sendmsg(pair[0], &m, 0) == -1 && errno == EFAULT;
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
@@ -158,6 +186,7 @@ int main(int argc, char **argv)
 		: !strcmp(kind, "vector")  ? send_all(0)
 		: !strcmp(kind, "message") ? send_all(1)
 		: !strcmp(kind, "over")	   ? over()
+		: !strcmp(kind, "nowhere") ? nowhere()
 					   : -1;
 
 	printf("%s: %d\n", kind, n);

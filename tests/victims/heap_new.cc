@@ -2,8 +2,8 @@
 /* build: -O1 -std=c++17 -fno-builtin -fsized-deallocation */
 /*
  * Calls every form of C++ operator new and delete a known number of times: each is one allocation
- * or one free, whatever the library does inside. "nothing" does none of it,
- * "other" is for allocators with operators of their own.
+ * or one free of the size that was asked for, whatever the library does inside. "nothing" does none
+ * of it, "other" is for allocators with operators of their own.
  */
 #include <new>
 #include <cstddef>
@@ -113,8 +113,10 @@ int main(int argc, char **argv)
 		return 0;
 	for (std::size_t n = 1; n < 10000; n *= 10) {
 		plain(n);
-		aligned(n * 128);
+		aligned(n);
 	}
+	plain(0);
+	aligned(0);
 	failing(argc == 1);
 	expressions();
 	expect_print();
